@@ -1,0 +1,14 @@
+//! The vocabulary: names, the values handed from stage to stage, progress and cancellation.
+//!
+//! Nothing here imports another room of this crate, and nothing here does I/O.
+
+pub mod cancel;
+pub mod handoff;
+pub mod labels;
+pub mod names;
+pub mod progress;
+
+pub use cancel::{Cancel, Cancelled};
+pub use handoff::{BuiltImage, Manifest, ObjectStore, PublishedImage, PushedCommit, Quarantine, RenderedChart};
+pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, Revision, UserName};
+pub use progress::{Event, Progress};
