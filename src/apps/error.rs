@@ -1,0 +1,39 @@
+//! What can go wrong with the namespace of an app.
+
+use crate::domain::AppName;
+
+/// Why an app's namespace can't be used. The text is for the user, the source for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum AppsError {
+    /// Somebody else was quicker.
+    #[error("{0} was created by someone else a moment ago")]
+    Taken(AppName),
+    /// The namespace is not slipway's.
+    #[error("the namespace {0} exists and was not made by slipway")]
+    Foreign(AppName),
+    /// The namespace is on its way out.
+    #[error("the namespace {0} is being deleted; try again in a moment")]
+    BeingDeleted(AppName),
+    /// No answer.
+    #[error("the Kubernetes API cannot be reached; nothing was deployed")]
+    Unreachable(#[source] Box<kube::Error>),
+    /// An answer that says no.
+    #[error("the Kubernetes API refused this with status {code}; slipway's log says why")]
+    Refused {
+        /// The HTTP status.
+        code: u16,
+        /// What it said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl From<kube::Error> for AppsError {
+    fn from(error: kube::Error) -> Self {
+        let source = Box::new(error);
+        match &*source {
+            kube::Error::Api(status) => Self::Refused { code: status.code, source },
+            _ => Self::Unreachable(source),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Apps as the cluster knows them: a namespace, its owner.
+
+mod error;
+mod namespace;
+
+pub use error::AppsError;
+pub use namespace::{Claim, Ownership, claim, ownership};

@@ -1,0 +1,131 @@
+//! The namespace of an app: creating it is the claim to the name.
+//!
+//! A namespace is slipway's only if its label names the app and its annotation names the owner.
+//! Everything else that exists is foreign and stays untouched, slipway's own namespace included.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+
+use super::error::AppsError;
+use crate::domain::{AppName, UserName, labels};
+
+/// How often a claim is tried while namespaces of that name come and go.
+const ATTEMPTS: usize = 3;
+
+/// Whom an app belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// There is no such namespace.
+    Unknown,
+    /// The user who created the app.
+    Owned(UserName),
+    /// There is one that slipway did not make.
+    Foreign,
+}
+
+/// How a claim ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The namespace was made.
+    Made,
+    /// It was there, and the claimant may use it.
+    Present,
+}
+
+/// Whom the app belongs to now.
+///
+/// # Errors
+/// [`AppsError`], also while the app's namespace is being deleted.
+pub async fn ownership(client: &Client, app: &AppName) -> Result<Ownership, AppsError> {
+    match Api::<Namespace>::all(client.clone()).get_opt(app.as_str()).await? {
+        None => Ok(Ownership::Unknown),
+        Some(namespace) if is_being_deleted(&namespace) => Err(AppsError::BeingDeleted(app.clone())),
+        Some(namespace) => Ok(owner(&namespace, app).map_or(Ownership::Foreign, Ownership::Owned)),
+    }
+}
+
+/// Makes the app's namespace. If it is there already, its owner may proceed, and so may an admin.
+///
+/// # Errors
+/// [`AppsError::Taken`] if someone else owns it, [`AppsError::Foreign`] if nobody does.
+pub async fn claim(client: &Client, app: &AppName, owner: &UserName, admin: bool) -> Result<Claim, AppsError> {
+    for _ in 0..ATTEMPTS {
+        if create(client, app, owner).await? {
+            return Ok(Claim::Made);
+        }
+        match ownership(client, app).await? {
+            Ownership::Owned(other) if admin || other == *owner => return Ok(Claim::Present),
+            Ownership::Owned(_) => return Err(AppsError::Taken(app.clone())),
+            Ownership::Foreign => return Err(AppsError::Foreign(app.clone())),
+            Ownership::Unknown => {}
+        }
+    }
+    Err(AppsError::BeingDeleted(app.clone()))
+}
+
+/// False if there is such a namespace already.
+async fn create(client: &Client, app: &AppName, owner: &UserName) -> Result<bool, AppsError> {
+    let api = Api::<Namespace>::all(client.clone());
+    match api.create(&PostParams::default(), &namespace(app, owner)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn namespace(app: &AppName, owner: &UserName) -> Namespace {
+    let labels = [(labels::APP, app.as_str()), ("app.kubernetes.io/managed-by", "slipway")];
+    let metadata = ObjectMeta {
+        name: Some(app.to_string()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        annotations: Some([(labels::OWNER.to_owned(), owner.to_string())].into()),
+        ..ObjectMeta::default()
+    };
+    Namespace { metadata, ..Namespace::default() }
+}
+
+fn is_being_deleted(namespace: &Namespace) -> bool {
+    namespace.metadata.deletion_timestamp.is_some()
+}
+
+/// The owner that slipway wrote, if slipway made the namespace for this very app.
+fn owner(namespace: &Namespace, app: &AppName) -> Option<UserName> {
+    let metadata = &namespace.metadata;
+    let label = metadata.labels.as_ref()?.get(labels::APP)?;
+    let owner = metadata.annotations.as_ref()?.get(labels::OWNER)?;
+    if label == app.as_str() { owner.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made() -> (AppName, UserName, Namespace) {
+        let (app, user): (AppName, UserName) = ("web".parse().unwrap(), "alice".parse().unwrap());
+        let namespace = namespace(&app, &user);
+        (app, user, namespace)
+    }
+
+    #[test]
+    fn a_namespace_that_slipway_made_names_its_owner() {
+        let (app, user, namespace) = made();
+        assert_eq!(owner(&namespace, &app), Some(user));
+        assert!(!is_being_deleted(&namespace));
+    }
+
+    #[test]
+    fn a_namespace_without_the_exact_marks_is_foreign() {
+        let (app, _, namespace) = made();
+        assert_eq!(owner(&namespace, &"other".parse().unwrap()), None);
+        let mut unlabelled = namespace.clone();
+        unlabelled.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), "slipway".to_owned())].into());
+        assert_eq!(owner(&unlabelled, &app), None);
+        for name in ["", "-x", "a b"] {
+            let mut unowned = namespace.clone();
+            unowned.metadata.annotations = Some([(labels::OWNER.to_owned(), name.to_owned())].into());
+            assert_eq!(owner(&unowned, &app), None, "{name:?}");
+        }
+        assert_eq!(owner(&Namespace::default(), &app), None);
+    }
+}

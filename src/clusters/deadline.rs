@@ -1,0 +1,101 @@
+//! A limit on how long the API server may be silent during a request.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use http::{Request, Response};
+use http_body_util::{BodyStream, StreamBody};
+use kube::client::{Body, DynBody};
+use tower::{BoxError, Layer, Service};
+
+/// What is limited in the answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// The wait for its beginning, and each wait for more of it.
+    Whole,
+    /// The wait for its beginning. A watch is silent while nothing happens.
+    Beginning,
+    /// Nothing: a followed log begins with its first line.
+    Nothing,
+}
+
+impl Limit {
+    fn of(request: &Request<Body>) -> Self {
+        let has = |wanted: &str| request.uri().query().unwrap_or_default().split('&').any(|pair| pair == wanted);
+        match () {
+            () if has("follow=true") && request.uri().path().ends_with("/log") => Self::Nothing,
+            () if has("watch=true") => Self::Beginning,
+            () => Self::Whole,
+        }
+    }
+}
+
+/// Adds the limit to a client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeadlineLayer {
+    silence: Duration,
+}
+
+impl DeadlineLayer {
+    pub(super) fn new(silence: Duration) -> Self {
+        Self { silence }
+    }
+}
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner, silence: self.silence }
+    }
+}
+
+/// A service whose answers are limited.
+#[derive(Debug)]
+pub(super) struct Deadline<S> {
+    inner: S,
+    silence: Duration,
+}
+
+impl<S> Service<Request<Body>> for Deadline<S>
+where
+    S: Service<Request<Body>, Response = Response<Box<DynBody>>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Box<DynBody>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let silence = self.silence;
+        let limit = Limit::of(&request);
+        let response = self.inner.call(request);
+        match limit {
+            Limit::Nothing => response.boxed(),
+            Limit::Beginning => beginning_within(silence, response).boxed(),
+            Limit::Whole => {
+                async move { Ok(beginning_within(silence, response).await?.map(|body| limited(body, silence))) }.boxed()
+            }
+        }
+    }
+}
+
+async fn beginning_within<T>(
+    silence: Duration,
+    response: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    tokio::time::timeout(silence, response).await?
+}
+
+/// The body, failing when no more of it comes for as long as `silence`.
+fn limited(body: Box<DynBody>, silence: Duration) -> Box<DynBody> {
+    let frames = tokio_stream::StreamExt::timeout(BodyStream::new(body), silence)
+        .map(|frame| frame.map_err(BoxError::from).and_then(|frame| frame));
+    Box::new(StreamBody::new(frames.boxed()))
+}
