@@ -1,0 +1,212 @@
+//! The connection to the Docker Engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::error::{BuildError, is_transport};
+use crate::domain::Progress;
+
+/// How long the Engine may take to answer a question that costs it nothing.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How many builds run at once, unless set.
+const BUILDS: usize = 4;
+/// What the Engine's client takes as a limit for one answer, in seconds; builds set their own.
+const REQUEST_SECONDS: u64 = 60;
+
+/// Which builder of the Engine is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Builder {
+    /// BuildKit where the Engine has it.
+    #[default]
+    Auto,
+    /// BuildKit.
+    Buildkit,
+    /// The builder that the Engine had before.
+    Classic,
+}
+
+/// What the Engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its version, such as `27.3.1`.
+    pub version: String,
+    /// Whether BuildKit is part of it.
+    pub buildkit: bool,
+}
+
+/// The Docker Engine that builds. Nothing is kept open: it may restart, change its version, or come
+/// up after slipway.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    address: Address,
+    builder: Builder,
+    places: Arc<Semaphore>,
+}
+
+#[derive(Debug, Clone)]
+enum Address {
+    Unix(String),
+    Tcp(String),
+}
+
+impl Engine {
+    /// The Engine at `unix://PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`. Does not ask it anything yet.
+    ///
+    /// # Errors
+    /// If `url` is nothing like that.
+    pub fn connect(url: &str) -> Result<Self, BuildError> {
+        let address = address(url).ok_or_else(|| BuildError::Address(url.to_owned()))?;
+        Ok(Self { address, builder: Builder::Auto, places: Arc::new(Semaphore::new(BUILDS)) })
+    }
+
+    /// Uses this builder.
+    pub fn with_builder(mut self, builder: Builder) -> Self {
+        self.builder = builder;
+        self
+    }
+
+    /// Runs at most this many builds at once; the others wait.
+    pub fn with_max_builds(mut self, builds: usize) -> Self {
+        self.places = Arc::new(Semaphore::new(builds.clamp(1, Semaphore::MAX_PERMITS)));
+        self
+    }
+
+    /// Asks the Engine who it is.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn ping(&self) -> Result<EngineInfo, BuildError> {
+        self.negotiated().await.map(|(_, info)| info)
+    }
+
+    /// A client that speaks a version of the API that the Engine knows.
+    ///
+    /// # Errors
+    /// If the Engine cannot be reached.
+    pub async fn client(&self) -> Result<Docker, BuildError> {
+        self.negotiated().await.map(|(docker, _)| docker)
+    }
+
+    /// A client and whether it is to use BuildKit.
+    pub(super) async fn builder(&self) -> Result<(Docker, bool), BuildError> {
+        let (docker, info) = self.negotiated().await?;
+        let buildkit = match self.builder {
+            Builder::Auto => info.buildkit,
+            Builder::Buildkit => true,
+            Builder::Classic => false,
+        };
+        Ok((docker, buildkit))
+    }
+
+    /// Waits for a free place; says so if there is none.
+    pub(super) async fn place(&self, progress: &Progress) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.places.try_acquire() {
+            return Some(permit);
+        }
+        progress.line("Waiting for a build slot: as many builds run as slipway allows").await;
+        self.places.acquire().await.ok()
+    }
+
+    async fn negotiated(&self) -> Result<(Docker, EngineInfo), BuildError> {
+        let answer = tokio::time::timeout(ANSWER, async {
+            let docker = self.address.open()?.negotiate_version().await?;
+            let version = docker.version().await?;
+            Ok((docker, info(version)))
+        });
+        let timed_out = |_| Err(bollard::errors::Error::RequestTimeoutError);
+        answer.await.unwrap_or_else(timed_out).map_err(BuildError::EngineUnreachable)
+    }
+}
+
+impl Address {
+    fn open(&self) -> Result<Docker, bollard::errors::Error> {
+        match self {
+            Self::Unix(path) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION),
+            Self::Tcp(host) => Docker::connect_with_http(host, REQUEST_SECONDS, API_DEFAULT_VERSION),
+        }
+    }
+}
+
+fn address(url: &str) -> Option<Address> {
+    let (scheme, rest) = url.split_once("://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    match scheme {
+        "unix" if rest.starts_with('/') => Some(Address::Unix(rest.to_owned())),
+        "tcp" | "http" if is_host_and_port(rest) => Some(Address::Tcp(rest.to_owned())),
+        _ => None,
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// BuildKit is part of Docker's own Engine on Linux since API 1.39. What else speaks this API,
+/// Podman above all, calls its component otherwise and has no session for BuildKit.
+fn info(version: bollard::models::SystemVersion) -> EngineInfo {
+    let docker = version.components.iter().flatten().any(|component| component.name == "Engine");
+    let linux = version.os.as_deref() == Some("linux");
+    let new_enough = version.api_version.as_deref().and_then(api_version).is_some_and(|api| api >= (1, 39));
+    EngineInfo { version: version.version.unwrap_or_default(), buildkit: docker && linux && new_enough }
+}
+
+fn api_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// What an error of the client means once a build has begun.
+pub(super) fn gone_or(error: bollard::errors::Error, otherwise: impl FnOnce(String) -> BuildError) -> BuildError {
+    use bollard::errors::Error::{DockerResponseServerError, DockerStreamError};
+    match error {
+        DockerResponseServerError { message, .. } => otherwise(message),
+        DockerStreamError { error } => otherwise(error),
+        error if is_transport(&error) => BuildError::EngineGone(Some(error)),
+        error => BuildError::Inspect(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_socket_or_a_host_and_port() {
+        for good in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "http://builder:2375/", "tcp://[::1]:1"] {
+            assert!(Engine::connect(good).is_ok(), "{good}");
+        }
+        for bad in ["", "docker", "unix://", "unix://relative", "tcp://host", "tcp://:1", "tcp://h:0", "ssh://h:22"] {
+            assert!(matches!(Engine::connect(bad), Err(BuildError::Address(_))), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_said_to_be_unreachable() {
+        for url in ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1"] {
+            let error = Engine::connect(url).unwrap().ping().await.unwrap_err();
+            assert_eq!(error.to_string(), "the Docker Engine cannot be reached");
+        }
+    }
+
+    #[test]
+    fn buildkit_is_expected_of_dockers_engine_only() {
+        let version = |component: &str, api: &str| bollard::models::SystemVersion {
+            components: Some(vec![bollard::models::SystemVersionComponents {
+                name: component.to_owned(),
+                ..Default::default()
+            }]),
+            api_version: Some(api.to_owned()),
+            os: Some("linux".to_owned()),
+            ..Default::default()
+        };
+        assert!(info(version("Engine", "1.41")).buildkit);
+        assert!(info(version("Engine", "1.53")).buildkit);
+        assert!(!info(version("Engine", "1.38")).buildkit);
+        assert!(!info(version("Podman Engine", "1.41")).buildkit);
+    }
+}
