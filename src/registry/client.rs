@@ -1,0 +1,210 @@
+//! Questions to the registry itself.
+
+use std::time::Duration;
+
+use bollard::auth::DockerCredentials;
+use oci_distribution::client::{ClientConfig, ClientProtocol};
+use oci_distribution::errors::OciDistributionError;
+use oci_distribution::secrets::RegistryAuth;
+use oci_distribution::{Client, Reference};
+
+use super::error::RegistryError;
+use super::reference::Address;
+use crate::domain::{AppName, Digest, Revision};
+
+/// How long the registry may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Who slipway is at the registry.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The user's name.
+    pub username: String,
+    /// The password or token.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// The registry, at two addresses: where the Engine and slipway push to, and where kubelets pull from.
+#[derive(Clone)]
+pub struct Registry {
+    pub(super) push: Address,
+    pub(super) pull: Address,
+    credentials: Option<Credentials>,
+    client: Client,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("push", &self.push).field("pull", &self.pull).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// The registry at these two addresses. `insecure` lists hosts that are spoken to without TLS;
+    /// this machine is one of them anyway.
+    ///
+    /// # Errors
+    /// If an address is none.
+    pub fn new(push: &str, pull: &str, insecure: &[String]) -> Result<Self, RegistryError> {
+        let (push, pull): (Address, Address) = (push.parse()?, pull.parse()?);
+        let plain = if push.is_insecure(insecure) { vec![push.host().to_owned()] } else { Vec::new() };
+        let config = ClientConfig {
+            protocol: ClientProtocol::HttpsExcept(plain),
+            connect_timeout: Some(CONNECT),
+            read_timeout: Some(ANSWER),
+            ..ClientConfig::default()
+        };
+        let client = Client::try_from(config).map_err(RegistryError::Client)?;
+        Ok(Self { push, pull, credentials: None, client })
+    }
+
+    /// Authenticates with these credentials.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Where images are pushed to.
+    pub fn push_address(&self) -> &Address {
+        &self.push
+    }
+
+    /// Where kubelets pull from.
+    pub fn pull_address(&self) -> &Address {
+        &self.pull
+    }
+
+    /// Whether the registry answers and works, as far as one can see without writing to it.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), RegistryError> {
+        // No app has this name: the registry says that it knows no such repository, which is an answer.
+        let nothing = self.reference("slipway_ping", "none");
+        match self.ask(self.client.list_tags(&nothing, &self.auth(), Some(1), None)).await {
+            Ok(_) | Err(RegistryError::Answer(..)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The digest of the manifest that a release's tag names.
+    pub(super) async fn digest(&self, app: &AppName, revision: Revision) -> Result<Digest, RegistryError> {
+        let reference = self.reference(&self.push.repository(app), &revision.to_string());
+        let text = self.ask(self.client.fetch_manifest_digest(&reference, &self.auth())).await?;
+        text.parse().map_err(|error: crate::domain::NameError| {
+            let source = OciDistributionError::SpecViolationError(error.to_string());
+            RegistryError::Answer(self.push.to_string(), source)
+        })
+    }
+
+    /// What the Engine needs to push.
+    pub(super) fn engine_credentials(&self) -> Option<DockerCredentials> {
+        self.credentials.as_ref().map(|credentials| DockerCredentials {
+            username: Some(credentials.username.clone()),
+            password: Some(credentials.password.clone()),
+            serveraddress: Some(self.push.host().to_owned()),
+            ..DockerCredentials::default()
+        })
+    }
+
+    /// Why the registry takes no image, if a small upload shows it. The Engine passes on only a
+    /// sentence of what the registry answered.
+    pub(super) async fn refusal(&self, app: &AppName) -> Option<RegistryError> {
+        let reference = self.reference(&self.push.repository(app), "none");
+        self.client.store_auth_if_needed(reference.resolve_registry(), &self.auth()).await;
+        let upload = self.client.push_blob(&reference, &b"{}"[..], EMPTY_OBJECT);
+        self.ask(upload).await.err()
+    }
+
+    fn auth(&self) -> RegistryAuth {
+        self.credentials.as_ref().map_or(RegistryAuth::Anonymous, |credentials| {
+            RegistryAuth::Basic(credentials.username.clone(), credentials.password.clone())
+        })
+    }
+
+    fn reference(&self, repository: &str, tag: &str) -> Reference {
+        Reference::with_tag(self.push.host().to_owned(), repository.to_owned(), tag.to_owned())
+    }
+
+    async fn ask<T>(&self, answer: impl Future<Output = Result<T, OciDistributionError>>) -> Result<T, RegistryError> {
+        let unreachable = |_| RegistryError::Unreachable(self.push.to_string(), None);
+        let answer = tokio::time::timeout(ANSWER, answer).await.map_err(unreachable)?;
+        answer.map_err(|error| explain(&self.push, error))
+    }
+}
+
+/// The digest of `{}`: the smallest thing that registries keep anyway, OCI's empty descriptor.
+const EMPTY_OBJECT: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/// What an answer means.
+fn explain(address: &Address, error: OciDistributionError) -> RegistryError {
+    use OciDistributionError::{
+        AuthenticationFailure, RegistryError as Refusal, RequestError, ServerError, UnauthorizedError,
+    };
+    let address = address.to_string();
+    match error {
+        RequestError(_) => RegistryError::Unreachable(address, Some(error)),
+        AuthenticationFailure(_) | UnauthorizedError { .. } => RegistryError::Refused(address, error),
+        ServerError { code: 507, .. } => RegistryError::Full(address, error),
+        ServerError { code, ref message, .. } if code >= 500 && says_disk_full(message) => {
+            RegistryError::Full(address, error)
+        }
+        ServerError { code, .. } if code >= 500 => RegistryError::Broken { address, status: code, source: error },
+        Refusal { .. } => RegistryError::Answer(address, error),
+        error => RegistryError::Answer(address, error),
+    }
+}
+
+/// Docker's registry answers a full disk with 500 and the failed system call in the details, as a
+/// number: 28 is ENOSPC, 122 EDQUOT.
+fn says_disk_full(body: &str) -> bool {
+    let Ok(body) = serde_json::from_str::<serde_json::Value>(body) else { return false };
+    let errors = body.get("errors").and_then(|errors| errors.as_array()).into_iter().flatten();
+    let numbers = errors.filter_map(|error| error.pointer("/detail/Enclosed/Err").and_then(serde_json::Value::as_i64));
+    numbers.into_iter().any(|number| matches!(number, 28 | 122))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_recognised_by_the_number_of_its_error() {
+        let full = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error",
+            "detail":{"DriverName":"filesystem","Enclosed":{"Op":"mkdir","Path":"/x","Err":28}}}]}"#;
+        assert!(says_disk_full(full));
+        assert!(!says_disk_full(&full.replace("28", "13")));
+        assert!(!says_disk_full("gateway timeout"));
+    }
+
+    #[test]
+    fn answers_become_what_a_pusher_can_act_on() {
+        let address: Address = "localhost:5000".parse().unwrap();
+        let server =
+            |code, message: &str| OciDistributionError::ServerError { code, url: "u".into(), message: message.into() };
+        assert!(matches!(explain(&address, server(507, "")), RegistryError::Full(..)));
+        assert!(matches!(explain(&address, server(502, "")), RegistryError::Broken { status: 502, .. }));
+        assert!(matches!(explain(&address, server(404, "")), RegistryError::Answer(..)));
+        let refused = explain(&address, OciDistributionError::UnauthorizedError { url: "u".into() });
+        assert_eq!(refused.to_string(), "the registry localhost:5000 refuses slipway's credentials");
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_is_not_there_is_said_to_be_unreachable() {
+        let registry = Registry::new("localhost:1", "localhost:1", &[]).unwrap();
+        assert_eq!(registry.ping().await.unwrap_err().to_string(), "the registry localhost:1 cannot be reached");
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        let credentials = Credentials { username: "u".into(), password: "canary".into() };
+        assert!(!format!("{credentials:?}").contains("canary"));
+    }
+}

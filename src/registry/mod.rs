@@ -1,0 +1,16 @@
+//! Images in the registry.
+//!
+//! `reference` and `push_progress` are pure; `client` asks the registry, `publish` has the Engine push.
+
+mod client;
+pub mod error;
+mod publish;
+mod push_progress;
+pub mod reference;
+mod tag;
+mod voice;
+
+pub use client::{Credentials, Registry};
+pub use error::RegistryError;
+pub use publish::publish;
+pub use reference::Address;
