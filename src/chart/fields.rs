@@ -1,0 +1,222 @@
+//! Values of a values file that were checked once, where the reader still knows the line.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_field {
+    ($name:ident) => {
+        impl $name {
+            /// The value as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl From<$name> for String {
+            fn from(field: $name) -> String {
+                field.0
+            }
+        }
+    };
+}
+
+/// The name of an environment variable, as Kubernetes allows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnvName(String);
+text_field!(EnvName);
+
+impl EnvName {
+    /// Variables that slipway sets.
+    const RESERVED: [&str; 2] = ["PORT", "GIT_REV"];
+}
+
+impl TryFrom<String> for EnvName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let first = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.');
+        let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if !text.starts_with(first) || !text.chars().all(rest) {
+            return Err(format!(
+                "invalid variable name {text:?}: use letters, digits, '_', '-' and '.', not starting with a digit"
+            ));
+        }
+        if Self::RESERVED.contains(&text.as_str()) {
+            return Err(format!("{text} is set by slipway (for PORT, set `port`)"));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The value of an environment variable: any text that an environment can hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnvValue(String);
+text_field!(EnvValue);
+
+impl EnvValue {
+    /// The value as a container's `env` has to say it, so that the container sees it as it is:
+    /// Kubernetes replaces `$(NAME)`, and reads `$$` as `$`.
+    pub fn literal(&self) -> String {
+        if self.0.contains("$(") || self.0.contains("$$") { self.0.replace('$', "$$") } else { self.0.clone() }
+    }
+}
+
+impl TryFrom<String> for EnvValue {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.contains('\0') {
+            return Err("a variable cannot hold a NUL character".to_owned());
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The path of an HTTP health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HealthPath(String);
+text_field!(HealthPath);
+
+impl TryFrom<String> for HealthPath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let valid = text.starts_with('/') && text.len() <= 1024 && text.chars().all(|c| c.is_ascii_graphic());
+        valid.then_some(Self(text)).ok_or_else(|| "a path starts with '/' and has no spaces".to_owned())
+    }
+}
+
+/// An amount of CPU or memory, such as `250m` or `512Mi`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Quantity {
+    text: String,
+    /// In thousandths, to compare by.
+    thousandths: u128,
+}
+
+impl Quantity {
+    /// Thousandths of a processor.
+    pub(super) fn millis(amount: u32) -> Self {
+        Self { text: format!("{amount}m"), thousandths: amount.into() }
+    }
+
+    /// Mebibytes of memory.
+    pub(super) fn mebibytes(amount: u32) -> Self {
+        Self { text: format!("{amount}Mi"), thousandths: u128::from(amount) * 1024 * 1024 * 1000 }
+    }
+
+    /// The larger of the two.
+    pub fn max(self, other: Self) -> Self {
+        if other.thousandths > self.thousandths { other } else { self }
+    }
+
+    /// Whether it is more than the other.
+    pub fn exceeds(&self, other: &Self) -> bool {
+        self.thousandths > other.thousandths
+    }
+
+    /// The amount in thousandths; `None` if the text is no amount, or more than any machine has.
+    fn parse(text: &str) -> Option<u128> {
+        let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at_checked(unit_at)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() || fraction.len() > 3 || number.ends_with('.') {
+            return None;
+        }
+        let thousandths: u128 = format!("{whole}{fraction:0<3}").parse().ok()?;
+        let thousandths = match unit {
+            "m" if fraction.is_empty() => thousandths / 1000,
+            _ => thousandths.checked_mul(factor(unit)?)?,
+        };
+        (thousandths > 0 && thousandths <= u128::from(u64::MAX)).then_some(thousandths)
+    }
+}
+
+/// What a unit of Kubernetes multiplies by.
+fn factor(unit: &str) -> Option<u128> {
+    Some(match unit {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000u128.pow(2),
+        "G" => 1000u128.pow(3),
+        "T" => 1000u128.pow(4),
+        "Ki" => 1024,
+        "Mi" => 1024u128.pow(2),
+        "Gi" => 1024u128.pow(3),
+        "Ti" => 1024u128.pow(4),
+        _ => return None,
+    })
+}
+
+impl TryFrom<String> for Quantity {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match Self::parse(&text) {
+            Some(thousandths) => Ok(Self { text, thousandths }),
+            None => Err(format!("{text:?} is not an amount such as 250m, 0.5, 512Mi or 1Gi")),
+        }
+    }
+}
+
+impl From<Quantity> for String {
+    fn from(quantity: Quantity) -> String {
+        quantity.text
+    }
+}
+
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Quantity {}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_compare_across_units() {
+        let quantity = |text: &str| Quantity::try_from(text.to_owned()).unwrap();
+        for (more, less) in [("1", "999m"), ("1Ki", "1k"), ("1Gi", "1023Mi"), ("0.5", "499m"), ("1.5Gi", "1Gi")] {
+            assert!(quantity(more).exceeds(&quantity(less)), "{more} > {less}");
+            assert!(!quantity(less).exceeds(&quantity(more)), "{less} <= {more}");
+        }
+        for bad in ["", "Mi", "-1", "1 Gi", "1.", ".5", "0", "1e3x", "1.5m", "99999999999999999999", "1Gi\n"] {
+            assert!(Quantity::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_dollar_sign_reaches_the_container_as_it_is() {
+        let literal = |text: &str| EnvValue::try_from(text.to_owned()).unwrap().literal();
+        assert_eq!(literal("pa$word"), "pa$word");
+        assert_eq!(literal("$(PORT) $5"), "$$(PORT) $$5");
+        assert_eq!(literal("a$$b"), "a$$$$b");
+    }
+
+    #[test]
+    fn variables_that_slipway_sets_are_reserved() {
+        for bad in ["PORT", "GIT_REV", "", "1A", "A B", "A=B", "É"] {
+            assert!(EnvName::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+        assert!(EnvName::try_from("DATABASE_URL".to_owned()).is_ok());
+    }
+}

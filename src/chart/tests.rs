@@ -1,0 +1,172 @@
+//! Whole outputs, and what no value may do to them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Manifest;
+
+const SHA: &str = "3f2c1ab0123456789abcdef0123456789abcdef0";
+
+fn values() -> Values {
+    let mut values = Values::new("hello".parse().unwrap(), ImageRef::verbatim("localhost:15000/hello@sha256:0f"));
+    values.version = Some("v1.2-3-g3f2c1ab".to_owned());
+    values.commit = Some(SHA.parse().unwrap());
+    values.pusher = Some("alice".parse().unwrap());
+    values
+}
+
+fn text(values: &Values) -> String {
+    to_yaml(&render(&Templates::embedded().unwrap(), values).unwrap()).unwrap()
+}
+
+#[test]
+fn an_image_of_which_nothing_is_known() {
+    insta::assert_snapshot!(render_command("hello", "example/hello:1", None, &Templates::embedded().unwrap()).unwrap());
+}
+
+#[test]
+fn a_push_of_an_image_that_exposes_a_port() {
+    let mut values = values();
+    values.exposed_port = Some(5000);
+    insta::assert_snapshot!(text(&values));
+}
+
+#[test]
+fn an_image_with_a_numeric_user() {
+    let mut values = values();
+    values.user = "65532:65532".to_owned();
+    insta::assert_snapshot!(text(&values));
+}
+
+#[test]
+fn everything_a_user_may_set() {
+    let file = "port: 3000\nenv:\n  GREETING: |\n    it's\n    \"here\": {{ now }}\n  MATH: $(PORT) costs $5\n  SWITCH: no\nhealth:\n  \
+                path: /up?full=1\n  startup: 300\nresources:\n  requests: {cpu: 250m, memory: 1Gi}\n  limits: {cpu: '2'}\n";
+    let mut values = values();
+    values.settings = Settings::from_yaml(file).unwrap();
+    insta::assert_snapshot!(text(&values));
+    let chart = render(&Templates::embedded().unwrap(), &values).unwrap();
+    insta::assert_snapshot!("values_in_the_release_record", serde_json::to_string_pretty(&chart.values).unwrap());
+}
+
+#[test]
+fn a_chart_is_called_like_its_app_and_has_the_version_of_its_templates() {
+    let templates = Templates::embedded().unwrap();
+    let chart = render(&templates, &values()).unwrap();
+    assert_eq!((chart.name.as_str(), chart.version.as_str()), ("hello", templates.version()));
+    assert_eq!(chart.app_version, "v1.2-3-g3f2c1ab");
+    assert_eq!(parse(&to_yaml(&chart).unwrap()).unwrap(), chart.manifests);
+}
+
+#[test]
+fn a_render_without_a_usable_name_or_image_is_refused() {
+    let templates = Templates::embedded().unwrap();
+    for (app, image) in
+        [("Hello", "x"), ("kube-system", "x"), ("../x", "x"), ("hello", ""), ("hello", "a b"), ("hello", "a\n")]
+    {
+        assert!(render_command(app, image, None, &templates).is_err(), "{app:?} {image:?}");
+    }
+    assert!(render_command("hello", "x", Some("prot: 1"), &templates).is_err());
+}
+
+#[test]
+fn a_template_that_fails_is_reported_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.yaml"), "kind: X\nname: {{ nothing.here }}\n").unwrap();
+    let error = render(&Templates::from_dir(dir.path()).unwrap(), &values()).unwrap_err();
+    assert!(error.to_string().contains("a.yaml") && !error.to_string().contains("nothing"));
+    insta::assert_snapshot!(error.report());
+}
+
+#[test]
+fn even_a_template_that_quotes_nothing_keeps_values_in_the_namespace() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  x: {{ env[1].value | safe }}\n";
+    std::fs::write(dir.path().join("a.yaml"), template).unwrap();
+    let templates = Templates::from_dir(dir.path()).unwrap();
+    for (attack, refused) in [
+        ("harmless", false),
+        ("1\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: evil}\n", true),
+        ("1\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b, namespace: kube-system}\n", true),
+        ("1\ndata: {}\n", true),
+    ] {
+        let mut values = Values::new("hello".parse().unwrap(), ImageRef::verbatim("i"));
+        let value = EnvValue::try_from(attack.to_owned()).unwrap();
+        values.settings.env.insert(EnvName::try_from("A".to_owned()).unwrap(), value);
+        assert_eq!(render(&templates, &values).is_err(), refused, "{attack}");
+    }
+}
+
+/// Kind, name and namespace of each object.
+fn shape(manifests: &[Manifest]) -> Vec<(String, String, String)> {
+    let namespace = |m: &Manifest| m.object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    manifests.iter().map(|m| (m.kind().to_owned(), m.name().to_owned(), namespace(m))).collect()
+}
+
+/// Every path of an object that leads to a value.
+fn structure(object: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    match object {
+        serde_json::Value::Object(map) => {
+            map.iter().for_each(|(key, value)| structure(value, &format!("{path}/{key}"), found))
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| structure(value, &format!("{path}/-"), found)),
+        _ => found.push(path.to_owned()),
+    }
+}
+
+/// The values with these environment variables; names that slipway refuses are left out.
+fn with_env<'a>(env: impl IntoIterator<Item = (&'a str, &'a str)>) -> Values {
+    let mut values = values();
+    for (name, value) in env {
+        if let (Ok(name), Ok(value)) = (EnvName::try_from(name.to_owned()), EnvValue::try_from(value.to_owned())) {
+            values.settings.env.insert(name, value);
+        }
+    }
+    values
+}
+
+const ATTACKS: [&str; 7] = [
+    "\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: evil\n",
+    "\"\n---\nkind: Pod\n",
+    "{{ app }}",
+    "{% include \"_labels.yaml\" %}",
+    "x\", \"y\": \"z",
+    "\u{2028}---\u{85}",
+    "*a &b !!c",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_value_adds_an_object_changes_structure_or_leaves_the_namespace(
+        name in "[A-Z_]{1,8}",
+        value in "[^\0]*",
+        attack in prop::sample::select(&ATTACKS[..]),
+        image in any::<String>(),
+        version in any::<String>(),
+        user in any::<String>(),
+    ) {
+        let templates = Templates::embedded().unwrap();
+        let expected = render(&templates, &with_env([(name.as_str(), "x"), ("Z-attack", "x")])).unwrap().manifests;
+        let mut hostile = with_env([(name.as_str(), value.as_str()), ("Z-attack", attack)]);
+        hostile.image = ImageRef::verbatim(image.clone());
+        hostile.version = Some(format!("v{version}"));
+        hostile.user = format!("u{user}");
+        let seen = render(&templates, &hostile).unwrap().manifests;
+
+        prop_assert_eq!(shape(&seen), shape(&expected));
+        for (seen, expected) in seen.iter().zip(&expected) {
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            structure(&seen.object, "", &mut left);
+            structure(&expected.object, "", &mut right);
+            prop_assert_eq!(left, right);
+        }
+        let container = seen[0].object.pointer("/spec/template/spec/containers/0").unwrap();
+        prop_assert_eq!(container["image"].as_str().unwrap(), image.as_str());
+        let variables = container["env"].as_array().unwrap();
+        for (name, value) in &hostile.settings.env {
+            let found = variables.iter().find(|variable| variable["name"] == name.as_str()).unwrap();
+            prop_assert_eq!(found["value"].as_str().unwrap(), value.literal());
+        }
+    }
+}
