@@ -1,0 +1,153 @@
+//! Applying and deleting the objects of a release.
+
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+
+use super::call::{CallError, call};
+use super::catalog::Catalog;
+use super::conflict::FieldConflict;
+use super::error::ReleaseError;
+use super::lock::AppLock;
+use super::past::Past;
+use super::plan::{self, ObjectId};
+use crate::domain::labels::FIELD_MANAGER;
+use crate::domain::{AppName, Manifest, Progress, RenderedChart};
+
+/// Asks the API server, with its admission webhooks and quotas, whether it would take the objects of a chart. The
+/// namespace must exist. Nothing is changed.
+///
+/// # Errors
+/// What [`super::upgrade`] would fail with.
+pub async fn dry_run(client: &Client, app: &AppName, chart: &RenderedChart) -> Result<(), ReleaseError> {
+    let past = Past::read(client, app).await?;
+    let mut catalog = Catalog::new(client, app);
+    check_owners(&mut catalog, app, &chart.manifests, past.standing()).await?;
+    rehearse(&mut catalog, &chart.manifests).await
+}
+
+/// Applies all objects in order without an effect.
+pub(super) async fn rehearse(catalog: &mut Catalog, manifests: &[Manifest]) -> Result<(), ReleaseError> {
+    for manifest in plan::apply_order(manifests) {
+        let objects = catalog.find(manifest).await?;
+        patch(&objects, manifest, &PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a chart that would take over objects which someone else made. What the release had before is its own,
+/// whatever marks were taken from it.
+pub(super) async fn check_owners(
+    catalog: &mut Catalog,
+    app: &AppName,
+    new: &[Manifest],
+    old: &[Manifest],
+) -> Result<(), ReleaseError> {
+    for manifest in plan::difference(new, old) {
+        let id = ObjectId::of(manifest);
+        let objects = catalog.find(manifest).await?;
+        let existing = call(format!("reading {id}"), || objects.get_opt(&id.name)).await?;
+        if existing.is_some_and(|existing| !belongs_to(&existing, app)) {
+            return Err(ReleaseError::Foreign { object: id.to_string(), app: app.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Applies all objects in order. What the server made of them is added to `applied`, which also tells the caller how
+/// far it came.
+pub(super) async fn apply(
+    lock: &AppLock,
+    catalog: &mut Catalog,
+    manifests: &[Manifest],
+    applied: &mut Vec<DynamicObject>,
+) -> Result<(), ReleaseError> {
+    for manifest in plan::apply_order(manifests) {
+        let objects = catalog.find(manifest).await?;
+        let params = PatchParams::apply(FIELD_MANAGER);
+        applied.push(lock.guard(patch(&objects, manifest, &params)).await??);
+    }
+    Ok(())
+}
+
+/// One server-side apply. Ownership is taken by force only from managers of our own name.
+async fn patch(
+    objects: &Api<DynamicObject>,
+    manifest: &Manifest,
+    params: &PatchParams,
+) -> Result<DynamicObject, ReleaseError> {
+    let id = ObjectId::of(manifest);
+    let error = match send(objects, manifest, &id, params).await {
+        Ok(object) => return Ok(object),
+        Err(error) => error,
+    };
+    match error.status().and_then(FieldConflict::of) {
+        None => Err(error.into()),
+        Some(conflict) if conflict.is_with_ourselves() => {
+            Ok(send(objects, manifest, &id, &PatchParams { force: true, ..params.clone() }).await?)
+        }
+        Some(conflict) => Err(ReleaseError::Conflict { object: id.to_string(), conflict, source: Box::new(error) }),
+    }
+}
+
+async fn send(
+    objects: &Api<DynamicObject>,
+    manifest: &Manifest,
+    id: &ObjectId,
+    params: &PatchParams,
+) -> Result<DynamicObject, CallError> {
+    let patch = Patch::Apply(&manifest.object);
+    call(format!("applying {id}"), || objects.patch(&id.name, params, &patch)).await
+}
+
+/// Deletes `gone`, except what is not the release's any more, or says that it must be kept. Each is tried; the first
+/// error counts.
+pub(super) async fn delete(
+    lock: &AppLock,
+    catalog: &mut Catalog,
+    gone: &[&Manifest],
+    progress: &Progress,
+) -> Result<(), ReleaseError> {
+    let mut outcome = Ok(());
+    for manifest in gone {
+        let result = match catalog.find_stored(manifest).await {
+            Ok(objects) => delete_one(lock, &objects, manifest, progress).await,
+            // What the server does not know any more, it does not have.
+            Err(ReleaseError::UnknownKind { .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        outcome = outcome.and(result);
+    }
+    outcome
+}
+
+async fn delete_one(
+    lock: &AppLock,
+    objects: &Api<DynamicObject>,
+    manifest: &Manifest,
+    progress: &Progress,
+) -> Result<(), ReleaseError> {
+    let id = ObjectId::of(manifest);
+    let Some(live) = call(format!("reading {id}"), || objects.get_opt(&id.name)).await? else { return Ok(()) };
+    if !belongs_to(&live, lock.app()) || plan::is_kept(&value(&live)) {
+        progress.line(format!("{id} is kept")).await;
+        return Ok(());
+    }
+    let only_this = Preconditions { uid: live.uid(), resource_version: None };
+    let params = DeleteParams::background().preconditions(only_this);
+    match lock.guard(call(format!("deleting {id}"), || objects.delete(&id.name, &params))).await? {
+        Ok(_) => progress.line(format!("{id} removed")).await,
+        Err(error) if error.is_not_found() || error.is_conflict() => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn belongs_to(object: &DynamicObject, app: &AppName) -> bool {
+    plan::belongs_to(&value(object), app.as_str())
+}
+
+/// The part of a live object that ownership is read from.
+fn value(object: &DynamicObject) -> Value {
+    serde_json::json!({"metadata": {"labels": object.labels(), "annotations": object.annotations()}})
+}

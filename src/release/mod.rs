@@ -1,0 +1,32 @@
+//! Installing, upgrading and rolling back the release of an app.
+//!
+//! A release is what Helm calls one: a record in a Secret of the app's namespace, and objects that carry Helm's marks.
+//! Whoever changes it holds the app's [`lock::AppLock`], and writes the record before the objects: a record that is
+//! pending while nobody holds the lock was left by a process that died, and [`heal`] undoes it.
+
+mod apply;
+mod call;
+mod catalog;
+mod conflict;
+mod error;
+mod explain;
+mod heal;
+pub mod history;
+pub mod lock;
+mod past;
+mod plan;
+mod pods;
+pub mod record;
+mod rollback;
+mod rollout;
+mod status;
+mod upgrade;
+mod wait;
+
+pub use apply::dry_run;
+pub use call::CallError;
+pub use conflict::FieldConflict;
+pub use error::{Aftermath, ReleaseError};
+pub use heal::{Healed, heal};
+pub use history::next_revision;
+pub use upgrade::{ReleaseRequest, Released, upgrade};
