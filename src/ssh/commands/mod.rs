@@ -1,0 +1,144 @@
+//! What each command does: one file a verb.
+
+mod exchange;
+mod fetch;
+mod help;
+mod occupancy;
+mod push;
+mod upload_key;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use kube::Client;
+use russh::keys::PublicKey;
+use tokio_util::sync::CancellationToken;
+
+use super::command::{Command, CommandError};
+use super::input::Input;
+use super::invocation::{Backend, Exit, Invocation, Request};
+use super::writer::Output;
+use crate::apps::{AppsError, Ownership, ownership};
+use crate::deploy::Deployer;
+use crate::domain::AppName;
+use crate::git::{GitError, Repositories, Service, ServiceSettings};
+use crate::keys::{AppCreation, Denied, Holder, Identity, KeyStore, KeysError, ParseError};
+
+pub use occupancy::Occupancy;
+
+/// What the commands work with; one for the whole process.
+pub struct FrontDoor {
+    /// The cluster that knows whose an app is.
+    pub cluster: Client,
+    /// The keys of users.
+    pub keys: KeyStore,
+    /// The repositories.
+    pub repositories: Repositories,
+    /// Decides pushes.
+    pub deployer: Arc<Deployer>,
+    /// Who may create apps.
+    pub creation: AppCreation,
+    /// How git serves.
+    pub git: ServiceSettings,
+    /// Which repositories are being pushed to; empty at the start.
+    pub occupancy: Occupancy,
+}
+
+/// Who asks, and from where.
+struct Caller {
+    identity: Identity,
+    remote: SocketAddr,
+}
+
+/// A command's streams.
+struct Streams {
+    input: Input,
+    output: Output,
+    gone: CancellationToken,
+}
+
+/// Why a command ended before it had a result. `Display` is for the client; the log has the whole chain.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    App(#[from] AppsError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error("slipway could not talk to git")]
+    Pipe(#[from] std::io::Error),
+    #[error("the app {0} has no repository here yet: push to it first")]
+    NoRepository(AppName),
+    #[error(transparent)]
+    Input(#[from] ParseError),
+    #[error("no end of input in time: pipe the public key in, such as: cat ~/.ssh/id_ed25519.pub | ssh …")]
+    InputLate,
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+}
+
+impl Refusal {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Command(_) => Exit::USAGE,
+            _ => Exit::FAILED,
+        }
+    }
+}
+
+impl Backend for FrontDoor {
+    fn identify(&self, key: &PublicKey) -> Option<Identity> {
+        self.keys.identify(key)
+    }
+
+    async fn run(&self, invocation: Invocation) -> Exit {
+        let Invocation { identity, remote, request, protocol, input, output, gone } = invocation;
+        let caller = Caller { identity, remote };
+        let streams = Streams { input, output: output.clone(), gone };
+        match self.answer(&caller, request, protocol.as_deref(), streams).await {
+            Ok(exit) => exit,
+            Err(refusal) => {
+                tracing::info!(reason = crate::telemetry::chain(&refusal), "command refused");
+                output.failure(&refusal.to_string()).await;
+                refusal.exit()
+            }
+        }
+    }
+}
+
+impl FrontDoor {
+    async fn answer(
+        &self,
+        caller: &Caller,
+        request: Request,
+        protocol: Option<&str>,
+        streams: Streams,
+    ) -> Result<Exit, Refusal> {
+        match request {
+            Request::Shell => Ok(help::greet(&caller.identity, &streams.output).await),
+            Request::Exec(command) => match command? {
+                Command::Help => Ok(help::list(&streams.output).await),
+                Command::ReceivePack(app) => push::run(self, caller, &app, protocol, streams).await,
+                Command::UploadPack(app) => {
+                    fetch::run(self, caller, &app, Service::UploadPack, protocol, streams).await
+                }
+                Command::UploadArchive(app) => {
+                    fetch::run(self, caller, &app, Service::UploadArchive, protocol, streams).await
+                }
+                Command::UploadKey { user, admin } => upload_key::run(self, caller, &user, admin, streams).await,
+            },
+        }
+    }
+
+    /// Whom an app belongs to, in the words of the rules.
+    async fn holder(&self, app: &AppName) -> Result<Holder, AppsError> {
+        Ok(match ownership(&self.cluster, app).await? {
+            Ownership::Unknown => Holder::Nobody,
+            Ownership::Owned(user) => Holder::User(user),
+            Ownership::Foreign => Holder::Foreign,
+        })
+    }
+}

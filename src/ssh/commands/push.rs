@@ -1,0 +1,164 @@
+//! `git push`: the right to push, git's receive-pack, and the verdict inside its pre-receive hook.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::format;
+use super::super::invocation::Exit;
+use super::{Caller, FrontDoor, Refusal, Streams, exchange};
+use crate::deploy::{DeployError, Deployed, IncomingPush};
+use crate::domain::{AppName, Cancel, Progress};
+use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
+use crate::keys::{PushGrant, push_grant};
+
+pub(super) async fn run(
+    front: &FrontDoor,
+    caller: &Caller,
+    app: &AppName,
+    protocol: Option<&str>,
+    streams: Streams,
+) -> Result<Exit, Refusal> {
+    let holder = front.holder(app).await?;
+    let grant = push_grant(&caller.identity, app, &holder, front.creation)?;
+    let occupied = front.occupancy.enter(app).await;
+    let repository = front.repositories.ensure(app).await?;
+    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default() };
+    let exit = push.receive(protocol, streams).await;
+    if let Some(_alone) = occupied.leave() {
+        tidy_up(front, app).await;
+    }
+    exit
+}
+
+/// Neither a killed nor a refused push leaves anything behind.
+async fn tidy_up(front: &FrontDoor, app: &AppName) {
+    let tidied = async {
+        front.repositories.tidy(app).await?;
+        front.repositories.remove_if_empty(app).await
+    };
+    if let Err(error) = tidied.await {
+        tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot tidy up after a push");
+    }
+}
+
+/// What was decided inside the hook.
+enum Verdict {
+    /// The release is live.
+    Deployed(Deployed),
+    /// Nothing had to be deployed.
+    Passed,
+    /// Git was told to refuse.
+    Refused,
+    /// There was nothing to decide, or git itself refused first.
+    NotAsked,
+}
+
+struct Push<'a> {
+    front: &'a FrontDoor,
+    caller: &'a Caller,
+    grant: &'a PushGrant,
+    repository: &'a Path,
+    cancel: Cancel,
+}
+
+impl Push<'_> {
+    /// Runs receive-pack and, when it asks, the deploy. The deploy is settled only after git has ended: not before
+    /// then is it known whether the ref has moved.
+    async fn receive(&self, protocol: Option<&str>, streams: Streams) -> Result<Exit, Refusal> {
+        let listener = HookListener::bind(self.front.repositories.run())?;
+        let git = self.spawn(protocol, &listener)?;
+        let ended = CancellationToken::new();
+        let serving = async {
+            let _ended = ended.clone().drop_guard();
+            exchange::serve(git, streams, &self.cancel).await
+        };
+        let (exit, verdict) = tokio::join!(serving, self.decide(&listener, &ended));
+        match verdict {
+            Verdict::Deployed(deployed) => self.front.deployer.settle(deployed, self.repository).await,
+            // receive-pack exits with 0 when it has reported the refusal.
+            Verdict::Refused => return exit.map_err(Refusal::from).map(|_| Exit::FAILED),
+            Verdict::Passed | Verdict::NotAsked => {}
+        }
+        Ok(exit?)
+    }
+
+    fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<Child, Refusal> {
+        let hook = Hook { directory: self.front.repositories.hooks(), socket: listener.path() };
+        let git = Invocation {
+            service: Service::ReceivePack,
+            repository: self.repository,
+            protocol,
+            settings: &self.front.git,
+            hook: Some(hook),
+        };
+        Ok(git.spawn()?)
+    }
+
+    /// Waits for the hook, which comes once or, if there is nothing to update, not at all.
+    async fn decide(&self, listener: &HookListener, ended: &CancellationToken) -> Verdict {
+        let call = match ended.run_until_cancelled(listener.accept()).await {
+            Some(Ok(call)) => call,
+            Some(Err(error)) => {
+                tracing::warn!(error = crate::telemetry::chain(&error), "the pre-receive hook could not be heard");
+                return Verdict::Refused;
+            }
+            None => return Verdict::NotAsked,
+        };
+        let result = tokio::select! {
+            result = self.deploy(&call) => result,
+            never = self.cancel_when_unheard(&call, ended) => never,
+        };
+        self.tell(call, result).await
+    }
+
+    /// git or its hook has ended before the verdict: the push has failed, whatever comes of the deploy.
+    async fn cancel_when_unheard<T>(&self, call: &HookCall, ended: &CancellationToken) -> T {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = call.gone() => {}
+        }
+        self.cancel.cancel();
+        std::future::pending().await
+    }
+
+    /// The deploy, its progress printed by the hook.
+    async fn deploy(&self, call: &HookCall) -> Result<Option<Deployed>, DeployError> {
+        let (progress, mut events) = Progress::channel();
+        let push = IncomingPush {
+            grant: self.grant,
+            request: &call.request,
+            repository: self.repository,
+            remote: self.caller.remote,
+        };
+        let work = async {
+            let progress = progress;
+            self.front.deployer.push(&push, &progress, &self.cancel).await
+        };
+        let print = async {
+            // A client that does not read gets no more lines: a deploy must not hold its lock for a full terminal.
+            let mut heard = true;
+            while let Some(event) = events.recv().await {
+                heard = heard && call.line(&format::event(&event)).await.is_ok();
+            }
+        };
+        tokio::join!(work, print).0
+    }
+
+    /// The hook's exit status is git's answer to the client. A hook that has gone is a refusal to git.
+    async fn tell(&self, call: HookCall, result: Result<Option<Deployed>, DeployError>) -> Verdict {
+        let (exit, verdict) = match result {
+            Ok(Some(deployed)) => (0, Verdict::Deployed(deployed)),
+            Ok(None) => (0, Verdict::Passed),
+            Err(error) => {
+                tracing::debug!(error = crate::telemetry::chain(&error), "push refused");
+                let _ = call.line(&format::failure(&error.to_string()).join("\n")).await;
+                (1, Verdict::Refused)
+            }
+        };
+        if let Err(error) = call.finish(exit).await {
+            tracing::warn!(%error, exit, "the pre-receive hook did not take the verdict");
+        }
+        verdict
+    }
+}
