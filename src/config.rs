@@ -1,0 +1,202 @@
+//! The settings of `slipway serve`: a flag, a `SLIPWAY_*` variable and a help line for each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+
+use crate::domain::UserName;
+
+/// Who may create an app by pushing to a name that nobody has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AppCreationArg {
+    /// Every user with a key.
+    Anyone,
+    /// Admins alone.
+    Admins,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// `human` on a terminal, `json` otherwise.
+    Auto,
+    /// For reading.
+    Human,
+    /// One JSON object a line, the fields beside the message.
+    Json,
+}
+
+/// Log settings, shared by every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs")]
+pub struct LogArgs {
+    /// How log lines are written (to standard error)
+    #[arg(long, global = true, env = "SLIPWAY_LOG_FORMAT", value_enum, default_value = "auto")]
+    pub log_format: LogFormat,
+    /// Which log lines are written: a level, or directives such as `info,slipway::ssh=debug`
+    #[arg(long, global = true, env = "SLIPWAY_LOG", value_name = "FILTER", default_value = "info", value_parser = filter)]
+    pub log: String,
+}
+
+/// Everything that `slipway serve` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub ssh: SshArgs,
+    #[command(flatten)]
+    pub push: PushArgs,
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+}
+
+/// Where slipway runs and keeps things.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Place")]
+pub struct PlaceArgs {
+    /// Directory for repositories; made if it is missing
+    #[arg(long, env = "SLIPWAY_DATA_DIR", value_name = "DIR", default_value = "/var/lib/slipway")]
+    pub data_dir: PathBuf,
+    /// Namespace for slipway's own state: keys, host key; made if it is missing
+    #[arg(long, env = "SLIPWAY_NAMESPACE", value_name = "NAME", default_value = "slipway", value_parser = namespace)]
+    pub namespace: String,
+    /// Name of this gateway in locks. A gateway that restarts under its name takes over its own locks
+    /// at once, so no two may share one [default: the host name]
+    #[arg(long, env = "SLIPWAY_IDENTITY", value_name = "NAME")]
+    pub identity: Option<String>,
+    /// Address for health checks
+    #[arg(long, env = "SLIPWAY_HTTP_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub http_listen: SocketAddr,
+    /// How long running deploys may go on after SIGTERM
+    #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+}
+
+/// The SSH server and its limits.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "SSH")]
+pub struct SshArgs {
+    /// Address of the SSH server
+    #[arg(long, env = "SLIPWAY_SSH_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:2222")]
+    pub ssh_listen: SocketAddr,
+    /// HOST:PORT by which people reach the SSH server, for the known_hosts line [default: 127.0.0.1 and
+    /// the port it listens on]
+    #[arg(long, env = "SLIPWAY_SSH_PUBLIC", value_name = "HOST:PORT")]
+    pub ssh_public: Option<String>,
+    /// Directory of public keys (NAME.pub) whose holders become admins at start
+    #[arg(long, env = "SLIPWAY_ADMIN_KEYS", value_name = "DIR")]
+    pub admin_keys: Option<PathBuf>,
+    /// How long a client may take to authenticate
+    #[arg(long, env = "SLIPWAY_LOGIN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub login_grace: Duration,
+    /// Connections that may be unauthenticated at once; one more ends the oldest of them
+    #[arg(long, env = "SLIPWAY_MAX_STARTUPS", value_name = "N", default_value_t = 100)]
+    pub max_startups: usize,
+    /// Connections at once
+    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "N", default_value_t = 4096)]
+    pub max_connections: usize,
+    /// Commands at once in one connection
+    #[arg(long, env = "SLIPWAY_MAX_SESSIONS", value_name = "N", default_value_t = 10)]
+    pub max_sessions: usize,
+    /// Keys a client may offer before it is disconnected
+    #[arg(long, env = "SLIPWAY_MAX_AUTH_TRIES", value_name = "N", default_value_t = 6)]
+    pub max_auth_tries: usize,
+    /// Silence after which the client is asked whether it is still there; the third unanswered question ends the connection
+    #[arg(long, env = "SLIPWAY_KEEPALIVE", value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub keepalive: Duration,
+}
+
+/// What may be pushed, and by whom.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pushes")]
+pub struct PushArgs {
+    /// Who may create an app by a first push
+    #[arg(long, env = "SLIPWAY_APP_CREATION", value_enum, default_value = "anyone")]
+    pub app_creation: AppCreationArg,
+    /// Refuse pushes that rewrite a branch
+    #[arg(long, env = "SLIPWAY_DENY_FORCE")]
+    pub deny_force: bool,
+    /// Largest pack that is accepted
+    #[arg(long, env = "SLIPWAY_MAX_PACK", value_name = "SIZE", default_value = "2GiB")]
+    pub max_pack: ByteSize,
+    /// How long `git push -o wait` waits for another deploy of the app
+    #[arg(long, env = "SLIPWAY_LOCK_WAIT", value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub lock_wait: Duration,
+}
+
+/// The builder.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Builds")]
+pub struct BuildArgs {
+    /// The Docker Engine that builds and pushes
+    #[arg(long, env = "SLIPWAY_ENGINE", value_name = "URL", default_value = "unix:///var/run/docker.sock")]
+    pub engine: String,
+    /// Which builder of the Engine is used
+    #[arg(long, env = "SLIPWAY_BUILDER", value_enum, default_value = "auto")]
+    pub builder: crate::build::Builder,
+    /// How long a build may take
+    #[arg(long, env = "SLIPWAY_BUILD_TIMEOUT", value_name = "DURATION", default_value = "30m", value_parser = humantime::parse_duration)]
+    pub build_timeout: Duration,
+    /// Builds at once; one more waits
+    #[arg(long, env = "SLIPWAY_MAX_BUILDS", value_name = "N", default_value_t = 4)]
+    pub max_builds: usize,
+}
+
+/// One registry, two addresses.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct RegistryArgs {
+    /// HOST:PORT by which the Engine and this gateway reach the registry
+    #[arg(long, env = "SLIPWAY_REGISTRY_PUSH", value_name = "HOST:PORT", default_value = "localhost:5000")]
+    pub registry_push: String,
+    /// HOST:PORT by which kubelets pull from it [default: as --registry-push]
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL", value_name = "HOST:PORT")]
+    pub registry_pull: Option<String>,
+    /// The registry speaks plain HTTP; a registry on this host does so without being told
+    #[arg(long, env = "SLIPWAY_REGISTRY_INSECURE")]
+    pub registry_insecure: bool,
+}
+
+/// The release and its chart.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Releases")]
+pub struct ReleaseArgs {
+    /// Directory of chart templates to use instead of the built-in ones
+    #[arg(long, env = "SLIPWAY_TEMPLATES", value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// How long a rollout may take before it is rolled back
+    #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub rollout_timeout: Duration,
+    /// Address of an app as printed after a push; {app} and {cluster_ip} are filled in
+    #[arg(long, env = "SLIPWAY_APP_URL", value_name = "URL", default_value = "http://{app}.{app}.svc", value_parser = app_url)]
+    pub app_url: String,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    text.parse::<tracing_subscriber::filter::Targets>().map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// A namespace follows the rule of label values (RFC 1123), which user names fit into as well.
+fn namespace(text: &str) -> Result<String, String> {
+    let valid = text.len() <= 63
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.parse::<UserName>().is_ok();
+    valid.then(|| text.to_owned()).ok_or_else(|| "not a namespace name".to_owned())
+}
+
+fn app_url(text: &str) -> Result<String, String> {
+    let known = text.replace("{app}", "").replace("{cluster_ip}", "");
+    match known.contains(['{', '}']) {
+        true => Err("the placeholders are {app} and {cluster_ip}".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}

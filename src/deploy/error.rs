@@ -1,0 +1,52 @@
+//! Why a push was refused, or failed.
+
+use crate::apps::AppsError;
+use crate::build::{BuildError, NoDockerfile};
+use crate::chart::ChartError;
+use crate::domain::{BranchName, Cancelled};
+use crate::git::{GitError, RefusedUpdate};
+use crate::registry::RegistryError;
+use crate::release::{LockError, ReleaseError};
+
+use super::options::UnknownOption;
+
+/// One variant for each stage. `Display` is what the pusher may read; the log has the whole chain.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// A push option that slipway does not know.
+    #[error(transparent)]
+    Option(#[from] UnknownOption),
+    /// git could not be asked about the push.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The ref policy refuses the push.
+    #[error(transparent)]
+    Refs(#[from] RefusedUpdate),
+    /// The tree has nothing that could be built.
+    #[error(transparent)]
+    NoDockerfile(#[from] NoDockerfile),
+    /// The branch moved while the push waited for another deploy.
+    #[error("{0} has moved while this push waited: fetch, merge and push again")]
+    Moved(BranchName),
+    /// The app's namespace could not be had.
+    #[error(transparent)]
+    App(#[from] AppsError),
+    /// Another deploy of the app is running, or the lock was lost.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The build failed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The image could not be pushed, or not be found afterwards.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The chart could not be rendered.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// The cluster refused the release, or it did not become ready.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// The client has gone, or slipway is shutting down.
+    #[error("cancelled; nothing was deployed")]
+    Cancelled(#[from] Cancelled),
+}

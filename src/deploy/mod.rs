@@ -1,0 +1,147 @@
+//! One push, from the pushed commit to the live release. The only room that knows all the stages.
+//!
+//! [`Deployer::push`] decides inside git's pre-receive hook; [`Deployer::settle`] follows once git has
+//! moved the ref, or failed to.
+
+mod error;
+mod healing;
+mod options;
+mod pipeline;
+mod preflight;
+mod settle;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::build::Engine;
+use crate::chart::Templates;
+use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
+use crate::git::{HookRequest, inspect, updates};
+use crate::keys::PushGrant;
+use crate::registry::Registry;
+use crate::release::{AppLock, Gateway};
+
+pub use error::DeployError;
+use options::PushOptions;
+
+/// What an operator decides about deploys.
+#[derive(Debug, Clone)]
+pub struct DeploySettings {
+    /// Refuse pushes that rewrite a branch.
+    pub deny_force: bool,
+    /// How long `-o wait` waits for the app's lock.
+    pub lock_wait: Duration,
+    /// How long a build may take.
+    pub build_timeout: Duration,
+    /// How long a rollout may take.
+    pub rollout_timeout: Duration,
+    /// Address of an app, with `{app}` and `{cluster_ip}` to be filled in.
+    pub app_url: String,
+}
+
+/// The parts a deploy works with; one for the whole process.
+pub struct Deployer {
+    /// The cluster that apps run in.
+    pub cluster: Client,
+    /// This process, as locks name it.
+    pub gateway: Gateway,
+    /// The builder.
+    pub engine: Engine,
+    /// The registry, with its two addresses.
+    pub registry: Registry,
+    /// The app chart.
+    pub templates: Templates,
+    /// What the operator decided.
+    pub settings: DeploySettings,
+    /// Ends deploys that can still be cancelled, when the time for draining is over.
+    pub stop: CancellationToken,
+}
+
+/// One push as it reaches the pre-receive hook.
+pub struct IncomingPush<'a> {
+    /// The right to push to the app.
+    pub grant: &'a PushGrant,
+    /// What git says of the push.
+    pub request: &'a HookRequest,
+    /// The app's repository.
+    pub repository: &'a Path,
+    /// The client's address.
+    pub remote: SocketAddr,
+}
+
+/// A push that was let through, until git has moved its refs.
+#[must_use = "the app stays locked until the push is settled"]
+pub struct Deployed {
+    lock: AppLock,
+    branch: BranchName,
+    commit: CommitSha,
+    revision: Revision,
+}
+
+impl Deployer {
+    /// Decides one push: ref policy, preflight, lock, build, publish, release.
+    ///
+    /// `None` when git may take the push and nothing had to be deployed. What is returned otherwise
+    /// holds the app's lock and has to be given to [`Deployer::settle`] after git ended: were the
+    /// lock free before the ref has moved, a second push could deploy on top of the old ref and
+    /// then fail to move it.
+    ///
+    /// # Errors
+    /// Why git has to refuse the push; `Display` is for the pusher.
+    pub async fn push(
+        self: &Arc<Self>,
+        push: &IncomingPush<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Option<Deployed>, DeployError> {
+        let options = PushOptions::parse(&push.request.options)?;
+        let objects = ObjectStore {
+            repository: push.repository.to_path_buf(),
+            quarantine: Some(push.request.quarantine.clone()),
+        };
+        let facts = cancel.unless_cancelled(inspect::facts(&objects, &push.request.updates)).await??;
+        let plan = updates::plan(&push.request.updates, &facts, self.settings.deny_force)?;
+        for note in &plan.notes {
+            progress.line(note.as_str()).await;
+        }
+        let Some((branch, commit)) = plan.deploy else { return Ok(None) };
+        let pushed = PushedCommit {
+            app: push.grant.app().clone(),
+            commit,
+            branch,
+            pusher: push.grant.user().clone(),
+            objects,
+        };
+        let span = tracing::info_span!(
+            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
+            user = %pushed.pusher, remote = %push.remote
+        );
+        self.logged(push, pushed, options, progress, cancel).instrument(span).await.map(Some)
+    }
+
+    /// The deploy with its first and last log line.
+    async fn logged(
+        self: &Arc<Self>,
+        push: &IncomingPush<'_>,
+        pushed: PushedCommit,
+        options: PushOptions,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        let began = tokio::time::Instant::now();
+        tracing::info!(branch = %pushed.branch, "deploy begins");
+        let result = self.deploy(push, pushed, options, progress, cancel).await;
+        let seconds = began.elapsed().as_secs_f64();
+        match &result {
+            Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),
+            Err(error) => tracing::warn!(error = crate::telemetry::chain(error), seconds, "deploy refused or failed"),
+        }
+        result
+    }
+}

@@ -1,0 +1,41 @@
+//! After git has ended: did the ref move?
+
+use std::path::Path;
+
+use crate::git::inspect;
+
+use super::{Deployed, Deployer};
+
+impl Deployer {
+    /// Looks whether git moved the ref to what was deployed, points HEAD at the deploy branch, and
+    /// frees the app's lock.
+    ///
+    /// Nothing here can fail the push any more: git has answered its client. What went wrong is
+    /// logged, and kept with the release; the next push to the branch heals it.
+    pub async fn settle(&self, deployed: Deployed, repository: &Path) {
+        let Deployed { lock, branch, commit, revision } = deployed;
+        let moved = match inspect::ref_value(repository, &branch.to_ref()).await {
+            Ok(now) => now.as_ref() == Some(&commit),
+            Err(error) => {
+                tracing::error!(%revision, %branch, %commit, error = crate::telemetry::chain(&error), "cannot read the deployed branch");
+                false
+            }
+        };
+        match moved {
+            true => {
+                if let Err(error) = inspect::set_head(repository, &branch).await {
+                    tracing::error!(%branch, error = crate::telemetry::chain(&error), "cannot point HEAD at the deploy branch");
+                }
+            }
+            false => self.keep_unmoved(&lock, revision).await,
+        }
+        lock.release().await;
+    }
+
+    async fn keep_unmoved(&self, lock: &crate::release::AppLock, revision: crate::domain::Revision) {
+        tracing::error!(%revision, "the release is live, but git could not move its branch");
+        if let Err(error) = crate::release::annotate_unmoved(&self.cluster, lock, revision).await {
+            tracing::error!(%revision, error = crate::telemetry::chain(&error), "cannot note that with the release");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `slipway serve`: constructs the parts, joins them, drains them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Health, router};
+use crate::build::{Engine, EngineSettings};
+use crate::chart::Templates;
+use crate::config::{AppCreationArg, PlaceArgs, ReleaseArgs, ServeArgs, SshArgs};
+use crate::deploy::{DeploySettings, Deployer};
+use crate::git::{Repositories, ServiceSettings};
+use crate::keys::{AppCreation, KeyStore};
+use crate::registry::Registry;
+use crate::release::Gateway;
+use crate::ssh::{FrontDoor, SshSettings};
+use crate::{clusters, keys, ssh};
+
+/// How long the first list of keys may take before the gateway gives up.
+const KEYS_SYNC: Duration = Duration::from_secs(60);
+
+/// Why the gateway did not start, or ended in disorder.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting is wrong: the flag is named, and the exit code is 2.
+    #[error("{flag}: {reason}")]
+    Setting {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Something the gateway needs is not there.
+    #[error("{what}: {reason}")]
+    Start {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+impl ServeError {
+    /// 2 for a wrong setting, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Setting { .. } => 2,
+            Self::Start { .. } => 1,
+        }
+    }
+}
+
+fn setting(flag: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
+    move |error| ServeError::Setting { flag, reason: crate::telemetry::chain(error) }
+}
+
+fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
+    move |error| ServeError::Start { what, reason: crate::telemetry::chain(error) }
+}
+
+/// Runs the gateway until SIGTERM or SIGINT, then drains it.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start.
+pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let ServeArgs { place, ssh, push, build, registry, release } = args;
+    let ReleaseArgs { templates, rollout_timeout, app_url } = release;
+    let templates = match &templates {
+        Some(dir) => Templates::from_dir(dir).map_err(|e| setting("--templates")(&e))?,
+        None => Templates::embedded(),
+    };
+    let engine = Engine::connect(&build.engine, EngineSettings { builder: build.builder, max_builds: build.max_builds })
+        .map_err(|e| setting("--engine")(&e))?;
+    let pull = registry.registry_pull.unwrap_or_else(|| registry.registry_push.clone());
+    let registry = Registry::new(&registry.registry_push, &pull, registry.registry_insecure);
+    check_admin_keys(ssh.admin_keys.as_deref())?;
+    let program = std::env::current_exe().map_err(|e| start("finding the program itself")(&e))?;
+    let repositories =
+        Repositories::open(&place.data_dir, &program).await.map_err(|e| setting("--data-dir")(&e))?;
+    let http = listen("--http-listen", place.http_listen).await?;
+    let ssh_listener = listen("--ssh-listen", ssh.ssh_listen).await?;
+
+    let stop = Stop::default();
+    let health = Health::default();
+    let http_address = address(&http)?;
+    let ssh_address = address(&ssh_listener)?;
+    let http = tokio::spawn(
+        axum::serve(http, router(health.clone())).with_graceful_shutdown(stop.http.clone().cancelled_owned()).into_future(),
+    );
+
+    let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
+    clusters::ensure_namespace(&cluster, &place.namespace).await.map_err(|e| start("making slipway's namespace")(&e))?;
+    let keys = start_keys(&cluster, &place, &ssh).await?;
+    let public = ssh.ssh_public.clone().unwrap_or_else(|| format!("127.0.0.1:{}", ssh_address.port()));
+    let host_key = keys::host_key(&cluster, &place.namespace, &public).await.map_err(|e| start("the host key")(&e))?;
+
+    let deployer = Arc::new(Deployer {
+        cluster: cluster.clone(),
+        gateway: Gateway::new(place.identity.unwrap_or_else(host_name)),
+        engine,
+        registry,
+        templates,
+        settings: DeploySettings {
+            deny_force: push.deny_force,
+            lock_wait: push.lock_wait,
+            build_timeout: build.build_timeout,
+            rollout_timeout,
+            app_url,
+        },
+        stop: stop.deploys.clone(),
+    });
+    let tasks = TaskTracker::new();
+    let healing = Arc::clone(&deployer);
+    tasks.spawn(async move { healing.heal_abandoned().await });
+
+    let front = Arc::new(FrontDoor {
+        cluster,
+        keys,
+        repositories,
+        deployer,
+        creation: match push.app_creation {
+            AppCreationArg::Anyone => AppCreation::Anyone,
+            AppCreationArg::Admins => AppCreation::Admins,
+        },
+        git: ServiceSettings { max_pack: push.max_pack.as_u64(), deny_force: push.deny_force },
+    });
+    let settings = ssh_settings(&ssh, host_key);
+    let server = tokio::spawn(ssh::serve(ssh_listener, settings, front, stop.connections.clone(), tasks.clone()));
+
+    health.set_started();
+    tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), "slipway is running");
+    wait_for_signal().await?;
+    health.set_draining();
+    drain(&stop, &tasks, place.drain_timeout).await;
+    stop.http.cancel();
+    for (what, task) in [("ssh", server_ended(server).await), ("http", server_ended(http).await)] {
+        if let Err(error) = task {
+            tracing::error!(server = what, error, "server ended in disorder");
+        }
+    }
+    tracing::info!("slipway has ended");
+    Ok(())
+}
+
+/// What ends in turn: first new connections, then deploys that outlast the drain, then health checks.
+#[derive(Default)]
+struct Stop {
+    connections: CancellationToken,
+    deploys: CancellationToken,
+    http: CancellationToken,
+}
+
+/// How long cancelled deploys may take to clean up behind themselves.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+
+/// Lets running pushes finish, for at most `limit`; those that can be cancelled then are. One whose
+/// apply has begun and does not finish is healed at the next start.
+async fn drain(stop: &Stop, tasks: &TaskTracker, limit: Duration) {
+    stop.connections.cancel();
+    tasks.close();
+    tracing::info!(running = tasks.len(), "draining");
+    if tokio::time::timeout(limit, tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(running = tasks.len(), "cancelling what outlasted the drain");
+    stop.deploys.cancel();
+    if tokio::time::timeout(CLEAN_UP, tasks.wait()).await.is_err() {
+        tracing::error!(running = tasks.len(), "deploys were cut off; they are healed at the next start");
+    }
+}
+
+async fn server_ended<T, E: std::fmt::Display>(task: tokio::task::JoinHandle<Result<T, E>>) -> Result<(), String> {
+    match tokio::time::timeout(CLEAN_UP, task).await {
+        Ok(Ok(Ok(_))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it did not end in time".to_owned()),
+    }
+}
+
+async fn start_keys(cluster: &Client, place: &PlaceArgs, ssh: &SshArgs) -> Result<KeyStore, ServeError> {
+    let store = KeyStore::start(cluster.clone(), &place.namespace).await.map_err(|e| start("watching keys")(&e))?;
+    store.wait_synced(KEYS_SYNC).await.map_err(|e| start("reading keys")(&e))?;
+    if let Some(dir) = &ssh.admin_keys {
+        let admins = store.seed_admins(dir).await.map_err(|e| setting("--admin-keys")(&e))?;
+        tracing::info!(admins, "admin keys read");
+    }
+    Ok(store)
+}
+
+fn check_admin_keys(dir: Option<&Path>) -> Result<(), ServeError> {
+    match dir {
+        Some(dir) if !dir.is_dir() => {
+            Err(ServeError::Setting { flag: "--admin-keys", reason: format!("{} is not a directory", dir.display()) })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn listen(flag: &'static str, address: std::net::SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|e| ServeError::Setting { flag, reason: format!("{address}: {e}") })
+}
+
+fn address(listener: &TcpListener) -> Result<std::net::SocketAddr, ServeError> {
+    listener.local_addr().map_err(|e| start("reading an own address")(&e))
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+fn ssh_settings(ssh: &SshArgs, host_key: russh::keys::PrivateKey) -> SshSettings {
+    SshSettings {
+        host_key,
+        login_grace: ssh.login_grace,
+        max_startups: ssh.max_startups,
+        max_connections: ssh.max_connections,
+        max_sessions: ssh.max_sessions,
+        max_auth_tries: ssh.max_auth_tries,
+        keepalive: ssh.keepalive,
+    }
+}
+
+async fn wait_for_signal() -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| start("listening for SIGTERM")(&e))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| start("listening for SIGINT")(&e))?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("SIGINT"),
+    }
+    Ok(())
+}

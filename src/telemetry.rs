@@ -1,0 +1,37 @@
+//! Logs: human on a terminal, JSON otherwise, always on standard error.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::config::{LogArgs, LogFormat};
+
+/// Installs the subscriber for the whole process.
+///
+/// The fields of a deploy (`deploy_id app commit user remote`) come from spans; in JSON they stand
+/// under `span`.
+pub fn init(args: &LogArgs) {
+    // The text was parsed when it entered as an argument; a filter that lets everything through is
+    // the harmless answer to the impossible case.
+    let filter: Targets = args.log.parse().unwrap_or_default();
+    let human = match args.log_format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = match human {
+        true => layer.compact().with_target(false).boxed(),
+        false => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+}
+
+/// An error and what caused it, in one line for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,83 @@
+//! Clients that go away.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::gateway::ADMIN;
+use crate::support::wait::within;
+use crate::support::{App, Gateway, eventually, try_run, world};
+
+/// Whether a build step that sleeps this long runs anywhere on the machine.
+fn step_runs(seconds: &str) -> bool {
+    let output = try_run(std::process::Command::new("pgrep").args(["-f", &format!("^sleep {seconds}$")]));
+    output.code == Some(0)
+}
+
+fn lease_holder(app: &App) -> Option<String> {
+    let lease = app.object("lease", "slipway-deploy")?;
+    lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
+}
+
+#[test]
+fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let seconds = format!("{}", 5000 + std::process::id() % 1000);
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &format!("{dockerfile}RUN sleep {seconds}\n"));
+    app.commit("endless");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    eventually("the step runs", || step_runs(&seconds).then_some(()));
+    push.signal(Signal::SIGINT);
+    within(Duration::from_secs(2), "the step is gone", || (!step_runs(&seconds)).then_some(()), String::new);
+    within(Duration::from_secs(2), "the lock is free", || lease_holder(&app).is_none().then_some(()), String::new);
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
+    assert_eq!(app.releases(), []);
+
+    app.web_files("two");
+    app.commit("mended");
+    app.push(&gateway).ok().says("Released v1");
+}
+
+#[test]
+fn a_client_that_goes_while_the_release_rolls_out_does_not_stop_it() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &dockerfile.replace("CMD [", "CMD [\"sh\", \"-c\", \"sleep 4; exec $0 $@\", "));
+    app.commit("slow to start");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("Releasing v1");
+    push.signal(Signal::SIGKILL);
+    drop(push);
+    eventually("the ref moved", || (app.deployed_ref(&gateway, "refs/heads/main") == Some(app.head())).then_some(()));
+    assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
+    assert_eq!(app.page(), "one");
+    eventually("the lock is free", || lease_holder(&app).is_none().then_some(()));
+}
+
+#[test]
+fn a_client_that_goes_while_it_sends_leaves_nothing() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let noise = app.path().join("noise");
+    let file = std::fs::File::create(&noise).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file).unwrap();
+    app.commit("large");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    let objects = gateway.repository(&app.name).join("objects");
+    let incoming = || {
+        let entries = std::fs::read_dir(&objects).ok()?;
+        entries.map_while(Result::ok).find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
+    };
+    eventually("git receives", incoming);
+    push.signal(Signal::SIGKILL);
+    drop(push);
+    eventually("the quarantine is gone", || incoming().is_none().then_some(()));
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
+    assert_eq!(world::object(&["namespace", &app.name]), None);
+    std::fs::remove_file(noise).unwrap();
+    app.git(&["commit", "-q", "-a", "--amend", "-m", "small"]);
+    app.push(&gateway).ok();
+}

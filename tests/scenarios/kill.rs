@@ -1,0 +1,110 @@
+//! A gateway killed with -9, in each phase: after the restart everything works.
+
+use std::time::{Duration, Instant};
+
+use crate::support::gateway::{ADMIN, git};
+use crate::support::{App, Gateway, eventually, run};
+
+#[track_caller]
+fn assert_repository_is_sound(gateway: &Gateway, app: &App) {
+    let repository = gateway.repository(&app.name);
+    if repository.exists() {
+        let output = run(git(&repository).args(["fsck", "--full", "--strict"]));
+        assert!(!output.contains("error") && !output.contains("dangling"), "{}{}", output.stdout, output.stderr);
+        let left = std::fs::read_dir(repository.join("objects")).unwrap().map_while(Result::ok);
+        let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with("tmp_")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn while_receiving() {
+    let mut gateway = Gateway::start();
+    let app = App::web("one");
+    let file = std::fs::File::create(app.path().join("noise")).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file).unwrap();
+    app.commit("large");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    let objects = gateway.repository(&app.name).join("objects");
+    eventually("git receives", || {
+        let entries = std::fs::read_dir(&objects).ok()?;
+        entries.map_while(Result::ok).find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
+    });
+    gateway.kill();
+    push.finish().fails();
+    gateway.launch();
+    assert_repository_is_sound(&gateway, &app);
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
+    std::fs::remove_file(app.path().join("noise")).unwrap();
+    app.git(&["commit", "-q", "-a", "--amend", "-m", "small"]);
+    app.push(&gateway).ok().says("Released v1");
+}
+
+#[test]
+fn while_building() {
+    let mut gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let first = app.head();
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 20\n"));
+    app.commit("slow");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("sleep 20");
+    gateway.kill();
+    push.finish().fails();
+    gateway.launch();
+    assert_repository_is_sound(&gateway, &app);
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
+    app.web_files("two");
+    app.commit("mended");
+    let began = Instant::now();
+    app.push(&gateway).ok().says("Released v2");
+    assert!(began.elapsed() < Duration::from_secs(15), "the restarted gateway waited for its own lock");
+    assert_eq!(app.page(), "two");
+}
+
+#[test]
+fn while_another_gateway_takes_over() {
+    let mut gateway = Gateway::start();
+    let twin = gateway.twin(&[]);
+    let app = App::web("one");
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 20\n"));
+    app.commit("slow");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("sleep 20");
+    gateway.kill();
+    push.finish().fails();
+    app.web_files("two");
+    app.commit("mended");
+    // within the 15 s of the lease the dead gateway still counts as the holder
+    app.push_as(&twin, ADMIN, &["--push-option=wait", "--force", "main"]).ok().says("Released v1");
+    assert_eq!(app.page(), "two");
+}
+
+#[test]
+fn while_applying() {
+    let mut gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let first = app.head();
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &dockerfile.replace("CMD [", "CMD [\"sh\", \"-c\", \"sleep 10; exec $0 $@\", "));
+    app.write("index.html", "two");
+    app.commit("slow to start");
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("Releasing v2");
+    eventually("the record is written", || app.releases().contains(&(2, "pending-upgrade".to_owned())).then_some(()));
+    gateway.kill();
+    push.finish().fails();
+    gateway.launch();
+    eventually("the release is healed", || {
+        (app.releases() == [(1, "superseded".to_owned()), (2, "failed".to_owned()), (3, "deployed".to_owned())]).then_some(())
+    });
+    assert_repository_is_sound(&gateway, &app);
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
+    assert_eq!(app.page(), "one");
+    app.push(&gateway).ok().says("Released v4");
+    assert_eq!(app.page(), "two");
+}

@@ -1,0 +1,27 @@
+//! What slipway does, shown with the real parts: git, the OpenSSH client, the Docker Engine, a
+//! registry, Kubernetes. `make test` starts them and sets the environment that `support::world` reads.
+//!
+//! Every test has a gateway and apps of its own, so all of them can run side by side.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod support;
+
+mod cancel;
+mod faults;
+mod keys;
+mod kill;
+mod limits;
+mod lock;
+mod push;
+mod refs;
+mod refusals;
+mod render;
+mod rollout;
+mod serve;

@@ -1,0 +1,152 @@
+//! A small app with a repository of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::gateway::{Gateway, git};
+use super::process::{Output, Running, run, try_run};
+use super::{eventually, world};
+
+/// A working copy, and the name under which it is pushed. Its namespace ends with it.
+pub struct App {
+    pub name: String,
+    pub dir: TempDir,
+}
+
+impl App {
+    /// A web server that answers with its page.
+    pub fn web(page: &str) -> Self {
+        let app = Self::empty();
+        app.web_files(page);
+        app.commit("first");
+        app
+    }
+
+    /// Nothing but an empty repository on branch `main`.
+    pub fn empty() -> Self {
+        let app = Self { name: world::unique("app"), dir: tempfile::tempdir().unwrap() };
+        run(git(app.path()).args(["init", "-q", "-b", "main"]));
+        app
+    }
+
+    /// A Dockerfile that starts from the base image and ends with these lines.
+    pub fn dockerfile(lines: &str) -> Self {
+        let app = Self::empty();
+        app.write("Dockerfile", &format!("FROM {}\n{lines}\n", world::base_image()));
+        app.commit("first");
+        app
+    }
+
+    /// Writes the web server's files.
+    pub fn web_files(&self, page: &str) {
+        let dockerfile = format!(
+            "FROM {}\nCOPY index.html /www/\nEXPOSE 8080\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
+            world::base_image()
+        );
+        self.write("Dockerfile", &dockerfile);
+        self.write("index.html", page);
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// `git ARGUMENTS` in the working copy, which must succeed: what it printed.
+    #[track_caller]
+    pub fn git(&self, arguments: &[&str]) -> String {
+        run(git(self.path()).args(arguments)).stdout.trim().to_owned()
+    }
+
+    /// Commits everything: the commit's id.
+    #[track_caller]
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.head()
+    }
+
+    /// The commit that is checked out.
+    pub fn head(&self) -> String {
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// `git push URL ARGUMENTS` as a user.
+    #[track_caller]
+    pub fn push_as(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Output {
+        try_run(&mut self.push_command(gateway, user, arguments))
+    }
+
+    /// `git push URL main` as the admin.
+    #[track_caller]
+    pub fn push(&self, gateway: &Gateway) -> Output {
+        self.push_as(gateway, super::gateway::ADMIN, &["main"])
+    }
+
+    /// A push that runs while the test goes on.
+    pub fn start_push(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Running {
+        Running::start(&mut self.push_command(gateway, user, arguments))
+    }
+
+    fn push_command(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Command {
+        let mut command = gateway.git(user, self.path());
+        let (options, refs): (Vec<&&str>, Vec<&&str>) = arguments.iter().partition(|text| text.starts_with('-'));
+        command.arg("push").args(options).arg(gateway.url(&self.name)).args(refs);
+        command
+    }
+
+    /// `kubectl get KIND NAME` in the app's namespace.
+    pub fn object(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
+        world::object(&[kind, name, "-n", &self.name])
+    }
+
+    /// What the app answers through its Service, once it answers anything.
+    pub fn page(&self) -> String {
+        let service = self.object("service", &self.name).expect("the app's Service");
+        let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
+        eventually("the app answers", || {
+            let output = try_run(Command::new("curl").args(["-sS", "--fail", "--max-time", "2", &format!("http://{address}/")]));
+            (output.code == Some(0)).then_some(output.stdout)
+        })
+    }
+
+    /// What the gateway's repository has at a ref.
+    pub fn deployed_ref(&self, gateway: &Gateway, reference: &str) -> Option<String> {
+        let repository = gateway.repository(&self.name);
+        if !repository.exists() {
+            return None;
+        }
+        let output = try_run(git(&repository).args(["rev-parse", "--verify", "-q", reference]));
+        (output.code == Some(0)).then(|| output.stdout.trim().to_owned())
+    }
+
+    /// Number and status of every release record, the oldest first.
+    pub fn releases(&self) -> Vec<(u32, String)> {
+        let list = world::object(&["secret", "-n", &self.name, "-l", "owner=helm"]).expect("a list");
+        let mut releases: Vec<(u32, String)> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|secret| &secret["metadata"]["labels"])
+            .map(|labels| (labels["version"].as_str().unwrap().parse().unwrap(), labels["status"].as_str().unwrap().to_owned()))
+            .collect();
+        releases.sort();
+        releases
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = Command::new("kubectl")
+            .args(["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"])
+            .stdout(std::process::Stdio::null())
+            .status();
+    }
+}

@@ -1,0 +1,13 @@
+//! What the scenarios are written with.
+
+pub mod app;
+pub mod gateway;
+pub mod process;
+pub mod proxy;
+pub mod wait;
+pub mod world;
+
+pub use app::App;
+pub use gateway::Gateway;
+pub use process::{Output, run, try_run};
+pub use wait::eventually;

@@ -1,0 +1,150 @@
+//! Running the programs that users run.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::wait::within;
+
+/// What a program left behind when it ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// The output, if the program succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "failed:\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The output, if the program failed as programs do, by an exit code.
+    #[track_caller]
+    pub fn fails(self) -> Self {
+        assert!(self.code.is_some_and(|code| code != 0), "did not fail:\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that a text was printed, on either stream.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.contains(text), "{text:?} is not in:\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that a text was not printed.
+    #[track_caller]
+    pub fn never_says(self, text: &str) -> Self {
+        assert!(!self.contains(text), "{text:?} is in:\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    pub fn contains(&self, text: &str) -> bool {
+        self.stdout.contains(text) || self.stderr.contains(text)
+    }
+}
+
+/// The longest that any program of a scenario may run.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Runs a program to its end; it must succeed.
+#[track_caller]
+pub fn run(command: &mut Command) -> Output {
+    try_run(command).ok()
+}
+
+/// Runs a program to its end, whatever that is.
+#[track_caller]
+pub fn try_run(command: &mut Command) -> Output {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    finish(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+}
+
+/// Runs a program with a text as its standard input.
+#[track_caller]
+pub fn try_run_with(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // the program may end without reading: what it says of that counts, not the broken pipe
+    let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
+    finish(child)
+}
+
+/// Waits for a child's end, bounded.
+#[track_caller]
+pub fn finish(child: std::process::Child) -> Output {
+    let id = child.id();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let output = receiver.recv_timeout(LIMIT).unwrap_or_else(|_| {
+        super::gateway::signal(id, nix::sys::signal::Signal::SIGKILL);
+        panic!("process {id} ran for more than {LIMIT:?}")
+    });
+    let output = output.unwrap();
+    Output {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A running program whose output can be waited for line by line.
+pub struct Running {
+    child: std::process::Child,
+    lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Running {
+    /// Starts a program and collects both of its streams.
+    pub fn start(command: &mut Command) -> Self {
+        use std::io::BufRead;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for stream in streams {
+            let lines = lines.clone();
+            std::thread::spawn(move || {
+                for line in std::io::BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                    lines.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
+                }
+            });
+        }
+        Self { child, lines }
+    }
+
+    /// Everything printed so far.
+    pub fn text(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// Waits until a text was printed.
+    #[track_caller]
+    pub fn until(&self, text: &str) -> &Self {
+        within(LIMIT, &format!("{text:?}"), || self.text().contains(text).then_some(()), || self.text());
+        self
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        super::gateway::signal(self.child.id(), signal);
+    }
+
+    /// Waits for the end: the exit code, and everything printed.
+    pub fn finish(mut self) -> Output {
+        let status = within(LIMIT, "the end of a program", || self.child.try_wait().unwrap(), String::new);
+        // both streams are at their end, or will be as soon as their readers run
+        std::thread::sleep(Duration::from_millis(50));
+        Output { code: status.code(), stdout: self.text(), stderr: String::new() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

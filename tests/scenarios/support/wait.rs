@@ -1,0 +1,27 @@
+//! Waiting on conditions.
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds, for as long as a loaded machine may need.
+#[track_caller]
+pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(60), what, condition, String::new)
+}
+
+/// Waits until `condition` holds, for at most `limit`.
+#[track_caller]
+pub fn within<T>(
+    limit: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> Option<T>,
+    otherwise: impl Fn() -> String,
+) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}\n{}", otherwise());
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
