@@ -1,0 +1,36 @@
+# Tasks for contributors. The scripts behind them are in dev/, and say more at their heads.
+.DEFAULT_GOAL := help
+.PHONY: help up down env status demo test check fmt lint deny
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## bring a development cluster up, or use the one that is there (one of our own needs root)
+	@dev/cluster up
+
+down: ## end and remove all that up and demo started
+	@dev/cluster down
+
+env: ## exports for the shell: eval "$(make -s env)"
+	@dev/cluster env
+
+status: ## which parts of the cluster run
+	@dev/cluster status || true
+
+demo: ## build slipway, start it on the cluster, push an app
+	@dev/demo
+
+test: ## everything, with real git, ssh, Docker, registry and Kubernetes
+	@dev/test
+
+check: ## the fast loop, without a cluster: format, lint, unit tests, dependencies
+	@dev/check
+
+fmt: ## format the code
+	cargo fmt
+
+lint: ## clippy
+	cargo clippy --locked --all-targets -- -D warnings
+
+deny: ## licences, bans and advisories of the dependencies
+	@dev/deny

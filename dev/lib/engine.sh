@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# A Docker Engine of our own: own socket, own data, own bridge, so that it never meets one that is there already.
+
+in_engine() { DOCKER_HOST=unix://$ENGINE_SOCKET docker "$@"; }
+
+up_engine() {
+  up_network # also when the engine runs: rules may have been flushed
+  if ! running dockerd; then
+    say "starting dockerd"
+    mkdir -p "$STATE/engine"
+    write_engine_config
+    # Newer Engines refuse the API version that the kubelet speaks, unless they are told.
+    start dockerd env DOCKER_MIN_API_VERSION=1.24 dockerd --config-file "$STATE/engine/daemon.json"
+  fi
+  await 60 dockerd in_engine info
+  import_pause_image
+  import_busybox_image
+}
+
+# iptables is off: dockerd would rewrite the chains that another dockerd uses, and would leave its own behind.
+write_engine_config() {
+  local runtime='{}' default=runc
+  if ! oom_score_can_fall; then
+    write_runc_wrapper
+    runtime=$(jq -n --arg path "$STATE/engine/runc-clamped" '{clamped: {path: $path}}')
+    default=clamped
+  fi
+  jq -n --arg dir "$STATE/engine" --arg bridge "$BRIDGE" --arg cgroup "/$CGROUP" --arg default "$default" --argjson runtimes "$runtime" '{
+    hosts: ["unix://\($dir)/docker.sock"], "data-root": "\($dir)/data", "exec-root": "\($dir)/exec", pidfile: "\($dir)/docker.pid",
+    bridge: $bridge, iptables: false, "ip-forward": false, "cgroup-parent": $cgroup, "exec-opts": ["native.cgroupdriver=cgroupfs"],
+    "log-driver": "json-file", runtimes: $runtimes, "default-runtime": $default, "shutdown-timeout": 5
+  }' >"$STATE/engine/daemon.json"
+}
+
+oom_score_can_fall() { (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; }
+
+# Without CAP_SYS_RESOURCE a negative oom_score_adj is refused, and the kubelet asks for one.
+write_runc_wrapper() {
+  cat >"$STATE/engine/runc-clamped" <<'R'
+#!/usr/bin/env bash
+bundle="" previous=""
+for argument in "$@"; do
+  [[ $previous == --bundle || $previous == -b ]] && bundle=$argument
+  previous=$argument
+done
+if [[ -n $bundle && -f $bundle/config.json ]]; then
+  clamped=$(jq -c 'if (.process.oomScoreAdj // 0) < 0 then .process.oomScoreAdj = 0 else . end' "$bundle/config.json")
+  printf '%s' "$clamped" >"$bundle/config.json"
+fi
+exec runc "$@"
+R
+  chmod +x "$STATE/engine/runc-clamped"
+}
+
+# The container that holds a pod's network. It ends at once on TERM, so that pods do.
+import_pause_image() {
+  ! in_engine image inspect slipway-dev/pause >/dev/null 2>&1 || return 0
+  local script='["/busybox", "sh", "-c", "trap \"exit 0\" TERM INT; /busybox sleep 2147483647 & wait"]'
+  tar -C "$(dirname "$(command -v busybox)")" -c busybox |
+    in_engine import -c "ENTRYPOINT $script" - slipway-dev/pause >/dev/null
+}
+
+# The examples start FROM busybox. Where images can't be pulled, Debian's busybox stands in for it.
+import_busybox_image() {
+  ! in_engine image inspect busybox >/dev/null 2>&1 || return 0
+  local root=$STATE/engine/busybox applet
+  rm -rf "$root" && mkdir -p "$root"/{bin,etc,root,home,var} && mkdir -m 1777 "$root/tmp"
+  cp "$(command -v busybox)" "$root/bin/busybox"
+  while read -r applet; do
+    [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
+  done < <(busybox --list)
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+  tar -C "$root" --owner=0 --group=0 --numeric-owner -c . | in_engine import -c 'CMD ["sh"]' - busybox:latest >/dev/null
+  rm -rf "$root"
+}
+
+down_engine() {
+  local pid
+  if running dockerd; then in_engine ps -aq 2>/dev/null | xargs -r env DOCKER_HOST="unix://$ENGINE_SOCKET" docker rm -fv >/dev/null 2>&1 || true; fi
+  stop dockerd 20
+  for pid in $(stragglers); do end_process "$pid" 5; done
+  end_cgroups
+}

