@@ -11,8 +11,10 @@ use crate::domain::{AppName, UserName};
 #[derive(Debug, Parser)]
 #[command(name = "slipway", version, about, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
+    /// Log settings.
     #[command(flatten)]
     pub log: LogArgs,
+    /// What is asked for.
     #[command(subcommand)]
     pub command: Command,
 }

@@ -8,15 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 use crate::domain::UserName;
-
-/// Who may create an app by pushing to a name that nobody has taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AppCreationArg {
-    /// Every user with a key.
-    Anyone,
-    /// Admins alone.
-    Admins,
-}
+use crate::keys::AppCreation;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,23 +29,29 @@ pub struct LogArgs {
     #[arg(long, global = true, env = "SLIPWAY_LOG_FORMAT", value_enum, default_value = "auto")]
     pub log_format: LogFormat,
     /// Which log lines are written: a level, or directives such as `info,slipway::ssh=debug`
-    #[arg(long, global = true, env = "SLIPWAY_LOG", value_name = "FILTER", default_value = "info", value_parser = filter)]
+    #[arg(long, global = true, env = "SLIPWAY_LOG", value_name = "FILTER", default_value = "info,kube_client=off", value_parser = filter)]
     pub log: String,
 }
 
 /// Everything that `slipway serve` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
+    /// Where it runs.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// The SSH server.
     #[command(flatten)]
     pub ssh: SshArgs,
+    /// Pushes.
     #[command(flatten)]
     pub push: PushArgs,
+    /// Builds.
     #[command(flatten)]
     pub build: BuildArgs,
+    /// The registry.
     #[command(flatten)]
     pub registry: RegistryArgs,
+    /// Releases.
     #[command(flatten)]
     pub release: ReleaseArgs,
 }
@@ -120,7 +118,7 @@ pub struct SshArgs {
 pub struct PushArgs {
     /// Who may create an app by a first push
     #[arg(long, env = "SLIPWAY_APP_CREATION", value_enum, default_value = "anyone")]
-    pub app_creation: AppCreationArg,
+    pub app_creation: AppCreation,
     /// Refuse pushes that rewrite a branch
     #[arg(long, env = "SLIPWAY_DENY_FORCE")]
     pub deny_force: bool,
@@ -160,9 +158,15 @@ pub struct RegistryArgs {
     /// HOST:PORT by which kubelets pull from it [default: as --registry-push]
     #[arg(long, env = "SLIPWAY_REGISTRY_PULL", value_name = "HOST:PORT")]
     pub registry_pull: Option<String>,
-    /// The registry speaks plain HTTP; a registry on this host does so without being told
-    #[arg(long, env = "SLIPWAY_REGISTRY_INSECURE")]
-    pub registry_insecure: bool,
+    /// Registries that speak plain HTTP, separated by commas; one on this host does so without being told
+    #[arg(long, env = "SLIPWAY_REGISTRY_INSECURE", value_name = "HOST:PORT", value_delimiter = ',')]
+    pub registry_insecure: Vec<String>,
+    /// Who the gateway is at the registry, where that asks
+    #[arg(long, env = "SLIPWAY_REGISTRY_USER", value_name = "NAME", requires = "registry_password_file")]
+    pub registry_user: Option<String>,
+    /// File with the password or token of --registry-user
+    #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
+    pub registry_password_file: Option<PathBuf>,
 }
 
 /// The release and its chart.

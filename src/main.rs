@@ -4,19 +4,16 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::Parser;
-use slipway::chart::Templates;
 use slipway::cli::{Cli, Command, RenderArgs, UploadKeyArgs};
-use slipway::serve::{ServeError, serve};
+use slipway::keys::{Role, UploadGrant};
+use slipway::serve::{ServeError, read_templates, serve};
 use slipway::{chart, clusters, git, keys, telemetry};
-
-/// How much of standard input is read as keys, in bytes.
-const KEYS_INPUT: u64 = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let Cli { log, command } = Cli::parse();
     if matches!(command, Command::Hook) {
-        return git::hook::relay().await;
+        return git::relay().await;
     }
     telemetry::init(&log);
     let result = match command {
@@ -56,27 +53,30 @@ fn misused(what: impl std::fmt::Display, error: &dyn std::error::Error) -> Failu
 
 fn render(args: RenderArgs) -> Result<(), Failure> {
     let RenderArgs { app, image, values, templates } = args;
-    let templates = match &templates {
-        Some(dir) => Templates::from_dir(dir).map_err(|e| misused("--templates", &e))?,
-        None => Templates::embedded(),
-    };
+    let templates = read_templates(templates.as_deref())?;
     let values = match &values {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|e| misused(path.display(), &e))?),
         None => None,
     };
-    let manifests = chart::render_command(&app, &image, values.as_deref(), &templates).map_err(|e| misused("render", &e))?;
+    let manifests = chart::render_command(&app, &image, values.as_deref(), &templates)
+        .map_err(|error| Failure { message: error.report(), code: 2 })?;
     print!("{manifests}");
     Ok(())
 }
 
 async fn upload_key(args: UploadKeyArgs) -> Result<(), Failure> {
     let UploadKeyArgs { name, admin, namespace } = args;
-    let mut text = String::new();
-    std::io::stdin().take(KEYS_INPUT + 1).read_to_string(&mut text).map_err(|e| misused("standard input", &e))?;
-    let uploaded = keys::parse::authorized_keys(&text).map_err(|e| misused("standard input", &e))?;
+    let mut text = Vec::new();
+    std::io::stdin()
+        .take(keys::MAX_UPLOAD as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(|e| misused("standard input", &e))?;
+    let uploaded = keys::parse(&text).map_err(|e| misused("standard input", &e))?;
     let cluster = clusters::connect().await.map_err(|e| failed(&e))?;
-    let role = if admin { keys::Role::Admin } else { keys::Role::User };
-    let added = keys::add_keys(&cluster, &namespace, &name, &uploaded, role).await.map_err(|e| failed(&e))?;
-    println!("{added}");
+    let grant = UploadGrant::by_operator(name, if admin { Role::Admin } else { Role::User });
+    let added = keys::add_keys(&cluster, &namespace, &grant, &uploaded).await.map_err(|e| failed(&e))?;
+    for line in added.report(grant.user()) {
+        println!("{line}");
+    }
     Ok(())
 }

@@ -9,17 +9,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::api::{Health, router};
-use crate::build::{Engine, EngineSettings};
+use crate::build::Engine;
 use crate::chart::Templates;
-use crate::config::{AppCreationArg, PlaceArgs, ReleaseArgs, ServeArgs, SshArgs};
+use crate::config::{PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
-use crate::keys::{AppCreation, KeyStore};
-use crate::registry::Registry;
-use crate::release::Gateway;
-use crate::ssh::{FrontDoor, SshSettings};
+use crate::keys::KeyStore;
+use crate::registry::{Credentials, Registry};
+use crate::release::lock::Gateway;
+use crate::ssh::{FrontDoor, Occupancy, SshSettings};
 use crate::{clusters, keys, ssh};
 
 /// How long the first list of keys may take before the gateway gives up.
@@ -71,38 +72,32 @@ fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ServeArgs { place, ssh, push, build, registry, release } = args;
     let ReleaseArgs { templates, rollout_timeout, app_url } = release;
-    let templates = match &templates {
-        Some(dir) => Templates::from_dir(dir).map_err(|e| setting("--templates")(&e))?,
-        None => Templates::embedded(),
-    };
-    let engine = Engine::connect(&build.engine, EngineSettings { builder: build.builder, max_builds: build.max_builds })
-        .map_err(|e| setting("--engine")(&e))?;
-    let pull = registry.registry_pull.unwrap_or_else(|| registry.registry_push.clone());
-    let registry = Registry::new(&registry.registry_push, &pull, registry.registry_insecure);
+    let templates = read_templates(templates.as_deref())?;
+    let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
+    let engine = engine.with_builder(build.builder).with_max_builds(build.max_builds);
+    let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
-    let program = std::env::current_exe().map_err(|e| start("finding the program itself")(&e))?;
-    let repositories =
-        Repositories::open(&place.data_dir, &program).await.map_err(|e| setting("--data-dir")(&e))?;
-    let http = listen("--http-listen", place.http_listen).await?;
+    let repositories = open_repositories(&place).await?;
+    let http_listener = listen("--http-listen", place.http_listen).await?;
     let ssh_listener = listen("--ssh-listen", ssh.ssh_listen).await?;
+    let (http_address, ssh_address) = (address(&http_listener)?, address(&ssh_listener)?);
 
     let stop = Stop::default();
     let health = Health::default();
-    let http_address = address(&http)?;
-    let ssh_address = address(&ssh_listener)?;
-    let http = tokio::spawn(
-        axum::serve(http, router(health.clone())).with_graceful_shutdown(stop.http.clone().cancelled_owned()).into_future(),
-    );
+    let http = axum::serve(http_listener, router(health.clone()));
+    let http = tokio::spawn(http.with_graceful_shutdown(stop.http.clone().cancelled_owned()).into_future());
 
     let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
-    clusters::ensure_namespace(&cluster, &place.namespace).await.map_err(|e| start("making slipway's namespace")(&e))?;
+    let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
+    namespaced.map_err(|e| start("making slipway's namespace")(&e))?;
     let keys = start_keys(&cluster, &place, &ssh).await?;
     let public = ssh.ssh_public.clone().unwrap_or_else(|| format!("127.0.0.1:{}", ssh_address.port()));
     let host_key = keys::host_key(&cluster, &place.namespace, &public).await.map_err(|e| start("the host key")(&e))?;
 
+    let identity = place.identity.unwrap_or_else(host_name);
     let deployer = Arc::new(Deployer {
         cluster: cluster.clone(),
-        gateway: Gateway::new(place.identity.unwrap_or_else(host_name)),
+        gateway: Gateway { identity, instance: Uuid::new_v4() },
         engine,
         registry,
         templates,
@@ -118,20 +113,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let tasks = TaskTracker::new();
     let healing = Arc::clone(&deployer);
     tasks.spawn(async move { healing.heal_abandoned().await });
-
-    let front = Arc::new(FrontDoor {
-        cluster,
-        keys,
-        repositories,
-        deployer,
-        creation: match push.app_creation {
-            AppCreationArg::Anyone => AppCreation::Anyone,
-            AppCreationArg::Admins => AppCreation::Admins,
-        },
-        git: ServiceSettings { max_pack: push.max_pack.as_u64(), deny_force: push.deny_force },
+    let front = front_door(cluster, keys, repositories, deployer, &push);
+    let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
+    let server = tokio::spawn(async move {
+        server.await;
+        Ok::<_, std::convert::Infallible>(())
     });
-    let settings = ssh_settings(&ssh, host_key);
-    let server = tokio::spawn(ssh::serve(ssh_listener, settings, front, stop.connections.clone(), tasks.clone()));
 
     health.set_started();
     tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), "slipway is running");
@@ -146,6 +133,51 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     }
     tracing::info!("slipway has ended");
     Ok(())
+}
+
+/// The templates that an operator gave, or those that are compiled in.
+///
+/// # Errors
+/// [`ServeError::Setting`] if they cannot be used.
+pub fn read_templates(dir: Option<&Path>) -> Result<Templates, ServeError> {
+    let templates = match dir {
+        Some(dir) => Templates::from_dir(dir),
+        None => Templates::embedded(),
+    };
+    templates.map_err(|error| ServeError::Setting { flag: "--templates", reason: error.report() })
+}
+
+fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
+    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file } = args;
+    let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
+    let registry = Registry::new(&registry_push, &pull, &registry_insecure);
+    let registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
+    let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
+    let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
+    Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))
+}
+
+async fn open_repositories(place: &PlaceArgs) -> Result<Repositories, ServeError> {
+    let program = std::env::current_exe().map_err(|e| start("finding the program itself")(&e))?;
+    Repositories::open(&place.data_dir, &program).await.map_err(|e| setting("--data-dir")(&e))
+}
+
+fn front_door(
+    cluster: Client,
+    keys: KeyStore,
+    repositories: Repositories,
+    deployer: Arc<Deployer>,
+    push: &PushArgs,
+) -> Arc<FrontDoor> {
+    Arc::new(FrontDoor {
+        cluster,
+        keys,
+        repositories,
+        deployer,
+        creation: push.app_creation,
+        git: ServiceSettings { max_pack: push.max_pack.as_u64(), deny_force: push.deny_force },
+        occupancy: Occupancy::default(),
+    })
 }
 
 /// What ends in turn: first new connections, then deploys that outlast the drain, then health checks.
@@ -185,8 +217,11 @@ async fn server_ended<T, E: std::fmt::Display>(task: tokio::task::JoinHandle<Res
 }
 
 async fn start_keys(cluster: &Client, place: &PlaceArgs, ssh: &SshArgs) -> Result<KeyStore, ServeError> {
-    let store = KeyStore::start(cluster.clone(), &place.namespace).await.map_err(|e| start("watching keys")(&e))?;
-    store.wait_synced(KEYS_SYNC).await.map_err(|e| start("reading keys")(&e))?;
+    let store = KeyStore::start(cluster.clone(), &place.namespace);
+    if !store.wait_synced(KEYS_SYNC).await {
+        let reason = format!("the cluster did not list them within {} s", KEYS_SYNC.as_secs());
+        return Err(ServeError::Start { what: "reading keys", reason });
+    }
     if let Some(dir) = &ssh.admin_keys {
         let admins = store.seed_admins(dir).await.map_err(|e| setting("--admin-keys")(&e))?;
         tracing::info!(admins, "admin keys read");

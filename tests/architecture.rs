@@ -24,7 +24,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ssh", &["apps", "deploy", "domain", "git", "keys", "telemetry"]),
     (
         "serve",
-        &["api", "build", "chart", "clusters", "config", "deploy", "domain", "git", "keys", "registry", "release", "ssh", "telemetry"],
+        &[
+            "api",
+            "build",
+            "chart",
+            "clusters",
+            "config",
+            "deploy",
+            "domain",
+            "git",
+            "keys",
+            "registry",
+            "release",
+            "ssh",
+            "telemetry",
+        ],
     ),
 ];
 
@@ -36,7 +50,8 @@ fn room(path: &Path) -> String {
 
 /// The rooms that a source text names as `crate::ROOM` or in `use crate::{A, B}`.
 fn imported(source: &str) -> BTreeSet<String> {
-    let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut rooms = BTreeSet::new();
     for (position, _) in code.match_indices("crate::") {
@@ -87,7 +102,9 @@ fn every_room_imports_only_what_it_may() {
         if matches!(room.as_str(), "main" | "lib") {
             continue;
         }
-        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("{room} is not in the list: decide what it may import"));
+        let may = allowed
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("{room} is not in the list: decide what it may import"));
         for other in imported(&std::fs::read_to_string(&file).unwrap()) {
             if other != room && !may.contains(&other.as_str()) {
                 broken.push(format!("{} imports {other}", path.display()));

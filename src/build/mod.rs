@@ -18,5 +18,5 @@ mod transcript;
 pub use engine::{Builder, Engine, EngineInfo};
 pub use error::BuildError;
 pub use image::LocalImage;
-pub use plan::{BuildPlan, Limits};
+pub use plan::{BuildPlan, Limits, NoDockerfile};
 pub use run::build;

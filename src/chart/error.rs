@@ -8,9 +8,6 @@ use std::error::Error;
 /// of slipway needs.
 #[derive(Debug, thiserror::Error)]
 pub enum ChartError {
-    /// The app's name is none.
-    #[error(transparent)]
-    Name(#[from] crate::domain::NameError),
     /// A value cannot be used.
     #[error("{0}")]
     Value(String),

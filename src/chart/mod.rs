@@ -46,18 +46,17 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
 /// `values_file` is the content of the file given with `--values`.
 ///
 /// # Errors
-/// [`ChartError`] if a name, the values file or a template is at fault.
+/// [`ChartError`] if the image, the values file or a template is at fault.
 pub fn render_command(
-    app: &str,
+    app: &AppName,
     image: &str,
     values_file: Option<&str>,
     templates: &Templates,
 ) -> Result<String, ChartError> {
-    let app: AppName = app.parse()?;
     if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(ChartError::Value(format!("{image:?} is not an image reference")));
     }
-    let mut values = Values::new(app, ImageRef::verbatim(image));
+    let mut values = Values::new(app.clone(), ImageRef::verbatim(image));
     if let Some(text) = values_file {
         values.settings = Settings::from_yaml(text)?;
     }

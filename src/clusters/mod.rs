@@ -4,6 +4,7 @@
 //! stream (a watch, a followed log) may take as long as it likes.
 
 mod deadline;
+mod namespace;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
 use deadline::DeadlineLayer;
+pub use namespace::ensure_namespace;
 
 /// How long a connection to the API server may take.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -3,10 +3,11 @@
 use crate::apps::AppsError;
 use crate::build::{BuildError, NoDockerfile};
 use crate::chart::ChartError;
-use crate::domain::{BranchName, Cancelled};
+use crate::domain::{BranchName, Cancelled, Revision};
 use crate::git::{GitError, RefusedUpdate};
 use crate::registry::RegistryError;
-use crate::release::{LockError, ReleaseError};
+use crate::release::ReleaseError;
+use crate::release::lock::LockError;
 
 use super::options::UnknownOption;
 
@@ -31,6 +32,15 @@ pub enum DeployError {
     /// The app's namespace could not be had.
     #[error(transparent)]
     App(#[from] AppsError),
+    /// What a killed gateway left could not be undone.
+    #[error("{revision} was interrupted and could not be undone: {why}")]
+    NotHealed {
+        /// The interrupted revision.
+        revision: Revision,
+        /// Why.
+        #[source]
+        why: Box<ReleaseError>,
+    },
     /// Another deploy of the app is running, or the lock was lost.
     #[error(transparent)]
     Lock(#[from] LockError),

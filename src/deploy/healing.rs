@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{AppName, CommitSha, Progress, UserName};
-use crate::release::{self, LockNote};
+use crate::domain::{AppName, Progress};
+use crate::release::lock::{self, LockNote};
+use crate::release::{self, Aftermath, Healed};
 
 use super::{DeployError, Deployer};
 
@@ -12,25 +13,24 @@ impl Deployer {
     /// pending. An app that cannot be healed is logged and does not hold up the others; its next
     /// push tries again.
     pub async fn heal_abandoned(self: &Arc<Self>) {
-        let apps = match release::abandoned(&self.cluster, &self.gateway).await {
+        let apps = match lock::abandoned(&self.cluster, &self.gateway).await {
             Ok(apps) => apps,
             Err(error) => {
                 return tracing::error!(error = crate::telemetry::chain(&error), "cannot look for interrupted deploys");
             }
         };
         for app in apps {
-            match self.heal(&app).await {
-                Ok(()) => tracing::info!(%app, "healed an interrupted deploy"),
-                Err(error) => tracing::error!(%app, error = crate::telemetry::chain(&error), "cannot heal an interrupted deploy"),
+            if let Err(error) = self.heal(&app).await {
+                tracing::error!(%app, error = crate::telemetry::chain(&error), "cannot heal an interrupted deploy");
             }
         }
     }
 
     async fn heal(&self, app: &AppName) -> Result<(), DeployError> {
-        let lock = release::acquire(&self.cluster, app, &self.gateway, &LockNote::healing()).await?;
+        let lock = lock::acquire(&self.cluster, app, &self.gateway, &LockNote::default()).await?;
         let (progress, mut events) = Progress::channel();
         let heal = async {
-            let healed = release::heal(&self.cluster, &lock, app, &progress).await;
+            let healed = release::heal(&self.cluster, &lock, &progress).await;
             drop(progress);
             healed
         };
@@ -41,7 +41,14 @@ impl Deployer {
         };
         let (healed, ()) = tokio::join!(heal, log);
         lock.release().await;
-        healed?;
+        if let Some(Healed { revision, outcome }) = healed? {
+            match outcome {
+                Aftermath::NotRolledBack { .. } | Aftermath::NotRemoved(_) => {
+                    tracing::error!(%app, %revision, %outcome, "an interrupted deploy was not undone");
+                }
+                _ => tracing::info!(%app, %revision, %outcome, "healed an interrupted deploy"),
+            }
+        }
         Ok(())
     }
 }

@@ -22,10 +22,10 @@ use tracing::Instrument;
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
-use crate::git::{HookRequest, inspect, updates};
+use crate::git::{self, HookRequest, RefPlan};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
-use crate::release::{AppLock, Gateway};
+use crate::release::lock::{AppLock, Gateway};
 
 pub use error::DeployError;
 use options::PushOptions;
@@ -100,29 +100,36 @@ impl Deployer {
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Option<Deployed>, DeployError> {
-        let options = PushOptions::parse(&push.request.options)?;
-        let objects = ObjectStore {
-            repository: push.repository.to_path_buf(),
-            quarantine: Some(push.request.quarantine.clone()),
-        };
-        let facts = cancel.unless_cancelled(inspect::facts(&objects, &push.request.updates)).await??;
-        let plan = updates::plan(&push.request.updates, &facts, self.settings.deny_force)?;
+        let objects =
+            ObjectStore { repository: push.repository.to_path_buf(), quarantine: push.request.quarantine.clone() };
+        let judged = self.judge(push.request, &objects, cancel).await;
+        let (options, plan) = judged.inspect_err(|error| {
+            let (app, user) = (push.grant.app(), push.grant.user());
+            tracing::warn!(%app, %user, remote = %push.remote, error = crate::telemetry::chain(error), "push refused");
+        })?;
         for note in &plan.notes {
             progress.line(note.as_str()).await;
         }
         let Some((branch, commit)) = plan.deploy else { return Ok(None) };
-        let pushed = PushedCommit {
-            app: push.grant.app().clone(),
-            commit,
-            branch,
-            pusher: push.grant.user().clone(),
-            objects,
-        };
+        let pushed =
+            PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
         let span = tracing::info_span!(
             "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
             user = %pushed.pusher, remote = %push.remote
         );
         self.logged(push, pushed, options, progress, cancel).instrument(span).await.map(Some)
+    }
+
+    /// What the push asks for, and what becomes of its refs.
+    async fn judge(
+        &self,
+        request: &HookRequest,
+        objects: &ObjectStore,
+        cancel: &Cancel,
+    ) -> Result<(PushOptions, RefPlan), DeployError> {
+        let options = PushOptions::parse(&request.options)?;
+        let facts = cancel.unless_cancelled(git::facts(objects, &request.updates)).await??;
+        Ok((options, git::plan(&request.updates, &facts, self.settings.deny_force)?))
     }
 
     /// The deploy with its first and last log line.

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::build::{self, BuildPlan};
+use crate::build::dockerfile::declared_only;
+use crate::build::plan::ignore_files;
+use crate::build::{self, BuildPlan, LocalImage};
 use crate::chart::{self, Values};
-use crate::domain::{BuiltImage, Cancel, Progress, PublishedImage, PushedCommit, RenderedChart, Revision};
-use crate::git::archive;
+use crate::domain::{
+    BuiltImage, Cancel, Cancelled, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Revision,
+};
+use crate::git::{self, TreeLimits};
 use crate::registry;
 use crate::release::{self, ReleaseRequest, Released};
 
@@ -32,7 +36,9 @@ impl Deployer {
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
         let began = Instant::now();
-        progress.stage(format!("Receiving {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher)).await;
+        progress
+            .stage(format!("Receiving {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher))
+            .await;
         let before_apply = async {
             let cleared = self.preflight(push, &pushed, options, progress).await?;
             let prepared = self.prepare(&pushed, &cleared, progress).await?;
@@ -40,17 +46,17 @@ impl Deployer {
         };
         let (cleared, prepared) = tokio::select! {
             prepared = cancel.unless_cancelled(before_apply) => prepared??,
-            () = self.stop.cancelled() => return Err(crate::domain::Cancelled.into()),
+            () = self.stop.cancelled() => return Err(Cancelled.into()),
         };
         cancel.commit()?;
-        let Prepared { revision, chart, manifest_text } = prepared;
+        let Prepared { revision, digest, chart, manifest_text } = prepared;
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
         let request = ReleaseRequest {
-            app: pushed.app.clone(),
             chart,
             manifest_text,
             commit: pushed.commit.clone(),
             pusher: pushed.pusher.clone(),
+            digest,
             revision,
             timeout: self.settings.rollout_timeout,
         };
@@ -67,51 +73,65 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<Prepared, DeployError> {
         let revision = release::next_revision(&self.cluster, &pushed.app).await?;
-        let built = self.build(pushed, cleared, revision, progress).await?;
-        let published =
-            registry::publish(self.engine.client(), &self.registry, &built, &pushed.app, revision, progress).await?;
-        let chart = self.render(pushed, cleared, &built, published)?;
-        release::dry_run(&self.cluster, &pushed.app, &chart).await?;
+        let (built, published) = self.image(pushed, cleared, revision, progress).await?;
+        let PublishedImage { reference, digest } = published;
+        let values = Values {
+            exposed_port: built.exposed_port,
+            user: built.user,
+            ..self.values(pushed, &cleared.version, reference)
+        };
+        let chart = chart::render(&self.templates, &values)?;
         let manifest_text = chart::to_yaml(&chart)?;
-        Ok(Prepared { revision, chart, manifest_text })
+        Ok(Prepared { revision, digest, chart, manifest_text })
     }
 
-    async fn build(
+    /// The image, built and in the registry.
+    async fn image(
         &self,
         pushed: &PushedCommit,
         cleared: &Cleared,
         revision: Revision,
         progress: &Progress,
-    ) -> Result<BuiltImage, DeployError> {
+    ) -> Result<(BuiltImage, PublishedImage), DeployError> {
         let PushedCommit { app, commit, objects, .. } = pushed;
-        progress.stage(format!("Building with {}", cleared.dockerfile)).await;
-        let read = |path: String| async move { archive::read_file(objects, commit, &path, SMALL_FILE).await };
-        let dockerfile = read(cleared.dockerfile.clone()).await?.unwrap_or_default();
-        let ignore = match read(format!("{}.dockerignore", cleared.dockerfile)).await? {
-            Some(specific) => Some(specific),
-            None => read(".dockerignore".to_owned()).await?,
-        };
-        let plan = BuildPlan {
-            dockerfile: cleared.dockerfile.clone(),
-            args: build_args(&dockerfile, pushed),
-            labels: BTreeMap::from([(crate::domain::labels::APP.to_owned(), app.to_string())]),
-            tag: self.registry.tag(app, revision),
-            timeout: self.settings.build_timeout,
-        };
-        let context = archive::open(objects, commit)?;
-        Ok(build::build(&self.engine, &plan, context, ignore, progress).await?)
+        let plan = self.build_plan(pushed, &cleared.dockerfile).await?;
+        let ignore = self.ignore_file(pushed, &cleared.dockerfile).await?;
+        let context = git::archive(objects, commit, TreeLimits::default()).await?;
+        let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
+        let local = LocalImage::new(&self.engine, &plan.tag);
+        let docker = self.engine.client().await?;
+        let published = registry::publish(&docker, &self.registry, &built, app, revision, progress).await?;
+        local.discard().await;
+        Ok((built, published))
     }
 
-    fn render(
-        &self,
-        pushed: &PushedCommit,
-        cleared: &Cleared,
-        built: &BuiltImage,
-        published: PublishedImage,
-    ) -> Result<RenderedChart, DeployError> {
-        let values =
-            Values::for_release(pushed, &cleared.version, published.reference, built.exposed_port, &built.user);
-        Ok(chart::render(&self.templates, &values)?)
+    /// The commit is a build argument only where the Dockerfile declares it: elsewhere the same tree at
+    /// another commit would build anew.
+    async fn build_plan(&self, pushed: &PushedCommit, dockerfile: &str) -> Result<BuildPlan, DeployError> {
+        let text = git::read_file(&pushed.objects, &pushed.commit, dockerfile, SMALL_FILE).await?.unwrap_or_default();
+        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        let args = declared_only(args, &String::from_utf8_lossy(&text));
+        Ok(BuildPlan { args, ..BuildPlan::new(&pushed.app, dockerfile, self.settings.build_timeout) })
+    }
+
+    async fn ignore_file(&self, pushed: &PushedCommit, dockerfile: &str) -> Result<Option<Vec<u8>>, DeployError> {
+        for path in ignore_files(dockerfile) {
+            if let Some(text) = git::read_file(&pushed.objects, &pushed.commit, &path, SMALL_FILE).await? {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The values that do not depend on what is in the image.
+    pub(super) fn values(&self, pushed: &PushedCommit, version: &str, image: ImageRef) -> Values {
+        Values {
+            version: Some(version.to_owned()),
+            commit: Some(pushed.commit.clone()),
+            pusher: Some(pushed.pusher.clone()),
+            rollout_timeout: self.settings.rollout_timeout,
+            ..Values::new(pushed.app.clone(), image)
+        }
     }
 
     async fn announce(&self, pushed: &PushedCommit, released: &Released, took: Duration, progress: &Progress) {
@@ -126,14 +146,7 @@ impl Deployer {
 /// What goes into the cluster.
 struct Prepared {
     revision: Revision,
+    digest: Digest,
     chart: RenderedChart,
     manifest_text: String,
-}
-
-/// The commit is a build argument only where the Dockerfile declares it: elsewhere the same tree at
-/// another commit would build anew.
-fn build_args(dockerfile: &[u8], pushed: &PushedCommit) -> BTreeMap<String, String> {
-    let declared = build::plan::declared_args(dockerfile);
-    let known = [("GIT_REV", pushed.commit.to_string())];
-    known.into_iter().filter(|(name, _)| declared.contains(*name)).map(|(name, value)| (name.to_owned(), value)).collect()
 }

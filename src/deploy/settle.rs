@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::git::inspect;
+use crate::domain::{BranchName, Revision};
+use crate::git;
+use crate::release;
+use crate::release::lock::AppLock;
 
 use super::{Deployed, Deployer};
 
@@ -14,7 +17,7 @@ impl Deployer {
     /// logged, and kept with the release; the next push to the branch heals it.
     pub async fn settle(&self, deployed: Deployed, repository: &Path) {
         let Deployed { lock, branch, commit, revision } = deployed;
-        let moved = match inspect::ref_value(repository, &branch.to_ref()).await {
+        let moved = match git::ref_value(repository, &branch.to_ref()).await {
             Ok(now) => now.as_ref() == Some(&commit),
             Err(error) => {
                 tracing::error!(%revision, %branch, %commit, error = crate::telemetry::chain(&error), "cannot read the deployed branch");
@@ -23,18 +26,18 @@ impl Deployer {
         };
         match moved {
             true => {
-                if let Err(error) = inspect::set_head(repository, &branch).await {
+                if let Err(error) = git::set_head(repository, &branch).await {
                     tracing::error!(%branch, error = crate::telemetry::chain(&error), "cannot point HEAD at the deploy branch");
                 }
             }
-            false => self.keep_unmoved(&lock, revision).await,
+            false => self.keep_unmoved(&lock, revision, &branch).await,
         }
         lock.release().await;
     }
 
-    async fn keep_unmoved(&self, lock: &crate::release::AppLock, revision: crate::domain::Revision) {
-        tracing::error!(%revision, "the release is live, but git could not move its branch");
-        if let Err(error) = crate::release::annotate_unmoved(&self.cluster, lock, revision).await {
+    async fn keep_unmoved(&self, lock: &AppLock, revision: Revision, branch: &BranchName) {
+        tracing::error!(%revision, %branch, "the release is live, but git could not move its branch");
+        if let Err(error) = release::note_unmoved(&self.cluster, lock, revision, branch).await {
             tracing::error!(%revision, error = crate::telemetry::chain(&error), "cannot note that with the release");
         }
     }

@@ -14,6 +14,8 @@ pub const KEYS: &str = "slipway.dev/keys";
 pub const COMMIT: &str = "slipway.dev/commit";
 /// On release records: who pushed.
 pub const PUSHER: &str = "slipway.dev/pusher";
+/// On a release record: the branch that git could not move to the commit, although the release is live.
+pub const UNMOVED: &str = "slipway.dev/unmoved-branch";
 /// On release records and the deploy Lease: the slipway process that wrote them.
 pub const INSTANCE: &str = "slipway.dev/instance";
 /// On release records: the digest of the image they run.

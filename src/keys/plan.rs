@@ -23,6 +23,15 @@ pub struct Added {
     pub known: Vec<Fingerprint>,
 }
 
+impl Added {
+    /// What the uploader is told, one line a key.
+    pub fn report(&self, user: &UserName) -> Vec<String> {
+        let new = self.new.iter().map(|key| format!("added {key} for {user}"));
+        let known = self.known.iter().map(|key| format!("{user} has {key} already"));
+        new.chain(known).collect()
+    }
+}
+
 /// One change of one ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Write {

@@ -42,6 +42,5 @@ pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Resul
     let scope = Scope { client, lock, progress, timeout: TIMEOUT };
     let catalog = Catalog::new(client, lock.app());
     let outcome = rollback::undo(&scope, catalog, &past, revision, "Interrupted: its gateway ended").await;
-    tracing::info!(app = %lock.app(), %revision, %outcome, "healed an interrupted release");
     Ok(Some(Healed { revision, outcome }))
 }

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ListParams, PartialObjectMeta, PostParams};
+use kube::api::{ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
+use serde_json::json;
 
 use super::call::{CallError, call};
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::record::{self, Record, Status};
-use crate::domain::{AppName, Revision, labels};
+use crate::domain::{AppName, BranchName, Revision, labels};
 
 const TYPE: &str = "helm.sh/release.v1";
 const KEY: &str = "release";
@@ -154,6 +155,25 @@ async fn close_once(
     let (name, params) = (secret_name(lock.app(), revision), PostParams::default());
     let doing = format!("recording {revision} as {}", status.as_str());
     lock.guard(call(doing, || secrets.replace(&name, &params, &secret))).await??;
+    Ok(())
+}
+
+/// Keeps with a release that git could not move `branch` to its commit. The next push to the branch deploys anew,
+/// which puts that right.
+///
+/// # Errors
+/// [`ReleaseError::Lock`], [`ReleaseError::Api`].
+pub async fn note_unmoved(
+    client: &Client,
+    lock: &AppLock,
+    revision: Revision,
+    branch: &BranchName,
+) -> Result<(), ReleaseError> {
+    let secrets = secrets(client, lock.app());
+    let name = secret_name(lock.app(), revision);
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { labels::UNMOVED: branch.as_str() } } }));
+    let params = PatchParams::default();
+    lock.guard(call(format!("annotating {revision}"), || secrets.patch_metadata(&name, &params, &patch))).await??;
     Ok(())
 }
 

@@ -28,5 +28,5 @@ pub use call::CallError;
 pub use conflict::FieldConflict;
 pub use error::{Aftermath, ReleaseError};
 pub use heal::{Healed, heal};
-pub use history::next_revision;
+pub use history::{next_revision, note_unmoved};
 pub use upgrade::{ReleaseRequest, Released, upgrade};

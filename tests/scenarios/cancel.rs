@@ -63,13 +63,16 @@ fn a_client_that_goes_while_it_sends_leaves_nothing() {
     let app = App::web("one");
     let noise = app.path().join("noise");
     let file = std::fs::File::create(&noise).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file)
+        .unwrap();
     app.commit("large");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     let objects = gateway.repository(&app.name).join("objects");
     let incoming = || {
         let entries = std::fs::read_dir(&objects).ok()?;
-        entries.map_while(Result::ok).find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
+        entries
+            .map_while(Result::ok)
+            .find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
     };
     eventually("git receives", incoming);
     push.signal(Signal::SIGKILL);

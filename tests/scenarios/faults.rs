@@ -125,7 +125,8 @@ fn a_disk_that_fills_up_while_receiving_refuses_the_push_and_gives_the_space_bac
     let app = App::web("one");
     app.push(&gateway).ok();
     let file = std::fs::File::create(app.path().join("noise")).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 20 << 20), &mut &file).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 20 << 20), &mut &file)
+        .unwrap();
     app.commit("too much");
     app.push(&gateway).fails();
     assert_eq!(app.releases().len(), 1);

@@ -123,7 +123,12 @@ fn a_key_added_or_removed_with_kubectl_counts_within_a_second() {
     ));
     within(Duration::from_secs(2), "carol may log in", || may_log_in(&gateway, "carol").then_some(()), String::new);
     world::kubectl(&["delete", "configmap", "by-hand", "-n", &gateway.namespace]);
-    within(Duration::from_secs(2), "carol may not log in", || (!may_log_in(&gateway, "carol")).then_some(()), String::new);
+    within(
+        Duration::from_secs(2),
+        "carol may not log in",
+        || (!may_log_in(&gateway, "carol")).then_some(()),
+        String::new,
+    );
 }
 
 #[test]
@@ -181,7 +186,11 @@ fn identity_comes_from_the_key_that_signed() {
     let mut ssh = Command::new("ssh");
     let known_hosts = format!("UserKnownHostsFile={}", gateway.known_hosts().display());
     ssh.args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", &known_hosts]);
-    ssh.arg("-i").arg(&stolen).arg("-i").arg(gateway.path("bob")).args(["-p", &gateway.ssh_address().port().to_string()]);
+    ssh.arg("-i")
+        .arg(&stolen)
+        .arg("-i")
+        .arg(gateway.path("bob"))
+        .args(["-p", &gateway.ssh_address().port().to_string()]);
     ssh.args(["git@127.0.0.1", "upload-key", "mallory"]);
     try_run_with(&mut ssh, &key).fails();
 }

@@ -12,7 +12,8 @@ fn assert_repository_is_sound(gateway: &Gateway, app: &App) {
         let output = run(git(&repository).args(["fsck", "--full", "--strict"]));
         assert!(!output.contains("error") && !output.contains("dangling"), "{}{}", output.stdout, output.stderr);
         let left = std::fs::read_dir(repository.join("objects")).unwrap().map_while(Result::ok);
-        let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with("tmp_")).collect();
+        let left: Vec<_> =
+            left.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with("tmp_")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
@@ -22,13 +23,16 @@ fn while_receiving() {
     let mut gateway = Gateway::start();
     let app = App::web("one");
     let file = std::fs::File::create(app.path().join("noise")).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file)
+        .unwrap();
     app.commit("large");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     let objects = gateway.repository(&app.name).join("objects");
     eventually("git receives", || {
         let entries = std::fs::read_dir(&objects).ok()?;
-        entries.map_while(Result::ok).find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
+        entries
+            .map_while(Result::ok)
+            .find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
     });
     gateway.kill();
     push.finish().fails();
@@ -100,7 +104,8 @@ fn while_applying() {
     push.finish().fails();
     gateway.launch();
     eventually("the release is healed", || {
-        (app.releases() == [(1, "superseded".to_owned()), (2, "failed".to_owned()), (3, "deployed".to_owned())]).then_some(())
+        (app.releases() == [(1, "superseded".to_owned()), (2, "failed".to_owned()), (3, "deployed".to_owned())])
+            .then_some(())
     });
     assert_repository_is_sound(&gateway, &app);
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));

@@ -46,7 +46,8 @@ fn a_large_context_is_not_held_in_memory() {
     let gateway = Gateway::start();
     let app = App::web("one");
     let file = std::fs::File::create(app.path().join("noise")).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 500 << 20), &mut &file).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 500 << 20), &mut &file)
+        .unwrap();
     app.git(&["config", "core.bigFileThreshold", "1m"]);
     app.commit("large");
     app.push(&gateway).ok();
@@ -66,7 +67,16 @@ fn weak_algorithms_are_refused() {
     ];
     for offer in offers {
         let mut ssh = Command::new("ssh");
-        ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+        ssh.args([
+            "-F",
+            "/dev/null",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+        ]);
         // a MAC is negotiated only where the cipher brings none
         if offer.starts_with("MACs") {
             ssh.args(["-o", "Ciphers=aes256-ctr"]);
@@ -81,7 +91,17 @@ fn a_password_is_never_asked_for() {
     let gateway = Gateway::start();
     let mut ssh = Command::new("ssh");
     let known_hosts = format!("UserKnownHostsFile={}", gateway.known_hosts().display());
-    ssh.args(["-F", "/dev/null", "-v", "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", "-o", &known_hosts]);
+    ssh.args([
+        "-F",
+        "/dev/null",
+        "-v",
+        "-o",
+        "PubkeyAuthentication=no",
+        "-o",
+        "NumberOfPasswordPrompts=1",
+        "-o",
+        &known_hosts,
+    ]);
     ssh.args(["-p", &gateway.ssh_address().port().to_string(), "git@127.0.0.1", "help"]);
     try_run(&mut ssh).fails().says("Permission denied (publickey)");
 }

@@ -6,7 +6,10 @@ use crate::support::{App, Gateway};
 /// A web server whose build takes as long as the test wants.
 fn slow_app() -> App {
     let app = App::web("one");
-    app.write("Dockerfile", &format!("{}RUN sleep 8\n", std::fs::read_to_string(app.path().join("Dockerfile")).unwrap()));
+    app.write(
+        "Dockerfile",
+        &format!("{}RUN sleep 8\n", std::fs::read_to_string(app.path().join("Dockerfile")).unwrap()),
+    );
     app.commit("slow");
     app
 }

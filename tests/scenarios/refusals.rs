@@ -61,10 +61,16 @@ fn invalid_and_reserved_names_are_refused_with_the_rule() {
     let gateway = Gateway::start();
     let app = App::web("x");
     let long = "a".repeat(54);
-    for name in ["Upper", "under_score", "1st", "a.b", "trailing-", "--help", "-oProxyCommand=x", "%2e%2e", "ümlaut", &long] {
+    for name in
+        ["Upper", "under_score", "1st", "a.b", "trailing-", "--help", "-oProxyCommand=x", "%2e%2e", "ümlaut", &long]
+    {
         let url = gateway.url("x").replace("/x", &format!("/{name}"));
         let output = try_run(gateway.git(ADMIN, app.path()).args(["push", &url, "main"])).fails();
-        assert!(output.contains("invalid app name") || output.contains("lower-case letters"), "{name}: {}", output.stderr);
+        assert!(
+            output.contains("invalid app name") || output.contains("lower-case letters"),
+            "{name}: {}",
+            output.stderr
+        );
         assert!(!gateway.repository(name).exists());
     }
     for name in ["kube-system", "default"] {

@@ -78,10 +78,7 @@ fn what_goes_live_is_made_as_the_image_asks() {
     let app = App::empty();
     app.write(
         "Dockerfile",
-        &format!(
-            "FROM {}\nCOPY --chown=1000 start /start\nUSER 1000\nCMD [\"/start\"]\n",
-            world::base_image()
-        ),
+        &format!("FROM {}\nCOPY --chown=1000 start /start\nUSER 1000\nCMD [\"/start\"]\n", world::base_image()),
     );
     app.write("start", "#!/bin/sh\nmkdir /tmp/www 2>/dev/null || mkdir -p /dev/shm/www\ncd /dev/shm\necho $GIT_REV > index.html\nexec httpd -f -p $PORT -h /dev/shm\n");
     app.git(&["add", "-A"]);
@@ -94,7 +91,13 @@ fn what_goes_live_is_made_as_the_image_asks() {
     let container = &pod["containers"][0];
     assert_eq!(container["ports"][0]["containerPort"], 8080);
     let text = pod.to_string();
-    for promise in ["\"runAsNonRoot\":true", "\"drop\":[\"ALL\"]", "\"allowPrivilegeEscalation\":false", "readinessProbe", "livenessProbe"] {
+    for promise in [
+        "\"runAsNonRoot\":true",
+        "\"drop\":[\"ALL\"]",
+        "\"allowPrivilegeEscalation\":false",
+        "readinessProbe",
+        "livenessProbe",
+    ] {
         assert!(text.contains(promise), "{promise} is not in {text}");
     }
     let labels = &deployment["metadata"]["labels"];

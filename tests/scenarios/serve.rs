@@ -27,7 +27,9 @@ fn a_wrong_setting_is_named_and_ends_the_start_with_2() {
     ];
     for (name, value, flag) in wrong {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_slipway"));
-        gateway.args(["serve", "--ssh-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path());
+        gateway
+            .args(["serve", "--ssh-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path());
         // a flag beats its variable, so the one under test must not be given twice
         let mut gateway = match name {
             "SLIPWAY_SSH_LISTEN" | "SLIPWAY_HTTP_LISTEN" | "SLIPWAY_DATA_DIR" => {

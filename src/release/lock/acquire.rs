@@ -104,8 +104,8 @@ pub async fn abandoned(client: &Client, gateway: &Gateway) -> Result<Vec<AppName
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
     let ours = ListParams::default().labels(labels::APP);
     let list = call("listing the apps' namespaces", || namespaces.list(&ours)).await?;
-    let apps = list.items.iter().filter_map(|namespace| namespace.name_any().parse::<AppName>().ok());
-    let looks = apps.map(|app| async move {
+    let apps: Vec<AppName> = list.items.iter().filter_map(|namespace| namespace.name_any().parse().ok()).collect();
+    let looks = apps.into_iter().map(|app| async move {
         let lease = read(&leases(client, &app)).await?;
         let left = lease.is_some_and(|lease| lease::is_abandoned(&lease, gateway, Timestamp::now()));
         Ok::<_, LockError>(left.then_some(app))

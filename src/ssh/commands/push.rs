@@ -151,7 +151,6 @@ impl Push<'_> {
             Ok(Some(deployed)) => (0, Verdict::Deployed(deployed)),
             Ok(None) => (0, Verdict::Passed),
             Err(error) => {
-                tracing::debug!(error = crate::telemetry::chain(&error), "push refused");
                 let _ = call.line(&format::failure(&error.to_string()).join("\n")).await;
                 (1, Verdict::Refused)
             }

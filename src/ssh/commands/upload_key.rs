@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::super::invocation::Exit;
 use super::{Caller, FrontDoor, Refusal, Streams};
 use crate::domain::UserName;
-use crate::keys::{Added, MAX_UPLOAD, ParseError, Role, parse, upload_grant};
+use crate::keys::{MAX_UPLOAD, ParseError, Role, parse, upload_grant};
 
 /// How long the input may take: whoever forgot to pipe a key in gets told.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,14 +30,8 @@ pub(super) async fn run(
     }
     let added = front.keys.add(&grant, &parse(&text)?).await?;
     tracing::info!(owner = %user, ?role, new = added.new.len(), by = %caller.identity.user, "keys uploaded");
-    for line in report(user, &added) {
+    for line in added.report(user) {
         output.line(&line).await;
     }
     Ok(Exit::OK)
-}
-
-fn report(user: &UserName, added: &Added) -> Vec<String> {
-    let new = added.new.iter().map(|key| format!("added {key} for {user}"));
-    let known = added.known.iter().map(|key| format!("{user} has {key} already"));
-    new.chain(known).collect()
 }

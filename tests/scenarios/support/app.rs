@@ -112,7 +112,8 @@ impl App {
         let service = self.object("service", &self.name).expect("the app's Service");
         let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
         eventually("the app answers", || {
-            let output = try_run(Command::new("curl").args(["-sS", "--fail", "--max-time", "2", &format!("http://{address}/")]));
+            let output =
+                try_run(Command::new("curl").args(["-sS", "--fail", "--max-time", "2", &format!("http://{address}/")]));
             (output.code == Some(0)).then_some(output.stdout)
         })
     }
@@ -135,7 +136,9 @@ impl App {
             .unwrap()
             .iter()
             .map(|secret| &secret["metadata"]["labels"])
-            .map(|labels| (labels["version"].as_str().unwrap().parse().unwrap(), labels["status"].as_str().unwrap().to_owned()))
+            .map(|labels| {
+                (labels["version"].as_str().unwrap().parse().unwrap(), labels["status"].as_str().unwrap().to_owned())
+            })
             .collect();
         releases.sort();
         releases

@@ -68,7 +68,8 @@ impl Gateway {
         }
         std::fs::create_dir(dir.path().join("admins")).unwrap();
         let mut twin =
-            Self { namespace: self.namespace.clone(), dir, settings: Vec::new(), process: None, owns_namespace: false }.and(settings);
+            Self { namespace: self.namespace.clone(), dir, settings: Vec::new(), process: None, owns_namespace: false }
+                .and(settings);
         twin.launch();
         twin
     }
@@ -117,7 +118,9 @@ impl Gateway {
         let address = |name: &str| running[name].as_str().unwrap().parse().unwrap();
         self.process = Some(Process { child, ssh: address("ssh"), http: address("http"), log });
         // a fixed port from here on: a restarted gateway is found where it was
-        for (name, address) in [("SLIPWAY_SSH_LISTEN", self.ssh_address()), ("SLIPWAY_HTTP_LISTEN", self.http_address())] {
+        for (name, address) in
+            [("SLIPWAY_SSH_LISTEN", self.ssh_address()), ("SLIPWAY_HTTP_LISTEN", self.http_address())]
+        {
             self.settings.retain(|(other, _)| other != name);
             self.settings.push((name.to_owned(), address.to_string()));
         }
@@ -168,7 +171,8 @@ impl Gateway {
     /// Waits for the end of the process: its exit code.
     pub fn wait(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("the gateway runs");
-        within(Duration::from_secs(60), "the gateway ends", || process.child.try_wait().unwrap(), || text(&process.log)).code()
+        within(Duration::from_secs(60), "the gateway ends", || process.child.try_wait().unwrap(), || text(&process.log))
+            .code()
     }
 
     /// Makes a key pair; the private half's path.

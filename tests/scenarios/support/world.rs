@@ -10,7 +10,8 @@ use super::process::{run, try_run, try_run_with};
 
 /// A variable that `make env` prints.
 pub fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or `eval \"$(make -s env)\"` after `make up`"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, or `eval \"$(make -s env)\"` after `make up`"))
 }
 
 /// `HOST:PORT` of the registry.
@@ -68,7 +69,8 @@ pub fn base_image() -> &'static str {
         let dir = tempfile::tempdir().unwrap();
         let busybox = run(Command::new("sh").args(["-c", "command -v busybox"])).stdout;
         std::fs::copy(busybox.trim(), dir.path().join("busybox")).unwrap();
-        let dockerfile = "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+        let dockerfile =
+            "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
         std::fs::write(dir.path().join("Dockerfile"), dockerfile).unwrap();
         run(Command::new("docker").args(["build", "-q", "-t", IMAGE]).arg(dir.path()));
     });
