@@ -49,7 +49,10 @@ until_true() {
   done
 }
 
-port_taken() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
+# port_taken ADDRESS PORT: an address that is not this machine's yet has no ports, whatever a proxy on the way answers
+port_taken() { own_address "$1" && (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
+
+own_address() { [[ $1 == 127.* || -n $(ip -o addr show to "$1" 2>/dev/null) ]]; }
 
 # The state directory is removed as a whole in the end, so it has to be one that is meant for that.
 check_state_dir() {

@@ -25,7 +25,9 @@ fn hello() -> AppName {
 
 #[test]
 fn an_image_of_which_nothing_is_known() {
-    insta::assert_snapshot!(render_command(&hello(), "example/hello:1", None, &Templates::embedded().unwrap()).unwrap());
+    insta::assert_snapshot!(
+        render_command(&hello(), "example/hello:1", None, &Templates::embedded().unwrap()).unwrap()
+    );
 }
 
 #[test]

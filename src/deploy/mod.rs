@@ -143,7 +143,7 @@ impl Deployer {
     ) -> Result<Deployed, DeployError> {
         let began = tokio::time::Instant::now();
         tracing::info!(branch = %pushed.branch, "deploy begins");
-        let result = self.deploy(push, pushed, options, progress, cancel).await;
+        let result = Box::pin(self.deploy(push, pushed, options, progress, cancel)).await;
         let seconds = began.elapsed().as_secs_f64();
         match &result {
             Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),

@@ -45,7 +45,7 @@ impl Deployer {
             Ok::<_, DeployError>((cleared, prepared))
         };
         let (cleared, prepared) = tokio::select! {
-            prepared = cancel.unless_cancelled(before_apply) => prepared??,
+            prepared = cancel.unless_cancelled(Box::pin(before_apply)) => prepared??,
             () = self.stop.cancelled() => return Err(Cancelled.into()),
         };
         cancel.commit()?;
@@ -60,7 +60,7 @@ impl Deployer {
             revision,
             timeout: self.settings.rollout_timeout,
         };
-        let released = release::upgrade(&self.cluster, &cleared.lock, request, progress).await?;
+        let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await?;
         self.announce(&pushed, &released, began.elapsed(), progress).await;
         Ok(Deployed { lock: cleared.lock, branch: pushed.branch, commit: pushed.commit, revision })
     }

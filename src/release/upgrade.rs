@@ -84,7 +84,7 @@ pub async fn upgrade(
     }
     let mut applied = Vec::new();
     if let Err(why) = go_live(&scope, &mut catalog, &request.chart.manifests, &past.objects, &mut applied).await {
-        return Err(undo(&scope, catalog, past, request, why).await);
+        return Err(Box::pin(undo(&scope, catalog, past, request, why)).await);
     }
     let description = format!("Deployed {} by {}", request.commit.short(), request.pusher);
     history::close(client, lock, request.revision, Status::Deployed, Some(&description)).await?;

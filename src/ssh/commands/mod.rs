@@ -121,7 +121,7 @@ impl FrontDoor {
             Request::Shell => Ok(help::greet(&caller.identity, &streams.output).await),
             Request::Exec(command) => match command? {
                 Command::Help => Ok(help::list(&streams.output).await),
-                Command::ReceivePack(app) => push::run(self, caller, &app, protocol, streams).await,
+                Command::ReceivePack(app) => Box::pin(push::run(self, caller, &app, protocol, streams)).await,
                 Command::UploadPack(app) => {
                     fetch::run(self, caller, &app, Service::UploadPack, protocol, streams).await
                 }
