@@ -9,5 +9,5 @@ pub mod world;
 
 pub use app::App;
 pub use gateway::Gateway;
-pub use process::{Output, run, try_run};
+pub use process::{run, try_run};
 pub use wait::eventually;

@@ -95,6 +95,7 @@ pub fn finish(child: std::process::Child) -> Output {
 pub struct Running {
     child: std::process::Child,
     lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    readers: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -105,15 +106,16 @@ impl Running {
         let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let streams: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for stream in streams {
+        let readers = streams.into_iter().map(|stream| {
             let lines = lines.clone();
             std::thread::spawn(move || {
                 for line in std::io::BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                     lines.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
                 }
-            });
-        }
-        Self { child, lines }
+            })
+        });
+        let readers = readers.collect();
+        Self { child, lines, readers }
     }
 
     /// Everything printed so far.
@@ -136,8 +138,8 @@ impl Running {
     /// Waits for the end: the exit code, and everything printed.
     pub fn finish(mut self) -> Output {
         let status = within(LIMIT, "the end of a program", || self.child.try_wait().unwrap(), String::new);
-        // both streams are at their end, or will be as soon as their readers run
-        std::thread::sleep(Duration::from_millis(50));
+        let read = || self.readers.iter().all(std::thread::JoinHandle::is_finished).then_some(());
+        within(LIMIT, "the end of a program's output", read, || self.text());
         Output { code: status.code(), stdout: self.text(), stderr: String::new() }
     }
 }

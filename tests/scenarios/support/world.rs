@@ -52,13 +52,8 @@ pub fn apply(manifest: &str) {
     try_run_with(Command::new("kubectl").args(["apply", "-f", "-"]), manifest).ok();
 }
 
-/// `docker ARGUMENTS`, which must succeed: its standard output.
-#[track_caller]
-pub fn docker(arguments: &[&str]) -> String {
-    run(Command::new("docker").args(arguments)).stdout
-}
-
-/// Name of an image with busybox and nothing else, for Dockerfiles to start from.
+/// Name of an image with busybox and nothing else, for Dockerfiles to start from. What busybox runs as a container's
+/// first process ignores SIGTERM, and would take all of its pod's grace period to end.
 pub fn base_image() -> &'static str {
     static NAME: OnceLock<()> = OnceLock::new();
     const IMAGE: &str = "slipway-test/base";
@@ -70,7 +65,7 @@ pub fn base_image() -> &'static str {
         let busybox = run(Command::new("sh").args(["-c", "command -v busybox"])).stdout;
         std::fs::copy(busybox.trim(), dir.path().join("busybox")).unwrap();
         let dockerfile =
-            "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+            "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nSTOPSIGNAL SIGKILL\n";
         std::fs::write(dir.path().join("Dockerfile"), dockerfile).unwrap();
         run(Command::new("docker").args(["build", "-q", "-t", IMAGE]).arg(dir.path()));
     });
