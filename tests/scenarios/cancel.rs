@@ -24,9 +24,7 @@ fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
     let gateway = Gateway::start();
     let app = App::web("one");
     let seconds = format!("{}", 5000 + std::process::id() % 1000);
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep {seconds}\n"));
-    app.commit("endless");
+    app.build_step(&format!("sleep {seconds}"));
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     eventually("the step runs", || step_runs(&seconds).then_some(()));
     push.signal(Signal::SIGINT);
@@ -44,9 +42,7 @@ fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
 fn a_client_that_goes_while_the_release_rolls_out_does_not_stop_it() {
     let gateway = Gateway::start();
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &dockerfile.replace("CMD [", "CMD [\"sh\", \"-c\", \"sleep 4; exec $0 $@\", "));
-    app.commit("slow to start");
+    app.slow_start(4);
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("Releasing v1");
     push.signal(Signal::SIGKILL);
@@ -61,26 +57,15 @@ fn a_client_that_goes_while_the_release_rolls_out_does_not_stop_it() {
 fn a_client_that_goes_while_it_sends_leaves_nothing() {
     let gateway = Gateway::start();
     let app = App::web("one");
-    let noise = app.path().join("noise");
-    let file = std::fs::File::create(&noise).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 200 << 20), &mut &file)
-        .unwrap();
-    app.commit("large");
+    app.noise(100);
     let push = app.start_push(&gateway, ADMIN, &["main"]);
-    let objects = gateway.repository(&app.name).join("objects");
-    let incoming = || {
-        let entries = std::fs::read_dir(&objects).ok()?;
-        entries
-            .map_while(Result::ok)
-            .find(|entry| entry.file_name().to_string_lossy().starts_with("tmp_objdir-incoming-"))
-    };
-    eventually("git receives", incoming);
+    eventually("git receives", || app.incoming(&gateway));
     push.signal(Signal::SIGKILL);
     drop(push);
-    eventually("the quarantine is gone", || incoming().is_none().then_some(()));
+    eventually("the quarantine is gone", || app.incoming(&gateway).is_none().then_some(()));
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
     assert_eq!(world::object(&["namespace", &app.name]), None);
-    std::fs::remove_file(noise).unwrap();
-    app.git(&["commit", "-q", "-a", "--amend", "-m", "small"]);
+    std::fs::remove_file(app.path().join("noise")).unwrap();
+    app.git(&["commit", "-q", "-a", "--amend", "--allow-empty", "-m", "small"]);
     app.push(&gateway).ok();
 }

@@ -21,9 +21,7 @@ fn an_engine_that_goes_during_the_build_fails_the_push() {
     let proxy = Proxy::to(Target::of(&world::engine()));
     let gateway = Gateway::with(&[("SLIPWAY_ENGINE", &format!("tcp://{}", proxy.address()))]);
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 30\n"));
-    app.commit("slow");
+    app.build_step("sleep 30");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("sleep 30");
     proxy.cut();
@@ -57,9 +55,7 @@ fn a_registry_that_goes_before_the_image_is_pushed_fails_the_push() {
     let address = format!("localhost:{}", proxy.address().port());
     let gateway = Gateway::with(&[("SLIPWAY_REGISTRY_PUSH", &address), ("SLIPWAY_REGISTRY_PULL", &world::registry())]);
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 3\n"));
-    app.commit("slow");
+    app.build_step("sleep 3");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("sleep 3");
     proxy.cut();
@@ -87,9 +83,7 @@ fn an_api_server_that_goes_during_the_build_fails_the_push() {
     let (proxy, kubeconfig) = proxy::api_server(dir.path());
     let gateway = Gateway::with(&[("KUBECONFIG", &kubeconfig)]);
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 3\n"));
-    app.commit("slow");
+    app.build_step("sleep 3");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("sleep 3");
     proxy.cut();
@@ -124,10 +118,7 @@ fn a_disk_that_fills_up_while_receiving_refuses_the_push_and_gives_the_space_bac
     gateway.launch();
     let app = App::web("one");
     app.push(&gateway).ok();
-    let file = std::fs::File::create(app.path().join("noise")).unwrap();
-    std::io::copy(&mut std::io::Read::take(std::fs::File::open("/dev/urandom").unwrap(), 20 << 20), &mut &file)
-        .unwrap();
-    app.commit("too much");
+    app.noise(20);
     app.push(&gateway).fails();
     assert_eq!(app.releases().len(), 1);
     app.git(&["reset", "-q", "--hard", "HEAD~1"]);

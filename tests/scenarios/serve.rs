@@ -68,9 +68,7 @@ fn health_is_answered_over_http() {
 fn a_terminated_gateway_is_unready_finishes_its_deploys_and_ends_with_0() {
     let mut gateway = Gateway::start();
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 4\n"));
-    app.commit("slow");
+    app.build_step("sleep 4");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("sleep 4");
     gateway.terminate();
@@ -84,9 +82,7 @@ fn a_terminated_gateway_is_unready_finishes_its_deploys_and_ends_with_0() {
 fn the_drain_is_bounded() {
     let mut gateway = Gateway::with(&[("SLIPWAY_DRAIN_TIMEOUT", "1s")]);
     let app = App::web("one");
-    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
-    app.write("Dockerfile", &format!("{dockerfile}RUN sleep 600\n"));
-    app.commit("endless");
+    app.build_step("sleep 600");
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("sleep 600");
     gateway.terminate();

@@ -49,6 +49,31 @@ impl App {
         self.write("index.html", page);
     }
 
+    /// Commits a Dockerfile with one more step. The step is this app's alone: no cache has it.
+    pub fn build_step(&self, step: &str) -> String {
+        let dockerfile = std::fs::read_to_string(self.path().join("Dockerfile")).unwrap();
+        self.write("Dockerfile", &format!("{dockerfile}RUN {step} # {}\n", self.name));
+        self.commit(step)
+    }
+
+    /// Commits a Dockerfile whose container waits before it listens.
+    pub fn slow_start(&self, seconds: u32) -> String {
+        let dockerfile = std::fs::read_to_string(self.path().join("Dockerfile")).unwrap();
+        let start = format!("CMD [\"sh\", \"-c\", \"sleep {seconds}; exec $0 $@\", ");
+        self.write("Dockerfile", &dockerfile.replace("CMD [", &start));
+        self.commit("slow to start")
+    }
+
+    /// Commits a file `noise` that no compression makes smaller.
+    pub fn noise(&self, mebibytes: u64) -> String {
+        let random = std::fs::File::open("/dev/urandom").unwrap();
+        let mut file = std::fs::File::create(self.path().join("noise")).unwrap();
+        std::io::copy(&mut std::io::Read::take(random, mebibytes << 20), &mut file).unwrap();
+        // git does not even try to compress what is larger
+        self.git(&["config", "core.bigFileThreshold", "1m"]);
+        self.commit("noise")
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -126,6 +151,13 @@ impl App {
         }
         let output = try_run(git(&repository).args(["rev-parse", "--verify", "-q", reference]));
         (output.code == Some(0)).then(|| output.stdout.trim().to_owned())
+    }
+
+    /// The quarantine of a push that the gateway is receiving.
+    pub fn incoming(&self, gateway: &Gateway) -> Option<std::path::PathBuf> {
+        let objects = std::fs::read_dir(gateway.repository(&self.name).join("objects")).ok()?;
+        let mut paths = objects.map_while(Result::ok).map(|entry| entry.path());
+        paths.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("tmp_objdir-incoming-"))
     }
 
     /// Number and status of every release record, the oldest first.

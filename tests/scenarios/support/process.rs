@@ -91,7 +91,8 @@ pub fn finish(child: std::process::Child) -> Output {
     }
 }
 
-/// A running program whose output can be waited for line by line.
+/// A running program whose output can be waited for line by line. It and what it starts are a process group, as a
+/// shell's job is.
 pub struct Running {
     child: std::process::Child,
     lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
@@ -102,7 +103,14 @@ impl Running {
     /// Starts a program and collects both of its streams.
     pub fn start(command: &mut Command) -> Self {
         use std::io::BufRead;
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        use std::os::unix::process::CommandExt;
+        let mut child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let streams: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -130,9 +138,11 @@ impl Running {
         self
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the whole group, as the terminal does on Ctrl-C.
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
-        super::gateway::signal(self.child.id(), signal);
+        let group = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        // an error says that the group has ended
+        let _ = nix::sys::signal::killpg(group, signal);
     }
 
     /// Waits for the end: the exit code, and everything printed.
@@ -146,7 +156,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        self.signal(nix::sys::signal::Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
