@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("telemetry", &["config"]),
-    ("config", &["build", "domain"]),
+    ("config", &["build", "domain", "keys"]),
     ("cli", &["config", "domain"]),
     ("apps", &["domain"]),
     ("build", &["domain"]),

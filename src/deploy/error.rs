@@ -27,7 +27,7 @@ pub enum DeployError {
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
     /// The branch moved while the push waited for another deploy.
-    #[error("{0} has moved while this push waited: fetch, merge and push again")]
+    #[error("{0} has moved while this push waited: fetch, then push again")]
     Moved(BranchName),
     /// The app's namespace could not be had.
     #[error(transparent)]

@@ -41,11 +41,11 @@ impl Deployer {
             .await;
         let before_apply = async {
             let cleared = self.preflight(push, &pushed, options, progress).await?;
-            let prepared = self.prepare(&pushed, &cleared, progress).await?;
+            let prepared = cleared.lock.guard(Box::pin(self.prepare(&pushed, &cleared, progress))).await??;
             Ok::<_, DeployError>((cleared, prepared))
         };
         let (cleared, prepared) = tokio::select! {
-            prepared = cancel.unless_cancelled(Box::pin(before_apply)) => prepared??,
+            prepared = cancel.unless_cancelled(before_apply) => prepared??,
             () = self.stop.cancelled() => return Err(Cancelled.into()),
         };
         cancel.commit()?;

@@ -14,11 +14,6 @@ fn step_runs(seconds: &str) -> bool {
     output.code == Some(0)
 }
 
-fn lease_holder(app: &App) -> Option<String> {
-    let lease = app.object("lease", "slipway-deploy")?;
-    lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
-}
-
 #[test]
 fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
     let gateway = Gateway::start();
@@ -29,7 +24,7 @@ fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
     eventually("the step runs", || step_runs(&seconds).then_some(()));
     push.signal(Signal::SIGINT);
     within(Duration::from_secs(2), "the step is gone", || (!step_runs(&seconds)).then_some(()), String::new);
-    within(Duration::from_secs(2), "the lock is free", || lease_holder(&app).is_none().then_some(()), String::new);
+    within(Duration::from_secs(2), "the lock is free", || app.lock_holder().is_none().then_some(()), String::new);
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
     assert_eq!(app.releases(), []);
 
@@ -49,8 +44,8 @@ fn a_client_that_goes_while_the_release_rolls_out_does_not_stop_it() {
     drop(push);
     eventually("the ref moved", || (app.deployed_ref(&gateway, "refs/heads/main") == Some(app.head())).then_some(()));
     assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
-    assert_eq!(app.page(), "one");
-    eventually("the lock is free", || lease_holder(&app).is_none().then_some(()));
+    app.shows("one");
+    eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
 }
 
 #[test]

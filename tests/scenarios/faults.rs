@@ -2,7 +2,7 @@
 
 use crate::support::gateway::ADMIN;
 use crate::support::proxy::{self, Proxy, Target};
-use crate::support::{App, Gateway, run, try_run, world};
+use crate::support::{App, Gateway, eventually, run, try_run, world};
 
 #[test]
 fn an_engine_that_cannot_be_reached_refuses_the_push() {
@@ -90,8 +90,9 @@ fn an_api_server_that_goes_during_the_build_fails_the_push() {
     push.finish().fails().says(" !     ");
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
     proxy.mend();
+    eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
     app.push(&gateway).ok();
-    assert_eq!(app.page(), "one");
+    app.shows("one");
 }
 
 /// A file system of 8 MiB that is unmounted in the end.

@@ -20,13 +20,13 @@ fn a_push_goes_live_and_the_next_one_upgrades_it() {
     ] {
         assert!(output.contains(&line), "{line:?} is not in:\n{}", output.stderr);
     }
-    assert_eq!(app.page(), "one");
+    app.shows("one");
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
 
     app.write("index.html", "two");
     let second = app.commit("second");
     app.push(&gateway).ok().says("Released v2 in");
-    assert_eq!(app.page(), "two");
+    app.shows("two");
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(second));
     assert_eq!(app.releases(), [(1, "superseded".to_owned()), (2, "deployed".to_owned())]);
 }

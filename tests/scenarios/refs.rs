@@ -19,7 +19,7 @@ fn the_first_branch_is_deployed_and_another_one_is_stored() {
     assert_eq!(app.releases().len(), 1);
 
     app.push_as(&gateway, ADMIN, &["feature:trunk"]).ok().says("Released v2");
-    assert_eq!(app.page(), "feature");
+    app.shows("feature");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_forced_push_is_allowed_unless_the_operator_denies_it() {
     app.git(&["commit", "-q", "-a", "--amend", "-m", "rewritten"]);
     app.push(&gateway).fails().says("non-fast-forward");
     app.push_as(&gateway, ADMIN, &["--force", "main"]).ok().says("Released v2");
-    assert_eq!(app.page(), "rewritten");
+    app.shows("rewritten");
 
     let strict = Gateway::with(&[("SLIPWAY_DENY_FORCE", "true")]);
     let app = App::web("one");
@@ -87,7 +87,7 @@ fn a_forced_push_is_allowed_unless_the_operator_denies_it() {
     app.write("index.html", "rewritten");
     app.git(&["commit", "-q", "-a", "--amend", "-m", "rewritten"]);
     app.push_as(&strict, ADMIN, &["--force", "main"]).fails().never_says("Building").says(" !     ");
-    assert_eq!(app.page(), "one");
+    app.shows("one");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_branch_that_git_could_not_store_is_refused_before_the_build() {
     // git would refuse the second ref only after the hook: a directory cannot be made where a file is
     app.push_as(&gateway, ADMIN, &["main", "main:main/sub"]).fails().never_says("Building");
     assert_eq!(app.releases().len(), 1);
-    assert_eq!(app.page(), "one");
+    app.shows("one");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn attributes_of_the_tree_do_not_change_what_is_built() {
     app.write(".gitattributes", "index.html export-ignore\nDockerfile export-subst\n");
     app.commit("attributes");
     app.push(&gateway).ok();
-    assert_eq!(app.page(), "one");
+    app.shows("one");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_refused_upgrade_leaves_the_ref_and_the_release() {
     app.push(&gateway).fails();
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
     assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
-    assert_eq!(app.page(), "one");
+    app.shows("one");
 }
 
 #[test]

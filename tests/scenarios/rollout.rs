@@ -19,7 +19,7 @@ fn a_first_deploy_that_crashes_is_explained_and_leaves_only_its_namespace() {
     app.web_files("mended");
     app.commit("mended");
     app.push(&gateway).ok().says("Released v2");
-    assert_eq!(app.page(), "mended");
+    app.shows("mended");
 }
 
 #[test]
@@ -32,13 +32,13 @@ fn an_upgrade_that_crashes_is_rolled_back() {
     app.commit("broken");
     app.push(&gateway).fails().says("the last words").says("v1");
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
-    assert_eq!(app.page(), "one");
+    app.shows("one");
     assert_eq!(app.releases(), [(1, "superseded".to_owned()), (2, "failed".to_owned()), (3, "deployed".to_owned())]);
 
     app.web_files("mended");
     app.commit("mended");
     app.push(&gateway).ok().says("Released v4");
-    assert_eq!(app.page(), "mended");
+    app.shows("mended");
 }
 
 #[test]

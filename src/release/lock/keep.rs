@@ -54,10 +54,16 @@ pub(super) async fn keep(leases: Api<Lease>, mut lease: Lease, shared: Arc<Share
     release(&leases, &lease, &shared).await;
 }
 
+/// Tries for as long as the Lease would last by itself: the next push need not wait for that.
 async fn release(leases: &Api<Lease>, lease: &Lease, shared: &Shared) {
     shared.lost.cancel();
-    if let Renewal::Failed(error) = write(leases, lease, shared, lease::released).await {
-        tracing::warn!(namespace = leases.namespace(), %error, "the deploy lock could not be released; it will expire");
+    let expiry = Instant::now() + lease::DURATION;
+    while let Renewal::Failed(error) = write(leases, lease, shared, lease::released).await {
+        if Instant::now() + AGAIN > expiry {
+            let namespace = leases.namespace();
+            return tracing::warn!(namespace, %error, "the deploy lock could not be released; it will expire");
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -132,6 +132,12 @@ impl App {
         world::object(&[kind, name, "-n", &self.name])
     }
 
+    /// The gateway that holds the app's deploy lock.
+    pub fn lock_holder(&self) -> Option<String> {
+        let lease = self.object("lease", "slipway-deploy")?;
+        lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
+    }
+
     /// What the app answers through its Service, once it answers anything.
     pub fn page(&self) -> String {
         let service = self.object("service", &self.name).expect("the app's Service");
@@ -141,6 +147,12 @@ impl App {
                 try_run(Command::new("curl").args(["-sS", "--fail", "--max-time", "2", &format!("http://{address}/")]));
             (output.code == Some(0)).then_some(output.stdout)
         })
+    }
+
+    /// Waits until the app answers with this page: a Service may lead to an old pod for a moment longer.
+    #[track_caller]
+    pub fn shows(&self, page: &str) {
+        eventually(&format!("the page {page:?}"), || (self.page() == page).then_some(()));
     }
 
     /// What the gateway's repository has at a ref.
