@@ -226,6 +226,11 @@ async fn start_keys(cluster: &Client, place: &PlaceArgs, ssh: &SshArgs) -> Resul
         let admins = store.seed_admins(dir).await.map_err(|e| setting("--admin-keys")(&e))?;
         tracing::info!(admins, "admin keys read");
     }
+    if store.is_empty() {
+        tracing::warn!(
+            "no key is known, so nobody can log in: set --admin-keys, or run `slipway upload-key NAME --admin`"
+        );
+    }
     Ok(store)
 }
 

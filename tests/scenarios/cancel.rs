@@ -16,9 +16,18 @@ fn step_runs(seconds: &str) -> bool {
 
 #[test]
 fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
-    let gateway = Gateway::start();
+    interrupt_a_build("buildkit", 1_000_000 + std::process::id());
+}
+
+#[test]
+fn so_it_does_with_the_classic_builder() {
+    interrupt_a_build("classic", 2_000_000 + std::process::id());
+}
+
+fn interrupt_a_build(builder: &str, seconds: u32) {
+    let gateway = Gateway::with(&[("SLIPWAY_BUILDER", builder)]);
     let app = App::web("one");
-    let seconds = format!("{}", 5000 + std::process::id() % 1000);
+    let seconds = seconds.to_string();
     app.build_step(&format!("sleep {seconds}"));
     let push = app.start_push(&gateway, ADMIN, &["main"]);
     eventually("the step runs", || step_runs(&seconds).then_some(()));

@@ -95,6 +95,28 @@ fn an_api_server_that_goes_during_the_build_fails_the_push() {
     app.shows("one");
 }
 
+#[test]
+fn an_api_server_that_goes_during_the_rollout_fails_the_push_and_the_next_one_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (proxy, kubeconfig) = proxy::api_server(dir.path());
+    let gateway = Gateway::with(&[("KUBECONFIG", &kubeconfig)]);
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    app.write("index.html", "two");
+    let second = app.slow_start(5);
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("0 of 1 ready");
+    proxy.cut();
+    push.finish().fails().says("Kubernetes API");
+    assert_ne!(app.deployed_ref(&gateway, "refs/heads/main"), Some(second));
+    proxy.mend();
+    eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
+    app.push(&gateway).ok().says("v2 was interrupted").says("Released v4");
+    app.shows("two");
+    let statuses = ["superseded", "failed", "superseded", "deployed"].map(str::to_owned);
+    assert_eq!(app.releases(), (1..).zip(statuses).collect::<Vec<_>>());
+}
+
 /// A file system of 8 MiB that is unmounted in the end.
 struct SmallDisk(std::path::PathBuf);
 

@@ -137,19 +137,10 @@ fn a_hundred_uploads_at_once_are_all_there() {
     let names: Vec<String> = (0..100).map(|n| format!("user{n}")).collect();
     let keys: Vec<String> = names.iter().map(|name| public_key(&gateway, name)).collect();
     std::thread::scope(|scope| {
-        for (batch_names, batch_keys) in names.chunks(10).zip(keys.chunks(10)) {
-            let gateway = &gateway;
-            scope.spawn(move || {
-                let mut children = Vec::new();
-                for (name, key) in batch_names.iter().zip(batch_keys) {
-                    let mut ssh = gateway.ssh(ADMIN);
-                    ssh.args(["upload-key", name]);
-                    children.push((ssh, key));
-                }
-                for (mut ssh, key) in children {
-                    try_run_with(&mut ssh, key).ok();
-                }
-            });
+        for (name, key) in names.iter().zip(&keys) {
+            let mut ssh = gateway.ssh(ADMIN);
+            ssh.args(["upload-key", name]);
+            scope.spawn(move || try_run_with(&mut ssh, key).ok());
         }
     });
     let maps = world::object(&["configmap", "-n", &gateway.namespace, "-l", "slipway.dev/keys=users"]).unwrap();

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod build;
 mod cancel;
 mod faults;
 mod keys;

@@ -50,6 +50,21 @@ fn an_app_that_does_not_listen_fails_at_the_deadline_with_its_probe() {
 }
 
 #[test]
+fn an_app_that_no_node_can_take_fails_at_the_deadline_with_the_reason() {
+    let templates = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir("templates").unwrap().map(Result::unwrap) {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let text = text.replace("      containers:\n", "      nodeSelector: {disk: floppy}\n      containers:\n");
+        std::fs::write(templates.path().join(entry.file_name()), text).unwrap();
+    }
+    let dir = templates.path().to_str().unwrap();
+    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", dir), ("SLIPWAY_ROLLOUT_TIMEOUT", "10s")]);
+    let app = App::web("one");
+    app.push(&gateway).fails().says("node");
+    assert_eq!(app.object("deployment", &app.name), None);
+}
+
+#[test]
 fn an_image_that_cannot_be_pulled_fails_at_once() {
     // the kubelet's address of the registry is a port where nothing listens
     let gateway = Gateway::with(&[("SLIPWAY_REGISTRY_PULL", "localhost:9"), ("SLIPWAY_ROLLOUT_TIMEOUT", "60s")]);

@@ -124,6 +124,7 @@ impl Gateway {
             self.settings.retain(|(other, _)| other != name);
             self.settings.push((name.to_owned(), address.to_string()));
         }
+        self.write_known_hosts();
     }
 
     fn process(&self) -> &Process {
@@ -206,18 +207,16 @@ impl Gateway {
 
     /// The file of host keys, as a user would make it from the ConfigMap.
     pub fn known_hosts(&self) -> PathBuf {
-        let path = self.path("known_hosts");
+        self.path("known_hosts")
+    }
+
+    fn write_known_hosts(&self) {
         let map = world::object(&["configmap", "slipway-known-hosts", "-n", &self.namespace]).expect("known hosts");
-        let lines: Vec<&str> = map["data"].as_object().unwrap().values().map(|line| line.as_str().unwrap()).collect();
+        let lines = map["data"].as_object().unwrap().values().flat_map(|text| text.as_str().unwrap().lines());
         let port = self.ssh_address().port();
         // a twin has another port than the gateway that wrote the line: the key is the same
-        let lines: Vec<String> = lines
-            .iter()
-            .flat_map(|line| line.lines())
-            .map(|line| format!("[127.0.0.1]:{port} {}", line.split_once(' ').unwrap().1))
-            .collect();
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-        path
+        let lines = lines.map(|line| format!("[127.0.0.1]:{port} {}\n", line.split_once(' ').unwrap().1));
+        std::fs::write(self.known_hosts(), lines.collect::<String>()).unwrap();
     }
 
     /// `git` with the SSH settings for a user.
@@ -259,10 +258,12 @@ impl Drop for Gateway {
     }
 }
 
-/// `git` in a directory, with no settings but these.
+/// `git` in a directory, with no settings but these. A shell that runs the tests in the background has them ignore
+/// SIGINT, and git would inherit that.
 pub fn git(dir: &Path) -> Command {
-    let mut command = Command::new("git");
+    let mut command = Command::new("env");
     command
+        .args(["--default-signal=INT", "git"])
         .current_dir(dir)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
