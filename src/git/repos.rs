@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::fs;
+use uuid::Uuid;
 
 use super::command;
 use super::error::GitError;
@@ -98,19 +99,43 @@ impl Repositories {
         sweep::sweep_repository(&self.path(app)).await.map_err(GitError::io("tidy the repository"))
     }
 
+    /// Whether anything was ever pushed to the app's repository, and is still there.
+    ///
+    /// # Errors
+    /// When the repository can't be read.
+    pub async fn has_refs(&self, app: &AppName) -> Result<bool, GitError> {
+        if !self.exists(app).await {
+            return Ok(false);
+        }
+        let store = ObjectStore { repository: self.path(app), quarantine: None };
+        Ok(!inspect::refs(&store).await?.is_empty())
+    }
+
+    /// Moves the app's repository out of reach, so that another one can take its place. Where it is now.
+    ///
+    /// # Errors
+    /// When it can't be moved.
+    pub async fn set_aside(&self, app: &AppName) -> Result<PathBuf, GitError> {
+        let moved = async {
+            let former = self.data.join("former");
+            fs::create_dir_all(&former).await?;
+            let place = former.join(format!("{app}-{}.git", Uuid::new_v4().simple()));
+            fs::rename(self.path(app), &place).await?;
+            Ok(place)
+        };
+        moved.await.map_err(GitError::io("set the former repository aside"))
+    }
+
     /// Removes a repository that has no refs, such as one that was made for a push that was refused.
     /// True if it did. One that is receiving a push is left alone.
     ///
     /// # Errors
     /// When the repository can't be read or removed.
     pub async fn remove_if_empty(&self, app: &AppName) -> Result<bool, GitError> {
-        if !self.exists(app).await {
+        if !self.exists(app).await || self.has_refs(app).await? {
             return Ok(false);
         }
-        let repository = self.path(app);
-        let receives = sweep::receives(&repository).await.map_err(GitError::io("read the repository"))?;
-        let store = ObjectStore { repository, quarantine: None };
-        if receives || !inspect::refs(&store).await?.is_empty() {
+        if sweep::receives(&self.path(app)).await.map_err(GitError::io("read the repository"))? {
             return Ok(false);
         }
         self.remove(app).await?;

@@ -101,6 +101,23 @@ fn only_the_owner_and_admins_may_push_and_read() {
 }
 
 #[test]
+fn an_app_ends_with_its_namespace_and_its_name_is_free_again() {
+    let gateway = Gateway::start();
+    gateway.new_user("bob");
+    let app = App::web("one");
+    app.git(&["branch", "secret"]);
+    app.push_as(&gateway, ADMIN, &["main", "secret"]).ok().says("Released v1");
+    world::kubectl(&["delete", "namespace", &app.name]);
+
+    app.push_as(&gateway, "bob", &["main"]).ok().says("Released v1");
+    app.shows("one");
+    let refs = run(gateway.git("bob", app.path()).args(["ls-remote", &gateway.url(&app.name)])).stdout;
+    assert!(!refs.contains("secret"), "{refs}");
+    let former = std::fs::read_dir(gateway.path("data/former")).unwrap().next().unwrap().unwrap();
+    assert!(former.path().join("refs/heads/secret").exists(), "the former repository is lost");
+}
+
+#[test]
 fn app_creation_can_be_left_to_admins() {
     let gateway = Gateway::with(&[("SLIPWAY_APP_CREATION", "admins")]);
     gateway.new_user("bob");

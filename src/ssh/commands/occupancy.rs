@@ -36,6 +36,11 @@ impl Occupancy {
         Inside { repository, guard }
     }
 
+    /// Waits until nobody is in the app's repository, and keeps it closed.
+    pub async fn alone(&self, app: &AppName) -> Alone {
+        Alone { _closed: self.repository(app).write_owned().await }
+    }
+
     /// The app's entry; those that nobody holds are forgotten.
     fn repository(&self, app: &AppName) -> Repository {
         let mut repositories = self.0.lock().unwrap_or_else(PoisonError::into_inner);

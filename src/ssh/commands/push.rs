@@ -10,7 +10,7 @@ use super::{Caller, FrontDoor, Refusal, Streams, exchange};
 use crate::deploy::{DeployError, Deployed, IncomingPush};
 use crate::domain::{AppName, Cancel, Progress};
 use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
-use crate::keys::{PushGrant, push_grant};
+use crate::keys::{Holder, PushGrant, push_grant};
 
 pub(super) async fn run(
     front: &FrontDoor,
@@ -21,6 +21,9 @@ pub(super) async fn run(
 ) -> Result<Exit, Refusal> {
     let holder = front.holder(app).await?;
     let grant = push_grant(&caller.identity, app, &holder, front.creation)?;
+    if grant.creates() {
+        set_former_aside(front, app).await?;
+    }
     let occupied = front.occupancy.enter(app).await;
     let repository = front.repositories.ensure(app).await?;
     let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default() };
@@ -29,6 +32,19 @@ pub(super) async fn run(
         tidy_up(front, app).await;
     }
     exit
+}
+
+/// An app ends with its namespace. Whoever takes the name next must not find the former app's commits.
+async fn set_former_aside(front: &FrontDoor, app: &AppName) -> Result<(), Refusal> {
+    if !front.repositories.has_refs(app).await? {
+        return Ok(());
+    }
+    let _alone = front.occupancy.alone(app).await;
+    if front.holder(app).await? == Holder::Nobody && front.repositories.has_refs(app).await? {
+        let path = front.repositories.set_aside(app).await?;
+        tracing::warn!(%app, path = %path.display(), "the app's namespace is gone; its repository was set aside");
+    }
+    Ok(())
 }
 
 /// Neither a killed nor a refused push leaves anything behind.
