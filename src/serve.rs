@@ -112,7 +112,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     });
     let tasks = TaskTracker::new();
     let healing = Arc::clone(&deployer);
-    tasks.spawn(async move { healing.heal_abandoned().await });
+    tasks.spawn(async move { healing.heal_interrupted().await });
     let front = front_door(cluster, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(async move {

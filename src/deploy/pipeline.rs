@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
-use crate::release::{self, ReleaseRequest, Released};
+use crate::release::{self, ReleaseError, ReleaseRequest, Released};
 
 use super::options::PushOptions;
 use super::preflight::Cleared;
@@ -60,7 +60,13 @@ impl Deployer {
             revision,
             timeout: self.settings.rollout_timeout,
         };
-        let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await?;
+        let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await;
+        if let Err(error) = &released
+            && !matches!(error, ReleaseError::Failed { .. })
+        {
+            self.heal_later(pushed.app.clone());
+        }
+        let released = released?;
         self.announce(&pushed, &released, began.elapsed(), progress).await;
         Ok(Deployed { lock: cleared.lock, branch: pushed.branch, commit: pushed.commit, revision })
     }

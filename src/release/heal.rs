@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
-use kube::Client;
+use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::{Api, Client, ResourceExt};
 
+use super::call::call;
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
-use super::lock::AppLock;
+use super::lock::{self, AppLock, Gateway, HeldBy};
 use super::past::Past;
-use super::rollback;
 use super::upgrade::Scope;
-use crate::domain::{Progress, Revision};
+use super::{history, rollback};
+use crate::domain::{AppName, Progress, Revision, labels};
+
+/// How many apps are looked at concurrently.
+const LOOKS: usize = 8;
 
 /// How long what ran before may take to run again.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -24,6 +31,39 @@ pub struct Healed {
     pub revision: Revision,
     /// What was done about it.
     pub outcome: Aftermath,
+}
+
+/// The apps that a gateway left behind half deployed: their Lease is a dead gateway's, or nobody's while a release is
+/// pending. One that cannot be looked at is logged.
+///
+/// # Errors
+/// [`ReleaseError::Api`] if the apps could not be listed.
+pub async fn interrupted(client: &Client, gateway: &Gateway) -> Result<Vec<AppName>, ReleaseError> {
+    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
+    let ours = ListParams::default().labels(labels::APP);
+    let list = call("listing the apps' namespaces", || namespaces.list(&ours)).await?;
+    let apps: Vec<AppName> = list.items.iter().filter_map(|namespace| namespace.name_any().parse().ok()).collect();
+    let looks = apps.into_iter().map(|app| async move {
+        match is_interrupted(client, &app, gateway).await {
+            Ok(interrupted) => interrupted.then_some(app),
+            Err(error) => {
+                tracing::warn!(%app, %error, "cannot see whether a deploy was interrupted");
+                None
+            }
+        }
+    });
+    Ok(stream::iter(looks).buffer_unordered(LOOKS).filter_map(std::future::ready).collect().await)
+}
+
+async fn is_interrupted(client: &Client, app: &AppName, gateway: &Gateway) -> Result<bool, ReleaseError> {
+    match lock::held_by(client, app, gateway).await? {
+        HeldBy::Alive => Ok(false),
+        HeldBy::Dead => Ok(true),
+        HeldBy::Nobody => {
+            let revisions = history::list(client, app).await?;
+            Ok(revisions.last().is_some_and(|newest| newest.ours && newest.status.is_pending()))
+        }
+    }
 }
 
 /// Looks for a release that is pending although nobody works on it, which the lock proves for slipway's own. It is

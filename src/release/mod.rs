@@ -27,6 +27,6 @@ pub use apply::dry_run;
 pub use call::CallError;
 pub use conflict::FieldConflict;
 pub use error::{Aftermath, ReleaseError};
-pub use heal::{Healed, heal};
+pub use heal::{Healed, heal, interrupted};
 pub use history::{next_revision, note_unmoved};
 pub use upgrade::{ReleaseRequest, Released, upgrade};

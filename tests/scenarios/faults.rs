@@ -96,7 +96,7 @@ fn an_api_server_that_goes_during_the_build_fails_the_push() {
 }
 
 #[test]
-fn an_api_server_that_goes_during_the_rollout_fails_the_push_and_the_next_one_heals() {
+fn an_api_server_that_goes_during_the_rollout_fails_the_push_which_is_undone_when_it_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let (proxy, kubeconfig) = proxy::api_server(dir.path());
     let gateway = Gateway::with(&[("KUBECONFIG", &kubeconfig)]);
@@ -110,11 +110,16 @@ fn an_api_server_that_goes_during_the_rollout_fails_the_push_and_the_next_one_he
     push.finish().fails().says("Kubernetes API");
     assert_ne!(app.deployed_ref(&gateway, "refs/heads/main"), Some(second));
     proxy.mend();
+    // by this gateway, or by one of another test that starts now: a dead lock is everyone's to heal
+    eventually("the release is undone", || {
+        let releases = app.releases();
+        let undone = releases.contains(&(2, "failed".to_owned())) && releases.last()?.1 == "deployed";
+        undone.then_some(())
+    });
+    app.shows("one");
     eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
-    app.push(&gateway).ok().says("v2 was interrupted").says("Released v4");
+    app.push(&gateway).ok().says("Released v");
     app.shows("two");
-    let statuses = ["superseded", "failed", "superseded", "deployed"].map(str::to_owned);
-    assert_eq!(app.releases(), (1..).zip(statuses).collect::<Vec<_>>());
 }
 
 /// A file system of 8 MiB that is unmounted in the end.

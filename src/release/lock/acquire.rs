@@ -1,28 +1,25 @@
-//! Taking the lock, waiting for it, and finding what dead gateways left.
+//! Taking the lock, and waiting for it.
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ListParams, PartialObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::lease::{self, Busy, Claim, Gateway, LockNote, Ticket, decide, is_held};
+use super::lease::{self, Busy, Claim, Gateway, HeldBy, LockNote, Ticket, decide, is_held};
 use super::{AppLock, LockError, leases};
-use crate::domain::{AppName, Progress, labels};
+use crate::domain::{AppName, Progress};
 use crate::release::call::call;
 
 /// How often others may be faster before that counts as busy.
 const RACES: usize = 5;
 /// How long the newest of those who wait lets others go first.
 const COURTESY: Duration = Duration::from_millis(300);
-/// How many apps are looked at concurrently.
-const LOOKS: usize = 8;
 
 /// Takes the app's lock, or says at once who has it.
 ///
@@ -96,21 +93,13 @@ pub async fn acquire_waiting(
     }
 }
 
-/// The apps whose deploy ended with its gateway: their Lease is held by this gateway's predecessor, or has expired.
+/// Whom the app's Lease names, by this machine's clock.
 ///
 /// # Errors
-/// [`LockError::Api`] if the namespaces or one of the Leases could not be read.
-pub async fn abandoned(client: &Client, gateway: &Gateway) -> Result<Vec<AppName>, LockError> {
-    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
-    let ours = ListParams::default().labels(labels::APP);
-    let list = call("listing the apps' namespaces", || namespaces.list(&ours)).await?;
-    let apps: Vec<AppName> = list.items.iter().filter_map(|namespace| namespace.name_any().parse().ok()).collect();
-    let looks = apps.into_iter().map(|app| async move {
-        let lease = read(&leases(client, &app)).await?;
-        let left = lease.is_some_and(|lease| lease::is_abandoned(&lease, gateway, Timestamp::now()));
-        Ok::<_, LockError>(left.then_some(app))
-    });
-    stream::iter(looks).buffer_unordered(LOOKS).try_filter_map(|app| std::future::ready(Ok(app))).try_collect().await
+/// [`LockError::Api`].
+pub async fn held_by(client: &Client, app: &AppName, gateway: &Gateway) -> Result<HeldBy, LockError> {
+    let lease = read(&leases(client, app)).await?;
+    Ok(lease.map_or(HeldBy::Nobody, |lease| lease::held_by(&lease, gateway, Timestamp::now())))
 }
 
 async fn read(leases: &Api<Lease>) -> Result<Option<Lease>, LockError> {

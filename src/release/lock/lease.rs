@@ -90,19 +90,36 @@ pub enum Claim {
 
 /// Decides what `lease` means for `gateway` at `now`.
 pub fn decide(app: &AppName, lease: &Lease, gateway: &Gateway, now: Timestamp) -> Claim {
-    let Some(holder) = holder(lease) else { return Claim::Free };
-    let predecessor = holder == gateway.identity && instance(lease) != Some(gateway.instance);
-    if predecessor {
+    if holder(lease).is_none() || is_of_predecessor(lease, gateway) {
         return Claim::Free;
     }
     let busy = busy(app, lease, now);
     if is_fresh(lease, now) { Claim::Busy(busy) } else { Claim::Stale(busy) }
 }
 
-/// Whether a gateway that starts has to look after the app: its holder has died.
-pub fn is_abandoned(lease: &Lease, gateway: &Gateway, now: Timestamp) -> bool {
-    let Some(holder) = holder(lease) else { return false };
-    (holder == gateway.identity && instance(lease) != Some(gateway.instance)) || !is_fresh(lease, now)
+/// Whom an app's Lease names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBy {
+    /// Nobody.
+    Nobody,
+    /// A gateway that is at work.
+    Alive,
+    /// This gateway's predecessor, or one that let the Lease expire.
+    Dead,
+}
+
+/// Whom `lease` names, as `gateway` sees it at `now`.
+pub fn held_by(lease: &Lease, gateway: &Gateway, now: Timestamp) -> HeldBy {
+    match holder(lease) {
+        None => HeldBy::Nobody,
+        Some(_) if is_of_predecessor(lease, gateway) || !is_fresh(lease, now) => HeldBy::Dead,
+        Some(_) => HeldBy::Alive,
+    }
+}
+
+/// Whether an earlier process of this very gateway took it, which is gone.
+fn is_of_predecessor(lease: &Lease, gateway: &Gateway) -> bool {
+    holder(lease) == Some(&gateway.identity) && instance(lease) != Some(gateway.instance)
 }
 
 /// Whether the lease is still the one that was taken with `ticket`.
@@ -260,10 +277,10 @@ mod tests {
     #[test]
     fn a_gateway_that_starts_finds_what_it_and_others_abandoned() {
         let lease = taken(None, &ticket(note()), at(0));
-        assert!(is_abandoned(&lease, &gateway("one", 2), at(1)));
-        assert!(!is_abandoned(&lease, &gateway("two", 2), at(1)));
-        assert!(is_abandoned(&lease, &gateway("two", 2), at(16)));
-        assert!(!is_abandoned(&released(lease), &gateway("one", 2), at(1)));
+        assert_eq!(held_by(&lease, &gateway("one", 2), at(1)), HeldBy::Dead);
+        assert_eq!(held_by(&lease, &gateway("two", 2), at(1)), HeldBy::Alive);
+        assert_eq!(held_by(&lease, &gateway("two", 2), at(16)), HeldBy::Dead);
+        assert_eq!(held_by(&released(lease), &gateway("one", 2), at(1)), HeldBy::Nobody);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-pub use acquire::{abandoned, acquire, acquire_waiting};
-pub use lease::{Busy, Gateway, LockNote};
+pub use acquire::{acquire, acquire_waiting, held_by};
+pub use lease::{Busy, Gateway, HeldBy, LockNote};
 
 use super::call::CallError;
 use crate::domain::AppName;
