@@ -111,8 +111,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         stop: stop.deploys.clone(),
     });
     let tasks = TaskTracker::new();
-    let healing = Arc::clone(&deployer);
-    tasks.spawn(async move { healing.heal_interrupted().await });
+    tokio::spawn(Arc::clone(&deployer).heal_interrupted());
     let front = front_door(cluster, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(async move {
@@ -203,7 +202,7 @@ async fn drain(stop: &Stop, tasks: &TaskTracker, limit: Duration) {
     tracing::warn!(running = tasks.len(), "cancelling what outlasted the drain");
     stop.deploys.cancel();
     if tokio::time::timeout(CLEAN_UP, tasks.wait()).await.is_err() {
-        tracing::error!(running = tasks.len(), "deploys were cut off; they are healed at the next start");
+        tracing::error!(running = tasks.len(), "what still ran was cut off; a deploy is healed at the next start");
     }
 }
 

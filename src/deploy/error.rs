@@ -3,7 +3,7 @@
 use crate::apps::AppsError;
 use crate::build::{BuildError, NoDockerfile};
 use crate::chart::ChartError;
-use crate::domain::{BranchName, Cancelled, Revision};
+use crate::domain::{AppName, Cancelled, Revision};
 use crate::git::{GitError, RefusedUpdate};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
@@ -23,12 +23,15 @@ pub enum DeployError {
     /// The ref policy refuses the push.
     #[error(transparent)]
     Refs(#[from] RefusedUpdate),
+    /// A first push that deploys nothing.
+    #[error("there is no app {0} yet: the push that creates it has to bring a branch")]
+    NothingToCreate(AppName),
     /// The tree has nothing that could be built.
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
-    /// The branch moved while the push waited for another deploy.
-    #[error("{0} has moved while this push waited: fetch, then push again")]
-    Moved(BranchName),
+    /// Another push changed the branches while this one waited for the app.
+    #[error("{0} was pushed to in the meantime: fetch, then push again")]
+    Overtaken(AppName),
     /// The app's namespace could not be had.
     #[error(transparent)]
     App(#[from] AppsError),

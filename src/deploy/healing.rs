@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
 use crate::domain::{AppName, Progress};
@@ -13,46 +14,65 @@ use crate::release::{self, Aftermath, Healed};
 use super::{DeployError, Deployer};
 
 /// How often it is tried, five seconds apart: for about ten minutes.
-const HEAL_ATTEMPTS: usize = 120;
+const ATTEMPTS: usize = 120;
+
+/// How many apps are healed concurrently at the start.
+const AT_ONCE: usize = 8;
+
+fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(ATTEMPTS)
+}
+
+/// What was healed, unless it could not be undone.
+pub(super) fn undone(healed: Healed) -> Result<Healed, DeployError> {
+    let Healed { revision, outcome } = healed;
+    match outcome {
+        Aftermath::NotRolledBack { why, .. } | Aftermath::NotRemoved(why) => {
+            Err(DeployError::NotHealed { revision, why })
+        }
+        outcome => Ok(Healed { revision, outcome }),
+    }
+}
 
 impl Deployer {
-    /// Heals what an earlier process of this gateway, or a gateway that is gone, left locked or
-    /// pending. An app that cannot be healed is logged and does not hold up the others; its next
-    /// push tries again.
-    pub async fn heal_interrupted(&self) {
-        let apps = match release::interrupted(&self.cluster, &self.gateway).await {
-            Ok(apps) => apps,
-            Err(error) => {
-                return tracing::error!(error = crate::telemetry::chain(&error), "cannot look for interrupted deploys");
-            }
+    /// Heals what an earlier process of this gateway, or a gateway that is gone, left half done. An app that cannot be
+    /// healed does not hold up the others.
+    pub async fn heal_interrupted(self: Arc<Self>) {
+        let look = || {
+            let this = Arc::clone(&self);
+            async move { release::interrupted(&this.cluster, &this.gateway).await }
         };
-        for app in apps {
-            if let Err(error) = self.heal(&app).await {
-                tracing::error!(%app, error = crate::telemetry::chain(&error), "cannot heal an interrupted deploy");
+        match self.stop.run_until_cancelled(look.retry(patience())).await {
+            Some(Ok(apps)) => {
+                let healing = apps.into_iter().map(|app| Arc::clone(&self).heal_patiently(app));
+                stream::iter(healing).for_each_concurrent(AT_ONCE, |healing| healing).await;
             }
+            Some(Err(error)) => {
+                tracing::error!(error = crate::telemetry::chain(&error), "cannot look for interrupted deploys");
+            }
+            None => {}
         }
     }
 
     /// Heals an app whose deploy lost the cluster on the way, as soon as the cluster is back; until then its release
     /// is neither live nor undone. A push that comes first does the same.
     pub(super) fn heal_later(self: &Arc<Self>, app: AppName) {
-        let this = Arc::clone(self);
-        let healing = async move {
-            let backoff = ExponentialBuilder::default()
-                .with_jitter()
-                .with_min_delay(Duration::from_secs(1))
-                .with_max_delay(Duration::from_secs(5))
-                .with_max_times(HEAL_ATTEMPTS);
-            let attempt = || {
-                let (this, app) = (Arc::clone(&this), app.clone());
-                async move { Box::pin(this.heal(&app)).await }
-            };
-            // Busy is worth another attempt too: it may be the lost lock itself, which was not released yet.
-            if let Some(Err(error)) = this.stop.run_until_cancelled(attempt.retry(backoff)).await {
-                tracing::error!(%app, error = crate::telemetry::chain(&error), "cannot heal an interrupted deploy");
-            }
+        tokio::spawn(Arc::clone(self).heal_patiently(app).in_current_span());
+    }
+
+    async fn heal_patiently(self: Arc<Self>, app: AppName) {
+        let attempt = || {
+            let (this, app) = (Arc::clone(&self), app.clone());
+            async move { Box::pin(this.heal(&app)).await }
         };
-        tokio::spawn(healing.in_current_span());
+        // Busy is worth another attempt too: it may be the lost lock itself, which was not released yet.
+        if let Some(Err(error)) = self.stop.run_until_cancelled(attempt.retry(patience())).await {
+            tracing::error!(%app, error = crate::telemetry::chain(&error), "cannot heal an interrupted deploy");
+        }
     }
 
     async fn heal(&self, app: &AppName) -> Result<(), DeployError> {
@@ -70,14 +90,9 @@ impl Deployer {
         };
         let (healed, ()) = tokio::join!(heal, log);
         lock.release().await;
-        if let Some(Healed { revision, outcome }) = healed? {
-            match outcome {
-                Aftermath::NotRolledBack { .. } | Aftermath::NotRemoved(_) => {
-                    tracing::error!(%app, %revision, %outcome, "an interrupted deploy was not undone");
-                }
-                _ => tracing::info!(%app, %revision, %outcome, "healed an interrupted deploy"),
-            }
-        }
+        let Some(healed) = healed? else { return Ok(()) };
+        let Healed { revision, outcome } = undone(healed)?;
+        tracing::info!(%app, %revision, %outcome, "healed an interrupted deploy");
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
-use crate::git::{self, HookRequest, RefPlan};
+use crate::git::{self, HookRequest, RefPlan, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
 use crate::release::lock::{AppLock, Gateway};
@@ -59,7 +59,7 @@ pub struct Deployer {
     pub templates: Templates,
     /// What the operator decided.
     pub settings: DeploySettings,
-    /// Ends deploys that can still be cancelled, when the time for draining is over.
+    /// Ends what can still be cancelled, when the time for draining is over.
     pub stop: CancellationToken,
 }
 
@@ -73,6 +73,13 @@ pub struct IncomingPush<'a> {
     pub repository: &'a Path,
     /// The client's address.
     pub remote: SocketAddr,
+}
+
+/// What a push asks for, and what was decided on it.
+struct Judged {
+    options: PushOptions,
+    facts: RepoFacts,
+    plan: RefPlan,
 }
 
 /// A push that was let through, until git has moved its refs.
@@ -102,34 +109,39 @@ impl Deployer {
     ) -> Result<Option<Deployed>, DeployError> {
         let objects =
             ObjectStore { repository: push.repository.to_path_buf(), quarantine: push.request.quarantine.clone() };
-        let judged = self.judge(push.request, &objects, cancel).await;
-        let (options, plan) = judged.inspect_err(|error| {
+        let judged = self.judge(push, &objects, cancel).await;
+        let judged = judged.inspect_err(|error| {
             let (app, user) = (push.grant.app(), push.grant.user());
             tracing::warn!(%app, %user, remote = %push.remote, error = crate::telemetry::chain(error), "push refused");
         })?;
-        for note in &plan.notes {
+        for note in &judged.plan.notes {
             progress.line(note.as_str()).await;
         }
-        let Some((branch, commit)) = plan.deploy else { return Ok(None) };
+        let Some((branch, commit)) = judged.plan.deploy.clone() else { return Ok(None) };
         let pushed =
             PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
         let span = tracing::info_span!(
             "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
             user = %pushed.pusher, remote = %push.remote
         );
-        self.logged(push, pushed, options, progress, cancel).instrument(span).await.map(Some)
+        self.logged(push, pushed, judged, progress, cancel).instrument(span).await.map(Some)
     }
 
     /// What the push asks for, and what becomes of its refs.
     async fn judge(
         &self,
-        request: &HookRequest,
+        push: &IncomingPush<'_>,
         objects: &ObjectStore,
         cancel: &Cancel,
-    ) -> Result<(PushOptions, RefPlan), DeployError> {
-        let options = PushOptions::parse(&request.options)?;
-        let facts = cancel.unless_cancelled(git::facts(objects, &request.updates)).await??;
-        Ok((options, git::plan(&request.updates, &facts, self.settings.deny_force)?))
+    ) -> Result<Judged, DeployError> {
+        let options = PushOptions::parse(&push.request.options)?;
+        let facts = cancel.unless_cancelled(git::facts(objects, &push.request.updates)).await??;
+        let plan = git::plan(&push.request.updates, &facts, self.settings.deny_force)?;
+        // The claim of the name is part of the deploy: what is not claimed must not be written to.
+        if plan.deploy.is_none() && push.grant.creates() {
+            return Err(DeployError::NothingToCreate(push.grant.app().clone()));
+        }
+        Ok(Judged { options, facts, plan })
     }
 
     /// The deploy with its first and last log line.
@@ -137,13 +149,13 @@ impl Deployer {
         self: &Arc<Self>,
         push: &IncomingPush<'_>,
         pushed: PushedCommit,
-        options: PushOptions,
+        judged: Judged,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
         let began = tokio::time::Instant::now();
         tracing::info!(branch = %pushed.branch, "deploy begins");
-        let result = Box::pin(self.deploy(push, pushed, options, progress, cancel)).await;
+        let result = Box::pin(self.deploy(push, pushed, judged, progress, cancel)).await;
         let seconds = began.elapsed().as_secs_f64();
         match &result {
             Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),

@@ -15,11 +15,10 @@ use crate::domain::{
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
-use crate::release::{self, ReleaseError, ReleaseRequest, Released};
+use crate::release::{self, ReleaseRequest, Released};
 
-use super::options::PushOptions;
 use super::preflight::Cleared;
-use super::{DeployError, Deployed, Deployer, IncomingPush};
+use super::{DeployError, Deployed, Deployer, IncomingPush, Judged};
 
 /// The largest Dockerfile and ignore file that are read, in bytes.
 const SMALL_FILE: u64 = 1 << 20;
@@ -31,7 +30,7 @@ impl Deployer {
         self: &Arc<Self>,
         push: &IncomingPush<'_>,
         pushed: PushedCommit,
-        options: PushOptions,
+        judged: Judged,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
@@ -40,7 +39,7 @@ impl Deployer {
             .stage(format!("Receiving {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher))
             .await;
         let before_apply = async {
-            let cleared = self.preflight(push, &pushed, options, progress).await?;
+            let cleared = self.preflight(push, &pushed, &judged, progress).await?;
             let prepared = cleared.lock.guard(Box::pin(self.prepare(&pushed, &cleared, progress))).await??;
             Ok::<_, DeployError>((cleared, prepared))
         };
@@ -61,12 +60,11 @@ impl Deployer {
             timeout: self.settings.rollout_timeout,
         };
         let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await;
-        if let Err(error) = &released
-            && !matches!(error, ReleaseError::Failed { .. })
-        {
-            self.heal_later(pushed.app.clone());
-        }
-        let released = released?;
+        let released = released.inspect_err(|error| {
+            if error.is_unfinished() {
+                self.heal_later(pushed.app.clone());
+            }
+        })?;
         self.announce(&pushed, &released, began.elapsed(), progress).await;
         Ok(Deployed { lock: cleared.lock, branch: pushed.branch, commit: pushed.commit, revision })
     }

@@ -7,11 +7,12 @@ use crate::build::plan::find_dockerfile;
 use crate::chart::{self, Values};
 use crate::domain::{ImageRef, Progress, PushedCommit};
 use crate::git;
+use crate::release;
 use crate::release::lock::{self, AppLock, LockNote};
-use crate::release::{self, Aftermath, Healed};
 
+use super::healing::undone;
 use super::options::PushOptions;
-use super::{DeployError, Deployer, IncomingPush};
+use super::{DeployError, Deployer, IncomingPush, Judged};
 
 /// What the preflight found out, for the stages after it.
 pub struct Cleared {
@@ -29,7 +30,7 @@ impl Deployer {
         self: &Arc<Self>,
         push: &IncomingPush<'_>,
         pushed: &PushedCommit,
-        options: PushOptions,
+        judged: &Judged,
         progress: &Progress,
     ) -> Result<Cleared, DeployError> {
         let dockerfile = find_dockerfile(&git::top_level(&pushed.objects, &pushed.commit).await?)?;
@@ -39,8 +40,8 @@ impl Deployer {
         self.registry.ping().await?;
 
         apps::claim(&self.cluster, push.grant.app(), push.grant.user(), push.grant.admin()).await?;
-        let lock = self.lock(pushed, options, progress).await?;
-        self.branch_still_there(push, pushed).await?;
+        let lock = self.lock(pushed, judged.options, progress).await?;
+        self.still_as_judged(push, pushed, judged).await?;
         self.heal_first(&lock, progress).await?;
         release::dry_run(&self.cluster, &pushed.app, &trial).await?;
         Ok(Cleared { lock, dockerfile, version })
@@ -61,27 +62,24 @@ impl Deployer {
         Ok(lock)
     }
 
-    /// git compares the old id when it moves the ref, which is after the release is live: so it is
-    /// compared here, under the lock, first.
-    async fn branch_still_there(&self, push: &IncomingPush<'_>, pushed: &PushedCommit) -> Result<(), DeployError> {
-        let reference = pushed.branch.to_ref();
-        let now = git::ref_value(push.repository, &reference).await?;
-        let expected =
-            push.request.updates.iter().find(|update| update.reference == reference).map(|update| &update.old);
-        match expected.filter(|old| !old.is_zero()) == now.as_ref() {
-            true => Ok(()),
-            false => Err(DeployError::Moved(pushed.branch.clone())),
+    /// What was decided before the lock was held may not hold any more, and git looks at the refs again only after the
+    /// release is live: so it is decided again, first.
+    async fn still_as_judged(
+        &self,
+        push: &IncomingPush<'_>,
+        pushed: &PushedCommit,
+        judged: &Judged,
+    ) -> Result<(), DeployError> {
+        let facts = git::facts_now(&pushed.objects, judged.facts.clone()).await?;
+        match git::plan(&push.request.updates, &facts, self.settings.deny_force) {
+            Ok(plan) if plan.deploy == judged.plan.deploy => Ok(()),
+            _ => Err(DeployError::Overtaken(pushed.app.clone())),
         }
     }
 
     /// Undoes what a killed gateway left. A push does not go on top of what could not be undone.
     async fn heal_first(&self, lock: &AppLock, progress: &Progress) -> Result<(), DeployError> {
-        match release::heal(&self.cluster, lock, progress).await? {
-            Some(Healed { revision, outcome: Aftermath::NotRolledBack { why, .. } | Aftermath::NotRemoved(why) }) => {
-                Err(DeployError::NotHealed { revision, why })
-            }
-            _ => Ok(()),
-        }
+        release::heal(&self.cluster, lock, progress).await?.map(undone).transpose().map(drop)
     }
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,

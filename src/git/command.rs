@@ -14,11 +14,15 @@ use crate::domain::ObjectStore;
 
 /// How much of a child's standard error is kept.
 const STDERR: u64 = 4096;
+/// The largest piece of memory that git may ask for at once: a few megabytes of a pack can unfold into gigabytes.
+const ALLOCATION: &str = "512m";
+/// The memory of a git that holds a whole tree, in KiB: trees that share their parts unfold without a limit.
+const ADDRESS_SPACE: u64 = 2 << 20;
 /// The longest record that [`each`] reads.
 const RECORD: u64 = 1 << 20;
 
 /// Settings that hold for every git child, above whatever a repository's own `config` says.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // A volume may belong to another user than the one slipway runs as.
     ("safe.directory", "*"),
     ("core.fsmonitor", "false"),
@@ -26,6 +30,8 @@ const SETTINGS: [(&str, &str); 6] = [
     ("maintenance.auto", "false"),
     // Larger blobs are streamed and not held in memory.
     ("core.bigFileThreshold", "16m"),
+    // Packs are mapped into memory in pieces, so that one may be larger than what a process may map.
+    ("core.packedGitWindowSize", "64m"),
     // What `umask 022` gives in a checkout, so that an image gets the modes people expect.
     ("tar.umask", "0022"),
 ];
@@ -35,11 +41,21 @@ const SETTINGS: [(&str, &str); 6] = [
 /// The settings travel in `GIT_CONFIG_COUNT` and its kin: git ranks them as given on the command
 /// line, which is where `safe.directory` counts and where a repository can't override `core.hooksPath`.
 pub(super) fn git(settings: &[(&str, String)], hooks: &Path) -> Command {
-    let mut command = Command::new("git");
+    configured(Command::new("git"), settings, hooks)
+}
+
+/// The same, with a limit on all of its memory: for what has no other. Arguments are never read by the shell.
+pub(super) fn bounded_git(settings: &[(&str, String)], hooks: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -v {ADDRESS_SPACE} && exec git \"$@\""), "git"]);
+    configured(shell, settings, hooks)
+}
+
+fn configured(mut command: Command, settings: &[(&str, String)], hooks: &Path) -> Command {
     command.env_clear().env("PATH", search_path());
     command.envs([("HOME", "/nonexistent"), ("LC_ALL", "C")]);
     command.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_ATTR_NOSYSTEM", "1")]);
-    command.envs([("GIT_NO_REPLACE_OBJECTS", "1"), ("GIT_TERMINAL_PROMPT", "0")]);
+    command.envs([("GIT_NO_REPLACE_OBJECTS", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_ALLOC_LIMIT", ALLOCATION)]);
     let common = SETTINGS.iter().map(|(key, value)| (*key, OsString::from(value)));
     let own = settings.iter().map(|(key, value)| (*key, OsString::from(value)));
     let all = common.chain(own).chain([("core.hooksPath", hooks.as_os_str().to_owned())]);
@@ -83,11 +99,6 @@ impl Finished {
     /// What it printed, unless it failed.
     pub(super) fn succeeded(self) -> Result<Vec<u8>, GitError> {
         if self.success() { Ok(self.stdout) } else { Err(GitError::Failed(self.failure)) }
-    }
-
-    /// For an answer that makes no sense.
-    pub(super) fn unexpected(self) -> GitError {
-        GitError::Unexpected(self.failure)
     }
 }
 

@@ -18,9 +18,6 @@ pub enum GitError {
     /// A git process failed.
     #[error("git failed on the server")]
     Failed(#[source] Failure),
-    /// A git process answered something that slipway does not understand.
-    #[error("git gave an unexpected answer on the server")]
-    Unexpected(#[source] Failure),
     /// A file is larger than what slipway reads.
     #[error("{path} is larger than {limit} bytes")]
     FileTooLarge {
@@ -46,6 +43,9 @@ pub enum GitError {
     /// The data directory's path can't be used.
     #[error("the data directory's path {0}")]
     DataDirPath(&'static str),
+    /// The hook can't be executed.
+    #[error("slipway's pre-receive hook in the data directory can't be executed; is the file system mounted noexec?")]
+    Hook(#[source] io::Error),
     /// git is older than what slipway relies on.
     #[error("git 2.39 or newer is needed, and the one on the search path says {0:?}")]
     GitVersion(String),

@@ -20,6 +20,8 @@ use crate::domain::{BranchName, CommitSha, ObjectStore};
 const MAX_REFS: usize = 100_000;
 /// Enough for an answer of one line.
 const ONE_LINE: u64 = 4096;
+/// Enough for a ref and those below it, of which there are none unless the ref is missing.
+const MAX_ANSWER: u64 = 1 << 20;
 /// How long `git describe` may walk a history for a mere label.
 const DESCRIBE: Duration = Duration::from_secs(5);
 /// The longest list of shallow roots that is read: a million of them.
@@ -33,9 +35,27 @@ pub async fn facts(store: &ObjectStore, updates: &[RefUpdate]) -> Result<RepoFac
     let (refs, target, kinds) = tokio::try_join!(refs(store), head_target(store), kinds(store, updates))?;
     let (rewritten, connectivity) =
         tokio::try_join!(rewritten(store, updates, &refs), connectivity(store, updates, &kinds))?;
-    let exists = target.as_ref().is_some_and(|branch| refs.contains_key(&branch.to_ref()));
-    let (head, unborn) = if exists { (target, None) } else { (None, target) };
+    let (head, unborn) = deploy_branch(target, &refs);
     Ok(RepoFacts { refs, head, unborn, kinds, rewritten, connectivity })
+}
+
+/// The same facts with the refs and the deploy branch as they are now; what is true of the objects stays true.
+///
+/// # Errors
+/// When git fails.
+pub async fn facts_now(store: &ObjectStore, facts: RepoFacts) -> Result<RepoFacts, GitError> {
+    let (refs, target) = tokio::try_join!(refs(store), head_target(store))?;
+    let (head, unborn) = deploy_branch(target, &refs);
+    Ok(RepoFacts { refs, head, unborn, ..facts })
+}
+
+/// The branch that HEAD names: as one that exists, or as one that does not.
+fn deploy_branch(
+    target: Option<BranchName>,
+    refs: &BTreeMap<String, CommitSha>,
+) -> (Option<BranchName>, Option<BranchName>) {
+    let exists = target.as_ref().is_some_and(|branch| refs.contains_key(&branch.to_ref()));
+    if exists { (target, None) } else { (None, target) }
 }
 
 /// Makes HEAD name `branch`, so that it is the deploy branch and what a clone checks out.
@@ -60,17 +80,12 @@ pub async fn ref_value(repository: &Path, reference: &str) -> Result<Option<Comm
         return Ok(None);
     }
     let store = ObjectStore { repository: repository.to_owned(), quarantine: None };
-    let finished = run(inspect(&store, &["rev-parse", "--verify", "--quiet", reference]), &[], ONE_LINE).await?;
-    if finished.code() == Some(1) {
-        return Ok(None);
-    }
-    if !finished.success() {
-        return finished.succeeded().map(|_| None);
-    }
-    match first_line(&finished.stdout).parse() {
-        Ok(id) => Ok(Some(id)),
-        Err(_) => Err(finished.unexpected()),
-    }
+    // rev-parse would guess: another ref, or a commit, may answer to the name of one that does not exist.
+    let list = inspect(&store, &["for-each-ref", "--format=%(refname) %(objectname)", reference]);
+    let answer = run(list, &[], MAX_ANSWER).await?.succeeded()?;
+    let answer = String::from_utf8_lossy(&answer);
+    let mut ids = answer.lines().filter_map(|line| line.strip_prefix(reference)?.strip_prefix(' ')?.parse().ok());
+    Ok(ids.next())
 }
 
 /// What people call the commit: by its nearest tag, or by its first digits.

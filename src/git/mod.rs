@@ -23,11 +23,11 @@ pub mod tree;
 pub mod updates;
 
 pub use archive::archive;
-pub use child::{Child, Output};
-pub use error::{Failure, GitError};
+pub use child::Child;
+pub use error::GitError;
 pub use hook::{HookCall, HookListener, HookRequest, relay};
-pub use inspect::{describe, facts, ref_value, set_head};
+pub use inspect::{describe, facts, facts_now, ref_value, set_head};
 pub use repos::Repositories;
 pub use service::{Hook, Invocation, Service, ServiceSettings};
 pub use tree::{TreeLimits, read_file, top_level};
-pub use updates::{Connectivity, ObjectKind, RefPlan, RefUpdate, RefusedUpdate, RepoFacts, plan};
+pub use updates::{RefPlan, RefusedUpdate, RepoFacts, plan};

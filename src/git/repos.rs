@@ -13,12 +13,13 @@ use uuid::Uuid;
 use super::command;
 use super::error::GitError;
 use super::inspect;
+use super::service;
 use super::sweep;
 use crate::domain::{AppName, ObjectStore};
 
-/// Makes `git archive` give the tree as it was pushed, whatever its `.gitattributes` say. This file
+/// Makes `git archive` give each file as it was committed, whatever the tree's `.gitattributes` say. This file
 /// ranks above them.
-const ATTRIBUTES: &str = "* -export-ignore -export-subst\n";
+const ATTRIBUTES: &str = "* -export-ignore -export-subst -text -ident -working-tree-encoding\n";
 /// The branch that HEAD names until another one deploys.
 const FIRST_BRANCH: &str = "main";
 /// What unfinished and discarded repositories begin with; no app name does.
@@ -52,6 +53,7 @@ impl Repositories {
         let lock = lock(&data)?;
         let this = Self { data, hooks, run, _lock: Arc::new(lock) };
         this.prepare(program).await.map_err(GitError::io("prepare the data directory"))?;
+        service::check_hook(&this.hooks)?;
         sweep::sweep(&this.repos(), &this.run).await.map_err(GitError::io("sweep the data directory"))?;
         Ok(this)
     }
@@ -126,6 +128,14 @@ impl Repositories {
         moved.await.map_err(GitError::io("set the former repository aside"))
     }
 
+    /// Packs the app's repository and removes what nothing refers to for two weeks, where git thinks it pays.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn collect_garbage(&self, app: &AppName) -> Result<(), GitError> {
+        if self.exists(app).await { sweep::collect_garbage(&self.path(app)).await } else { Ok(()) }
+    }
+
     /// Removes a repository that has no refs, such as one that was made for a push that was refused.
     /// True if it did. One that is receiving a push is left alone.
     ///
@@ -142,11 +152,8 @@ impl Repositories {
         Ok(true)
     }
 
-    /// Removes the app's repository; that there is none is no error.
-    ///
-    /// # Errors
-    /// When it can't be removed.
-    pub async fn remove(&self, app: &AppName) -> Result<(), GitError> {
+    /// That there is none is no error.
+    async fn remove(&self, app: &AppName) -> Result<(), GitError> {
         let discard = async {
             // Renamed first: half a repository must never stand under the app's name.
             let bin = self.unfinished()?;
@@ -189,7 +196,7 @@ impl Repositories {
         fs::set_permissions(&self.run, Permissions::from_mode(0o700)).await?;
         let hook = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile_in(&self.hooks)?;
         fs::write(hook.path(), hook_script(program)?).await?;
-        hook.into_temp_path().persist(self.hooks.join("pre-receive"))?;
+        hook.into_temp_path().persist(self.hooks.join(service::HOOK))?;
         Ok(())
     }
 }
@@ -287,6 +294,14 @@ mod tests {
         let head = std::fs::read_to_string(repositories.path(&app).join("HEAD")).unwrap();
         assert_eq!(head, "ref: refs/heads/main\n");
         assert!(!repositories.path(&app).join("hooks").exists());
+    }
+
+    #[tokio::test]
+    async fn packing_is_left_to_git_and_needs_no_repository() {
+        let (_data, repositories) = opened().await;
+        repositories.collect_garbage(&app()).await.unwrap();
+        repositories.ensure(&app()).await.unwrap();
+        repositories.collect_garbage(&app()).await.unwrap();
     }
 
     #[tokio::test]

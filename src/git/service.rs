@@ -1,13 +1,17 @@
 //! The three git services that a client talks to.
 
+use std::io;
 use std::path::Path;
 
+use nix::unistd::AccessFlags;
 use tokio::process::Command;
 
 use super::child::Child;
 use super::command;
 use super::error::GitError;
 
+/// The file that git starts.
+pub(super) const HOOK: &str = "pre-receive";
 /// The variable that tells the hook where the gateway listens.
 pub(super) const SOCKET: &str = "SLIPWAY_HOOK_SOCKET";
 
@@ -73,16 +77,20 @@ impl Invocation<'_> {
     /// When git can't be started, or is to receive without a hook.
     pub fn spawn(&self) -> Result<Child, GitError> {
         let receives = self.service == Service::ReceivePack;
-        if receives && self.hook.is_none() {
-            let source = std::io::Error::other("receive-pack without a hook");
-            return Err(GitError::Io { doing: "start git", source });
+        if receives {
+            let none = || GitError::Io { doing: "start git", source: io::Error::other("receive-pack without a hook") };
+            check_hook(self.hook.ok_or_else(none)?.directory)?;
         }
         Child::spawn(&mut self.command(), receives).map_err(GitError::io("start git"))
     }
 
     pub(super) fn command(&self) -> Command {
         let hooks = self.hook.map_or(Path::new("/dev/null"), |hook| hook.directory);
-        let mut command = command::git(&settings(self.settings), hooks);
+        let settings = settings(self.settings);
+        let mut command = match self.service {
+            Service::UploadArchive => command::bounded_git(&settings, hooks),
+            Service::ReceivePack | Service::UploadPack => command::git(&settings, hooks),
+        };
         command.args(self.service.arguments()).arg(self.repository).current_dir("/");
         if let Some(protocol) = self.protocol.filter(|protocol| is_protocol(protocol)) {
             command.env("GIT_PROTOCOL", protocol);
@@ -92,6 +100,12 @@ impl Invocation<'_> {
         }
         command
     }
+}
+
+/// git passes over a hook that it may not execute, and everything would be let through.
+pub(super) fn check_hook(directory: &Path) -> Result<(), GitError> {
+    let executable = nix::unistd::access(&directory.join(HOOK), AccessFlags::X_OK);
+    executable.map_err(|error| GitError::Hook(error.into()))
 }
 
 fn settings(settings: &ServiceSettings) -> Vec<(&'static str, String)> {
@@ -172,7 +186,16 @@ mod tests {
             variables.keys().map(String::as_str).filter(|key| !key.starts_with("GIT_CONFIG_")).collect();
         assert_eq!(
             others,
-            ["GIT_ATTR_NOSYSTEM", "GIT_NO_REPLACE_OBJECTS", "GIT_TERMINAL_PROMPT", "HOME", "LC_ALL", "PATH", SOCKET]
+            [
+                "GIT_ALLOC_LIMIT",
+                "GIT_ATTR_NOSYSTEM",
+                "GIT_NO_REPLACE_OBJECTS",
+                "GIT_TERMINAL_PROMPT",
+                "HOME",
+                "LC_ALL",
+                "PATH",
+                SOCKET
+            ]
         );
         let value = |wanted: &str| {
             let (key, _) = variables.iter().find(|(_, value)| *value == wanted).unwrap();
@@ -181,6 +204,20 @@ mod tests {
         assert_eq!(value("core.hooksPath"), "/h");
         assert_eq!(value("receive.maxInputSize"), "7");
         assert_eq!(value("receive.denyNonFastForwards"), "true");
+    }
+
+    #[test]
+    fn a_hook_that_git_would_pass_over_is_noticed() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(check_hook(directory.path()), Err(GitError::Hook(_))));
+        let hook = directory.path().join(HOOK);
+        std::fs::write(&hook, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(check_hook(directory.path()), Err(GitError::Hook(_))));
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(check_hook(directory.path()).is_ok());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use tokio::fs;
 use tokio::io::AsyncReadExt;
 
+use super::command;
+use super::error::GitError;
 use super::repos::UNFINISHED;
 
 /// What git calls the directory of a push that is being received.
@@ -55,6 +57,14 @@ pub(super) async fn sweep_repository(repository: &Path) -> io::Result<()> {
 
 fn is_quarantine(name: &str) -> bool {
     name.starts_with(QUARANTINE) || name.starts_with("incoming-")
+}
+
+/// What git does by itself after a push, unless it is told not to: here it must not outlive the push unseen.
+pub(super) async fn collect_garbage(repository: &Path) -> Result<(), GitError> {
+    let settings = [("gc.auto", "6700".to_owned()), ("gc.autoDetach", "false".to_owned())];
+    let mut gc = command::git(&settings, Path::new("/dev/null"));
+    gc.args(["gc", "--auto", "--quiet"]).env("GIT_DIR", repository).current_dir(repository);
+    command::run(gc, &[], 4096).await?.succeeded().map(drop)
 }
 
 /// Packs that a killed receive-pack keeps from ever being repacked.

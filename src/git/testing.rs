@@ -6,9 +6,10 @@ use std::process::{Output, Stdio};
 use tokio::io::{AsyncReadExt, copy};
 use tokio::process::Command;
 
+use super::updates::RefUpdate;
 use super::{
-    Hook, HookCall, HookListener, Invocation, RefPlan, RefUpdate, RefusedUpdate, Repositories, Service,
-    ServiceSettings, facts, plan,
+    Hook, HookCall, HookListener, Invocation, RefPlan, RefusedUpdate, Repositories, Service, ServiceSettings, facts,
+    plan,
 };
 use crate::domain::{AppName, CommitSha, ObjectStore};
 
@@ -127,7 +128,7 @@ impl Server {
         for (key, value) in command.as_std().get_envs() {
             script += &format!(" {}={}", key.to_str().unwrap(), quoted(value.unwrap()));
         }
-        script += " git";
+        script += &format!(" {}", quoted(command.as_std().get_program()));
         command.as_std().get_args().for_each(|argument| script += &format!(" {}", quoted(argument)));
         let ssh = self.directory.path().join("ssh");
         executable(&ssh, &script);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::testing::{Server, executable};
+use super::updates::{Connectivity, RefUpdate};
 use super::*;
 use crate::domain::{BranchName, CommitSha, ObjectStore};
 

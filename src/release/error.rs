@@ -125,6 +125,14 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
+    /// Whether something may be left that [`super::heal`] has to undo: the cluster was lost on the way.
+    pub fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Failed { aftermath, .. } => aftermath.is_unfinished(),
+            _ => true,
+        }
+    }
+
     /// That `newest` is pending. If slipway wrote it, nobody works on it: the caller holds the lock.
     pub(super) fn pending(app: &AppName, newest: &RevisionSummary) -> Self {
         let (app, revision) = (app.clone(), newest.revision);
@@ -163,4 +171,11 @@ pub enum Aftermath {
     /// There was nothing before, and its objects could not all be removed.
     #[error("its objects could not all be removed: {0}")]
     NotRemoved(Box<ReleaseError>),
+}
+
+impl Aftermath {
+    /// Whether what was to be undone is not.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::NotRolledBack { .. } | Self::NotRemoved(_))
+    }
 }

@@ -51,19 +51,6 @@ pub struct SshSettings {
 }
 
 impl SshSettings {
-    /// The defaults, with this host key.
-    pub fn new(host_key: PrivateKey) -> Self {
-        Self {
-            host_key,
-            login_grace: Duration::from_secs(30),
-            max_startups: 100,
-            max_connections: 4096,
-            max_sessions: 10,
-            max_auth_tries: 6,
-            keepalive: Duration::from_secs(15),
-        }
-    }
-
     fn russh(&self) -> Config {
         Config {
             server_id: SshId::Standard("SSH-2.0-slipway".into()),

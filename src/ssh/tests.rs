@@ -103,7 +103,15 @@ impl Fixture {
     async fn start(adjust: impl FnOnce(&mut SshSettings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let alice = new_key(dir.path(), "alice", Algorithm::Ed25519);
-        let mut settings = SshSettings::new(PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap());
+        let mut settings = SshSettings {
+            host_key: PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap(),
+            login_grace: Duration::from_secs(30),
+            max_startups: 100,
+            max_connections: 4096,
+            max_sessions: 10,
+            max_auth_tries: 6,
+            keepalive: Duration::from_secs(15),
+        };
         adjust(&mut settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,8 +1,11 @@
 //! What a command prints: one bounded queue, so that both streams leave in the order they were written.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use russh::server::Msg;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::format;
@@ -10,6 +13,8 @@ use super::invocation::Exit;
 
 /// How many chunks wait for a slow client before the command waits for him.
 const QUEUE: usize = 32;
+/// How long a client may leave what is sent to it unread: a push holds its app's lock meanwhile.
+const STALL: Duration = Duration::from_secs(120);
 /// The extended data type of standard error (RFC 4254, 5.2).
 const STDERR: u32 = 1;
 
@@ -66,11 +71,15 @@ impl Output {
 }
 
 impl Writer {
-    /// Writes until every [`Output`] is dropped. What comes after the client has gone is drained to nowhere,
+    /// Writes until every [`Output`] is dropped. A client that does not read for too long counts as gone. What comes after the client has gone is drained to nowhere,
     /// so that a command which may not be interrupted can run to its end.
     pub async fn run(&mut self) {
         while let Some(chunk) = self.queue.recv().await {
-            let _ = self.gone.clone().run_until_cancelled(self.write(chunk)).await;
+            let write = timeout(STALL, self.write(chunk));
+            if let Some(Err(_)) = self.gone.clone().run_until_cancelled(write).await {
+                tracing::info!("the client does not read what is sent to it");
+                self.gone.cancel();
+            }
         }
     }
 

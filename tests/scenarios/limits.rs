@@ -52,6 +52,25 @@ fn a_large_context_is_not_held_in_memory() {
 }
 
 #[test]
+fn an_archive_is_made_with_bounded_memory() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let mut ssh = gateway.ssh(ADMIN);
+    ssh.arg(format!("git-upload-archive '{}'", app.name)).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut ssh = ssh.spawn().unwrap();
+    let pid = eventually("git waits for the request", || {
+        let found = try_run(Command::new("pgrep").args(["-f", &format!("^git upload-archive .*/{}.git$", app.name)]));
+        found.stdout.lines().next()?.parse::<u32>().ok()
+    });
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max address space")).unwrap();
+    assert_eq!(line.split_whitespace().nth(3), Some("2147483648"), "{line}");
+    ssh.kill().unwrap();
+    ssh.wait().unwrap();
+}
+
+#[test]
 fn weak_algorithms_are_refused() {
     let gateway = Gateway::start();
     let offers = [

@@ -34,8 +34,23 @@ fn a_push_may_wait_for_its_turn() {
     let waiting = app.start_push(&gateway, ADMIN, &["--push-option=wait", "next:main"]);
     waiting.until("waiting");
     first.finish().ok();
-    waiting.finish().fails().says("moved");
+    waiting.finish().fails().says("was pushed to in the meantime");
     app.push_as(&gateway, ADMIN, &["--push-option=wait", "next:main"]).ok().says("Released v2");
+}
+
+#[test]
+fn a_first_push_that_waited_does_not_choose_another_deploy_branch() {
+    let gateway = Gateway::start();
+    let app = slow_app();
+    let first = app.start_push(&gateway, ADMIN, &["main"]);
+    first.until("sleep 8");
+    // as far as this push can see, there is no deploy branch yet
+    let waiting = app.start_push(&gateway, ADMIN, &["--push-option=wait", "main:develop"]);
+    waiting.until("waiting");
+    first.finish().ok();
+    waiting.finish().fails().says("was pushed to in the meantime");
+    assert_eq!(app.releases().len(), 1);
+    app.push_as(&gateway, ADMIN, &["main:develop"]).ok().says("not deployed");
 }
 
 #[test]

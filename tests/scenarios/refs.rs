@@ -1,7 +1,7 @@
 //! What happens to each kind of ref.
 
 use crate::support::gateway::{ADMIN, git};
-use crate::support::{App, Gateway, run, try_run};
+use crate::support::{App, Gateway, run, try_run, world};
 
 #[test]
 fn the_first_branch_is_deployed_and_another_one_is_stored() {
@@ -31,6 +31,17 @@ fn a_tag_is_stored_and_never_built() {
     app.push_as(&gateway, ADMIN, &["v1.0"]).ok().never_says("Building");
     assert_eq!(app.deployed_ref(&gateway, "refs/tags/v1.0"), Some(app.head()));
     assert_eq!(app.releases().len(), 1);
+}
+
+#[test]
+fn an_app_is_not_created_by_a_tag() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.git(&["tag", "v1.0"]);
+    app.push_as(&gateway, ADMIN, &["v1.0"]).fails().says("has to bring a branch");
+    assert_eq!(world::object(&["namespace", &app.name]), None);
+    assert!(!gateway.repository(&app.name).exists());
+    app.push_as(&gateway, ADMIN, &["main", "v1.0"]).ok().says("Released v1");
 }
 
 #[test]
@@ -136,10 +147,13 @@ fn a_branch_that_git_could_not_store_is_refused_before_the_build() {
 fn attributes_of_the_tree_do_not_change_what_is_built() {
     let gateway = Gateway::start();
     let app = App::web("one");
-    app.write(".gitattributes", "index.html export-ignore\nDockerfile export-subst\n");
+    let attributes =
+        "index.html export-ignore\nDockerfile export-subst text eol=crlf\nindex.html ident text eol=crlf\n";
+    app.write(".gitattributes", attributes);
+    app.write("index.html", "one $Id$\n");
     app.commit("attributes");
     app.push(&gateway).ok();
-    app.shows("one");
+    app.shows("one $Id$\n");
 }
 
 #[test]

@@ -148,6 +148,17 @@ fn a_pack_above_the_limit_is_refused() {
 }
 
 #[test]
+fn a_small_pack_that_unfolds_into_much_is_refused() {
+    let gateway = Gateway::start();
+    let app = App::web("x");
+    // a commit message of 600 MiB is half a megabyte in a pack
+    let script = "{ git cat-file commit HEAD; head -c 629145600 /dev/zero | tr '\\0' x; } | git hash-object -t commit -w --stdin";
+    let commit = run(crate::support::gateway::git(app.path()).args(["-c", &format!("alias.x=!{script}"), "x"])).stdout;
+    app.push_as(&gateway, ADMIN, &[&format!("{}:refs/heads/main", commit.trim())]).fails().says("over limit");
+    assert_nothing_kept(&gateway, &app);
+}
+
+#[test]
 fn broken_objects_are_refused() {
     let gateway = Gateway::start();
     let app = App::web("x");

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,6 +21,8 @@ use crate::git::error::GitError;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a line may wait for a pusher who does not read.
 const STALL: Duration = Duration::from_secs(60);
+/// How long the verdict may: longer than the connection to such a pusher lasts. When that ends, it arrives.
+const VERDICT: Duration = Duration::from_secs(180);
 
 /// Where the hook of one push connects to. Dropping it removes the socket.
 #[derive(Debug)]
@@ -74,7 +77,13 @@ pub struct HookCall {
     /// What is pushed.
     pub request: HookRequest,
     reader: Mutex<BufReader<OwnedReadHalf>>,
-    writer: Mutex<OwnedWriteHalf>,
+    outgoing: Mutex<Outgoing>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    writer: OwnedWriteHalf,
+    unsent: BytesMut,
 }
 
 impl HookCall {
@@ -84,7 +93,8 @@ impl HookCall {
         let mut line = Vec::new();
         (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await.map_err(GitError::io("read from the hook"))?;
         let request = serde_json::from_slice(&line).map_err(|error| GitError::HookProtocol(Some(error)))?;
-        Ok(Self { request, reader: Mutex::new(reader), writer: Mutex::new(writer) })
+        let outgoing = Outgoing { writer, unsent: BytesMut::new() };
+        Ok(Self { request, reader: Mutex::new(reader), outgoing: Mutex::new(outgoing) })
     }
 
     /// Shows the pusher a line, or several; control characters are removed. Waits while the pusher
@@ -94,7 +104,7 @@ impl HookCall {
     /// When the hook is gone or does not get rid of its output.
     pub async fn line(&self, text: &str) -> io::Result<()> {
         for line in text.lines() {
-            self.reply(&Reply::Line(clean(line))).await?;
+            self.reply(&Reply::Line(clean(line)), STALL).await?;
         }
         Ok(())
     }
@@ -104,7 +114,7 @@ impl HookCall {
     /// # Errors
     /// When the hook is gone, and the refs will not move.
     pub async fn finish(self, exit: u8) -> io::Result<()> {
-        self.reply(&Reply::Exit(exit)).await
+        self.reply(&Reply::Exit(exit), VERDICT).await
     }
 
     /// Resolves when the hook's process has gone without waiting for the verdict.
@@ -114,11 +124,14 @@ impl HookCall {
         let _ = reader.read_u8().await;
     }
 
-    async fn reply(&self, reply: &Reply) -> io::Result<()> {
-        let mut frame = serde_json::to_vec(reply)?;
-        frame.push(b'\n');
-        let mut writer = self.writer.lock().await;
+    /// What could not be sent in time stays first in line: half a reply would spoil the next one.
+    async fn reply(&self, reply: &Reply, patience: Duration) -> io::Result<()> {
+        let frame = serde_json::to_vec(reply)?;
+        let mut outgoing = self.outgoing.lock().await;
+        let Outgoing { writer, unsent } = &mut *outgoing;
+        unsent.extend_from_slice(&frame);
+        unsent.extend_from_slice(b"\n");
         let stalled = |_| io::Error::new(io::ErrorKind::TimedOut, "the pusher does not read");
-        tokio::time::timeout(STALL, writer.write_all(&frame)).await.map_err(stalled)?
+        tokio::time::timeout(patience, writer.write_all_buf(unsent)).await.map_err(stalled)?
     }
 }

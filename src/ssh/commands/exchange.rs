@@ -26,12 +26,17 @@ const CHUNK: usize = 32 << 10;
 
 /// Serves one client. When he goes, or git does not take what he sends, `cancel` decides: either everything stops and
 /// git is terminated, or it is too late for that, and git runs to its end with nobody listening.
-pub(super) async fn serve(mut child: Child, streams: Streams, cancel: &Cancel) -> io::Result<Exit> {
+pub(super) async fn serve(
+    mut child: Child,
+    streams: Streams,
+    cancel: &Cancel,
+    stop: &CancellationToken,
+) -> io::Result<Exit> {
     let Streams { input, output, gone } = streams;
     let stalled = CancellationToken::new();
     let carried = tokio::select! {
         status = carry(&mut child, input, &output, &stalled) => Some(status?),
-        () = interrupted(&gone, &stalled, cancel) => None,
+        () = interrupted([&gone, &stalled, stop], cancel) => None,
     };
     match carried {
         Some(status) => Ok(exit(status)),
@@ -87,11 +92,13 @@ async fn forward<F: Future<Output = ()>>(pipe: Option<impl AsyncRead + Unpin>, w
     }
 }
 
-/// Resolves when git has to be terminated: nobody is there for the answer, and nothing was changed yet.
-async fn interrupted(gone: &CancellationToken, stalled: &CancellationToken, cancel: &Cancel) {
+/// Resolves when git has to be terminated: nobody is there for the answer or slipway has to end, and nothing was
+/// changed yet.
+async fn interrupted([gone, stalled, stop]: [&CancellationToken; 3], cancel: &Cancel) {
     tokio::select! {
         () = gone.cancelled() => {}
         () = stalled.cancelled() => {}
+        () = stop.cancelled() => {}
     }
     if !cancel.cancel() {
         std::future::pending().await
@@ -134,12 +141,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_interrupts_only_what_can_be_cancelled() {
-        let (gone, stalled) = (CancellationToken::new(), CancellationToken::new());
+        let (gone, never) = (CancellationToken::new(), CancellationToken::new());
         gone.cancel();
-        interrupted(&gone, &stalled, &Cancel::default()).await;
+        for tokens in [[&gone, &never, &never], [&never, &gone, &never], [&never, &never, &gone]] {
+            interrupted(tokens, &Cancel::default()).await;
+        }
         let committed = Cancel::default();
         committed.commit().unwrap();
-        let waiting = interrupted(&gone, &stalled, &committed);
+        let waiting = interrupted([&gone, &never, &never], &committed);
         assert!(timeout(Duration::from_millis(20), waiting).await.is_err());
     }
 }

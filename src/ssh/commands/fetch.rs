@@ -20,5 +20,5 @@ pub(super) async fn run(
     }
     let repository = front.repositories.path(grant.app());
     let git = Invocation { service, repository: &repository, protocol, settings: &front.git, hook: None };
-    Ok(exchange::serve(git.spawn()?, streams, &Cancel::default()).await?)
+    Ok(exchange::serve(git.spawn()?, streams, &Cancel::default(), &front.deployer.stop).await?)
 }

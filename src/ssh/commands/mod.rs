@@ -72,6 +72,8 @@ enum Refusal {
     Pipe(#[from] std::io::Error),
     #[error("the app {0} has no repository here yet: push to it first")]
     NoRepository(AppName),
+    #[error("the repository of {0} is in use by an earlier push; try again in a moment")]
+    Occupied(AppName),
     #[error(transparent)]
     Input(#[from] ParseError),
     #[error("no end of input in time: pipe the public key in, such as: cat ~/.ssh/id_ed25519.pub | ssh …")]

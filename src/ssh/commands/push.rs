@@ -1,16 +1,23 @@
 //! `git push`: the right to push, git's receive-pack, and the verdict inside its pre-receive hook.
 
 use std::path::Path;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::super::format;
 use super::super::invocation::Exit;
+use super::occupancy::Alone;
 use super::{Caller, FrontDoor, Refusal, Streams, exchange};
 use crate::deploy::{DeployError, Deployed, IncomingPush};
 use crate::domain::{AppName, Cancel, Progress};
 use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
 use crate::keys::{Holder, PushGrant, push_grant};
+
+/// How long a push waits for a repository that is just being set aside, packed or removed.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(
     front: &FrontDoor,
@@ -21,15 +28,19 @@ pub(super) async fn run(
 ) -> Result<Exit, Refusal> {
     let holder = front.holder(app).await?;
     let grant = push_grant(&caller.identity, app, &holder, front.creation)?;
-    if grant.creates() {
-        set_former_aside(front, app).await?;
-    }
-    let occupied = front.occupancy.enter(app).await;
+    let open = async {
+        if grant.creates() {
+            set_former_aside(front, app).await?;
+        }
+        Ok::<_, Refusal>(front.occupancy.enter(app).await)
+    };
+    let occupied = timeout(PATIENCE, open).await.map_err(|_| Refusal::Occupied(app.clone()))??;
     let repository = front.repositories.ensure(app).await?;
     let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default() };
     let exit = push.receive(protocol, streams).await;
-    if let Some(_alone) = occupied.leave() {
+    if let Some(alone) = occupied.leave() {
         tidy_up(front, app).await;
+        pack(front, app, alone);
     }
     exit
 }
@@ -56,6 +67,18 @@ async fn tidy_up(front: &FrontDoor, app: &AppName) {
     if let Err(error) = tidied.await {
         tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot tidy up after a push");
     }
+}
+
+/// Packs the repository where git thinks it pays. The pusher does not wait for that, and who pushes next hardly ever.
+fn pack(front: &FrontDoor, app: &AppName, alone: Alone) {
+    let (repositories, app) = (front.repositories.clone(), app.clone());
+    let packing = async move {
+        if let Err(error) = repositories.collect_garbage(&app).await {
+            tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot pack a repository");
+        }
+        drop(alone);
+    };
+    tokio::spawn(packing.in_current_span());
 }
 
 /// What was decided inside the hook.
@@ -87,7 +110,7 @@ impl Push<'_> {
         let ended = CancellationToken::new();
         let serving = async {
             let _ended = ended.clone().drop_guard();
-            exchange::serve(git, streams, &self.cancel).await
+            exchange::serve(git, streams, &self.cancel, &self.front.deployer.stop).await
         };
         let (exit, verdict) = tokio::join!(serving, self.decide(&listener, &ended));
         match verdict {
