@@ -14,7 +14,7 @@ use super::command;
 use super::error::GitError;
 use super::inspect;
 use super::service;
-use super::sweep;
+use super::sweep::{self, UNFINISHED};
 use crate::domain::{AppName, ObjectStore};
 
 /// Makes `git archive` give each file as it was committed, whatever the tree's `.gitattributes` say. This file
@@ -22,8 +22,6 @@ use crate::domain::{AppName, ObjectStore};
 const ATTRIBUTES: &str = "* -export-ignore -export-subst -text -ident -working-tree-encoding\n";
 /// The branch that HEAD names until another one deploys.
 const FIRST_BRANCH: &str = "main";
-/// What unfinished and discarded repositories begin with; no app name does.
-pub(super) const UNFINISHED: &str = ".new-";
 /// A socket's path ends at 107 bytes, and a socket's name takes 22 of them.
 const LONGEST_RUN: usize = 107 - 22;
 

@@ -11,8 +11,9 @@ use tokio::io::AsyncReadExt;
 
 use super::command;
 use super::error::GitError;
-use super::repos::UNFINISHED;
 
+/// What unfinished and discarded repositories begin with; no app name does.
+pub(super) const UNFINISHED: &str = ".new-";
 /// What git calls the directory of a push that is being received.
 const QUARANTINE: &str = "tmp_objdir-";
 /// Locks directly inside a repository.
