@@ -20,7 +20,8 @@ pub fn init(args: &LogArgs) {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let layer = match human {
         true => layer.compact().with_target(false).boxed(),
         false => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
@@ -28,10 +29,28 @@ pub fn init(args: &LogArgs) {
     tracing_subscriber::registry().with(layer.with_filter(filter)).init();
 }
 
-/// An error and what caused it, in one line for the log.
+/// An error and what caused it, in one line for the log. Some libraries repeat a cause in the error's own text.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.dedup();
-    texts.join(": ")
+    causes.map(ToString::to_string).fold(String::new(), |line, cause| match line.as_str() {
+        "" => cause,
+        line if line.contains(&cause) => line.to_owned(),
+        line => format!("{line}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Told(&'static str, #[source] Option<Box<Told>>);
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let cause = Told("no such file", None);
+        let repeated = Told("cannot read x: no such file", Some(Box::new(cause)));
+        assert_eq!(chain(&Told("cannot start", Some(Box::new(repeated)))), "cannot start: cannot read x: no such file");
+    }
 }
