@@ -22,6 +22,9 @@ fn a_push_goes_live_and_the_next_one_upgrades_it() {
     }
     app.shows("one");
     assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
+    let pod = format!("deployment/{}", app.name);
+    assert_eq!(world::kubectl(&["exec", "-n", &app.name, &pod, "--", "cat", "/www/index.html"]), "one");
+    world::kubectl(&["logs", "-n", &app.name, &pod]);
 
     app.write("index.html", "two");
     let second = app.commit("second");
