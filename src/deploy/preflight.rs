@@ -36,7 +36,7 @@ impl Deployer {
         let version = git::describe(&pushed.objects, &pushed.commit).await;
         let trial = chart::render(&self.templates, &self.trial_values(pushed, &version))?;
         self.engine.ping().await?;
-        self.registry.ping().await?;
+        self.registry.ping(&pushed.app).await?;
 
         apps::claim(&self.cluster, push.grant.app(), push.grant.user(), push.grant.admin()).await?;
         let lock = self.lock(pushed, options, progress).await?;
