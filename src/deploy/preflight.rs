@@ -85,9 +85,10 @@ impl Deployer {
     }
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,
-    /// not with the image.
+    /// not with the image. The registry is the real one, which admission policies may ask for.
     fn trial_values(&self, pushed: &PushedCommit, version: &str) -> Values {
-        let placeholder = ImageRef::verbatim(format!("placeholder/{}@sha256:{}", pushed.app, "0".repeat(64)));
+        let repository = self.registry.pull_address().name(&pushed.app);
+        let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{}", "0".repeat(64)));
         self.values(pushed, version, placeholder)
     }
 }
