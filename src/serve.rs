@@ -7,11 +7,12 @@ use std::time::Duration;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::api::{Health, router};
+use crate::api::{self, Health};
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::config::{PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
@@ -84,8 +85,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
 
     let stop = Stop::default();
     let health = Health::default();
-    let http = axum::serve(http_listener, router(health.clone()));
-    let http = tokio::spawn(http.with_graceful_shutdown(stop.http.clone().cancelled_owned()).into_future());
+    let http = tokio::spawn(api::serve(http_listener, api::router(health.clone()), stop.http.clone()));
 
     let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
     let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
@@ -115,10 +115,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     tasks.spawn(async move { healing.heal_interrupted().await });
     let front = front_door(cluster, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
-    let server = tokio::spawn(async move {
-        server.await;
-        Ok::<_, std::convert::Infallible>(())
-    });
+    let server = tokio::spawn(server);
 
     health.set_started();
     tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), "slipway is running");
@@ -207,11 +204,9 @@ async fn drain(stop: &Stop, tasks: &TaskTracker, limit: Duration) {
     }
 }
 
-async fn server_ended<T, E: std::fmt::Display>(task: tokio::task::JoinHandle<Result<T, E>>) -> Result<(), String> {
+async fn server_ended(task: JoinHandle<()>) -> Result<(), String> {
     match tokio::time::timeout(CLEAN_UP, task).await {
-        Ok(Ok(Ok(_))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(ended) => ended.map_err(|panicked| panicked.to_string()),
         Err(_) => Err("it did not end in time".to_owned()),
     }
 }
