@@ -17,7 +17,7 @@ use super::error::BuildError;
 use super::ignore::Ignore;
 use super::image;
 use super::output::Output;
-use super::plan::{BuildPlan, Limits};
+use super::plan::BuildPlan;
 use super::transcript::{self, Transcript};
 use crate::domain::{BuiltImage, Progress};
 
@@ -64,25 +64,11 @@ fn options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
         .labels(&labels)
         .rm(true)
         .forcerm(true);
-    let options = limited(options, plan.limits);
     if buildkit {
         let session = Uuid::new_v4().to_string();
         options.version(BuilderVersion::BuilderBuildKit).session(&session).build()
     } else {
         options.version(BuilderVersion::BuilderV1).build()
-    }
-}
-
-fn limited(options: BuildImageOptionsBuilder, limits: Limits) -> BuildImageOptionsBuilder {
-    /// The period that the Engine counts processor time in, unless told otherwise: microseconds.
-    const PERIOD: i32 = 100_000;
-    let options = match limits.memory {
-        Some(bytes) => options.memory(bytes).memswap(bytes),
-        None => options,
-    };
-    match limits.cpu_millis {
-        Some(millis) => options.cpuperiod(PERIOD).cpuquota(millis.saturating_mul(PERIOD / 1000)),
-        None => options,
     }
 }
 
