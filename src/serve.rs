@@ -1,5 +1,6 @@
 //! `slipway serve`: constructs the parts, joins them, drains them.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -75,7 +77,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ReleaseArgs { templates, rollout_timeout, app_url } = release;
     let templates = read_templates(templates.as_deref())?;
     let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
-    let engine = engine.with_builder(build.builder).with_max_builds(build.max_builds);
+    let engine = engine.with_builder(build.builder).with_max_builds(count(build.max_builds));
     let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
     let repositories = open_repositories(&place).await?;
@@ -254,12 +256,17 @@ fn ssh_settings(ssh: &SshArgs, host_key: russh::keys::PrivateKey) -> SshSettings
     SshSettings {
         host_key,
         login_grace: ssh.login_grace,
-        max_startups: ssh.max_startups,
-        max_connections: ssh.max_connections,
-        max_sessions: ssh.max_sessions,
-        max_auth_tries: ssh.max_auth_tries,
+        max_startups: count(ssh.max_startups),
+        max_connections: count(ssh.max_connections),
+        max_sessions: count(ssh.max_sessions),
+        max_auth_tries: count(ssh.max_auth_tries),
         keepalive: ssh.keepalive,
     }
+}
+
+/// As much as a semaphore counts, which panics beyond.
+fn count(number: NonZeroUsize) -> usize {
+    number.get().min(Semaphore::MAX_PERMITS)
 }
 
 async fn wait_for_signal() -> Result<(), ServeError> {
