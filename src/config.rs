@@ -1,6 +1,7 @@
 //! The settings of `slipway serve`: a flag, a `SLIPWAY_*` variable and a help line for each.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,22 +94,22 @@ pub struct SshArgs {
     #[arg(long, env = "SLIPWAY_ADMIN_KEYS", value_name = "DIR")]
     pub admin_keys: Option<PathBuf>,
     /// How long a client may take to authenticate
-    #[arg(long, env = "SLIPWAY_LOGIN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "SLIPWAY_LOGIN_GRACE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub login_grace: Duration,
     /// Connections that may be unauthenticated at once; one more ends the oldest of them
-    #[arg(long, env = "SLIPWAY_MAX_STARTUPS", value_name = "N", default_value_t = 100)]
-    pub max_startups: usize,
+    #[arg(long, env = "SLIPWAY_MAX_STARTUPS", value_name = "N", default_value = "100")]
+    pub max_startups: NonZeroUsize,
     /// Connections at once
-    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "N", default_value_t = 4096)]
-    pub max_connections: usize,
+    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "N", default_value = "4096")]
+    pub max_connections: NonZeroUsize,
     /// Commands at once in one connection
-    #[arg(long, env = "SLIPWAY_MAX_SESSIONS", value_name = "N", default_value_t = 10)]
-    pub max_sessions: usize,
+    #[arg(long, env = "SLIPWAY_MAX_SESSIONS", value_name = "N", default_value = "10")]
+    pub max_sessions: NonZeroUsize,
     /// Keys a client may offer before it is disconnected
-    #[arg(long, env = "SLIPWAY_MAX_AUTH_TRIES", value_name = "N", default_value_t = 6)]
-    pub max_auth_tries: usize,
+    #[arg(long, env = "SLIPWAY_MAX_AUTH_TRIES", value_name = "N", default_value = "6")]
+    pub max_auth_tries: NonZeroUsize,
     /// Silence after which the client is asked whether it is still there; the third unanswered question ends the connection
-    #[arg(long, env = "SLIPWAY_KEEPALIVE", value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "SLIPWAY_KEEPALIVE", value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub keepalive: Duration,
 }
 
@@ -141,11 +142,11 @@ pub struct BuildArgs {
     #[arg(long, env = "SLIPWAY_BUILDER", value_enum, default_value = "auto")]
     pub builder: crate::build::Builder,
     /// How long a build may take
-    #[arg(long, env = "SLIPWAY_BUILD_TIMEOUT", value_name = "DURATION", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "SLIPWAY_BUILD_TIMEOUT", value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub build_timeout: Duration,
     /// Builds at once; one more waits
-    #[arg(long, env = "SLIPWAY_MAX_BUILDS", value_name = "N", default_value_t = 4)]
-    pub max_builds: usize,
+    #[arg(long, env = "SLIPWAY_MAX_BUILDS", value_name = "N", default_value = "4")]
+    pub max_builds: NonZeroUsize,
 }
 
 /// One registry, two addresses.
@@ -177,11 +178,20 @@ pub struct ReleaseArgs {
     #[arg(long, env = "SLIPWAY_TEMPLATES", value_name = "DIR")]
     pub templates: Option<PathBuf>,
     /// How long a rollout may take before it is rolled back
-    #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub rollout_timeout: Duration,
     /// Address of an app as printed after a push; {app} and {cluster_ip} are filled in
     #[arg(long, env = "SLIPWAY_APP_URL", value_name = "URL", default_value = "http://{app}.{app}.svc", value_parser = app_url)]
     pub app_url: String,
+}
+
+/// A limit that is 0 would shut everybody out.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be more than 0".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn filter(text: &str) -> Result<String, String> {
@@ -202,5 +212,17 @@ fn app_url(text: &str) -> Result<String, String> {
     match known.contains(['{', '}']) {
         true => Err("the placeholders are {app} and {cluster_ip}".to_owned()),
         false => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_0_is_refused() {
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0s"), Err("must be more than 0".to_owned()));
+        assert!(duration("soon").is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The `slipway` program: parses its arguments and calls the library.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -60,8 +60,18 @@ fn render(args: RenderArgs) -> Result<(), Failure> {
     };
     let manifests = chart::render_command(&app, &image, values.as_deref(), &templates)
         .map_err(|error| Failure { message: error.report(), code: 2 })?;
-    print!("{manifests}");
-    Ok(())
+    print(&manifests)
+}
+
+/// Writes to standard output. That nobody reads on, as in `slipway render … | head`, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure { message: format!("standard output: {error}"), code: 1 })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn upload_key(args: UploadKeyArgs) -> Result<(), Failure> {
@@ -75,8 +85,5 @@ async fn upload_key(args: UploadKeyArgs) -> Result<(), Failure> {
     let cluster = clusters::connect().await.map_err(|e| failed(&e))?;
     let grant = UploadGrant::by_operator(name, if admin { Role::Admin } else { Role::User });
     let added = keys::add_keys(&cluster, &namespace, &grant, &uploaded).await.map_err(|e| failed(&e))?;
-    for line in added.report(grant.user()) {
-        println!("{line}");
-    }
-    Ok(())
+    added.report(grant.user()).iter().try_for_each(|line| print(&format!("{line}\n")))
 }

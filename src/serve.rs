@@ -1,5 +1,6 @@
 //! `slipway serve`: constructs the parts, joins them, drains them.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::api::{Health, router};
+use crate::api::{self, Health};
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::config::{PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
@@ -74,7 +77,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ReleaseArgs { templates, rollout_timeout, app_url } = release;
     let templates = read_templates(templates.as_deref())?;
     let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
-    let engine = engine.with_builder(build.builder).with_max_builds(build.max_builds);
+    let engine = engine.with_builder(build.builder).with_max_builds(count(build.max_builds));
     let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
     let repositories = open_repositories(&place).await?;
@@ -84,8 +87,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
 
     let stop = Stop::default();
     let health = Health::default();
-    let http = axum::serve(http_listener, router(health.clone()));
-    let http = tokio::spawn(http.with_graceful_shutdown(stop.http.clone().cancelled_owned()).into_future());
+    let http = tokio::spawn(api::serve(http_listener, api::router(health.clone()), stop.http.clone()));
 
     let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
     let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
@@ -114,10 +116,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
     let front = front_door(cluster, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
-    let server = tokio::spawn(async move {
-        server.await;
-        Ok::<_, std::convert::Infallible>(())
-    });
+    let server = tokio::spawn(server);
 
     health.set_started();
     tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), "slipway is running");
@@ -206,11 +205,9 @@ async fn drain(stop: &Stop, tasks: &TaskTracker, limit: Duration) {
     }
 }
 
-async fn server_ended<T, E: std::fmt::Display>(task: tokio::task::JoinHandle<Result<T, E>>) -> Result<(), String> {
+async fn server_ended(task: JoinHandle<()>) -> Result<(), String> {
     match tokio::time::timeout(CLEAN_UP, task).await {
-        Ok(Ok(Ok(_))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(ended) => ended.map_err(|panicked| panicked.to_string()),
         Err(_) => Err("it did not end in time".to_owned()),
     }
 }
@@ -258,12 +255,17 @@ fn ssh_settings(ssh: &SshArgs, host_key: russh::keys::PrivateKey) -> SshSettings
     SshSettings {
         host_key,
         login_grace: ssh.login_grace,
-        max_startups: ssh.max_startups,
-        max_connections: ssh.max_connections,
-        max_sessions: ssh.max_sessions,
-        max_auth_tries: ssh.max_auth_tries,
+        max_startups: count(ssh.max_startups),
+        max_connections: count(ssh.max_connections),
+        max_sessions: count(ssh.max_sessions),
+        max_auth_tries: count(ssh.max_auth_tries),
         keepalive: ssh.keepalive,
     }
+}
+
+/// As much as a semaphore counts, which panics beyond.
+fn count(number: NonZeroUsize) -> usize {
+    number.get().min(Semaphore::MAX_PERMITS)
 }
 
 async fn wait_for_signal() -> Result<(), ServeError> {

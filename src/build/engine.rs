@@ -28,15 +28,6 @@ pub enum Builder {
     Classic,
 }
 
-/// What the Engine says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineInfo {
-    /// Its version, such as `27.3.1`.
-    pub version: String,
-    /// Whether BuildKit is part of it.
-    pub buildkit: bool,
-}
-
 /// The Docker Engine that builds. Nothing is kept open: it may restart, change its version, or come
 /// up after slipway.
 #[derive(Debug, Clone)]
@@ -74,12 +65,12 @@ impl Engine {
         self
     }
 
-    /// Asks the Engine who it is.
+    /// Whether the Engine answers.
     ///
     /// # Errors
     /// If it cannot be reached.
-    pub async fn ping(&self) -> Result<EngineInfo, BuildError> {
-        self.negotiated().await.map(|(_, info)| info)
+    pub async fn ping(&self) -> Result<(), BuildError> {
+        self.negotiated().await.map(drop)
     }
 
     /// A client that speaks a version of the API that the Engine knows.
@@ -92,9 +83,9 @@ impl Engine {
 
     /// A client and whether it is to use BuildKit.
     pub(super) async fn builder(&self) -> Result<(Docker, bool), BuildError> {
-        let (docker, info) = self.negotiated().await?;
+        let (docker, has_buildkit) = self.negotiated().await?;
         let buildkit = match self.builder {
-            Builder::Auto => info.buildkit,
+            Builder::Auto => has_buildkit,
             Builder::Buildkit => true,
             Builder::Classic => false,
         };
@@ -110,11 +101,12 @@ impl Engine {
         self.places.acquire().await.ok()
     }
 
-    async fn negotiated(&self) -> Result<(Docker, EngineInfo), BuildError> {
+    /// A client, and whether the Engine has BuildKit.
+    async fn negotiated(&self) -> Result<(Docker, bool), BuildError> {
         let answer = tokio::time::timeout(ANSWER, async {
             let docker = self.address.open()?.negotiate_version().await?;
             let version = docker.version().await?;
-            Ok((docker, info(version)))
+            Ok((docker, has_buildkit(&version)))
         });
         let timed_out = |_| Err(bollard::errors::Error::RequestTimeoutError);
         answer.await.unwrap_or_else(timed_out).map_err(BuildError::EngineUnreachable)
@@ -148,11 +140,11 @@ fn is_host_and_port(text: &str) -> bool {
 
 /// BuildKit is part of Docker's own Engine on Linux since API 1.39. What else speaks this API,
 /// Podman above all, calls its component otherwise and has no session for BuildKit.
-fn info(version: bollard::models::SystemVersion) -> EngineInfo {
+fn has_buildkit(version: &bollard::models::SystemVersion) -> bool {
     let docker = version.components.iter().flatten().any(|component| component.name == "Engine");
     let linux = version.os.as_deref() == Some("linux");
     let new_enough = version.api_version.as_deref().and_then(api_version).is_some_and(|api| api >= (1, 39));
-    EngineInfo { version: version.version.unwrap_or_default(), buildkit: docker && linux && new_enough }
+    docker && linux && new_enough
 }
 
 fn api_version(text: &str) -> Option<(u32, u32)> {
@@ -204,9 +196,9 @@ mod tests {
             os: Some("linux".to_owned()),
             ..Default::default()
         };
-        assert!(info(version("Engine", "1.41")).buildkit);
-        assert!(info(version("Engine", "1.53")).buildkit);
-        assert!(!info(version("Engine", "1.38")).buildkit);
-        assert!(!info(version("Podman Engine", "1.41")).buildkit);
+        assert!(has_buildkit(&version("Engine", "1.41")));
+        assert!(has_buildkit(&version("Engine", "1.53")));
+        assert!(!has_buildkit(&version("Engine", "1.38")));
+        assert!(!has_buildkit(&version("Podman Engine", "1.41")));
     }
 }

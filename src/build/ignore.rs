@@ -3,6 +3,10 @@
 //! Compared with the contexts that the Docker CLI sends, over random trees and patterns, it differs on
 //! purpose in two ways: a malformed pattern is an error wherever in the pattern the fault is, and an
 //! exception with wildcards counts below a directory that is left out too, as it does with BuildKit.
+//!
+//! It cannot help differing in a third: with BuildKit, `COPY .` also takes a Dockerfile that is ignored.
+//! BuildKit looks for it in the context that is uploaded, under whatever name, and leaves nothing out of
+//! that; only over a session, as the CLI has it, do the two come apart.
 
 use regex::RegexSet;
 
@@ -29,8 +33,8 @@ pub struct Ignore {
 }
 
 impl Ignore {
-    /// Reads the patterns. `kept` are paths that stay in the context whatever the patterns say: the
-    /// builder itself needs the Dockerfile, and the classic one looks for `.dockerignore` too.
+    /// Reads the patterns. `kept` are paths that stay in the context whatever the patterns say: what
+    /// the builder itself needs.
     ///
     /// # Errors
     /// Names the first line that is no pattern.

@@ -15,8 +15,8 @@ pub mod plan;
 mod run;
 mod transcript;
 
-pub use engine::{Builder, Engine, EngineInfo};
+pub use engine::{Builder, Engine};
 pub use error::BuildError;
 pub use image::LocalImage;
-pub use plan::{BuildPlan, Limits, NoDockerfile};
+pub use plan::{BuildPlan, NoDockerfile};
 pub use run::build;

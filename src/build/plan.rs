@@ -22,8 +22,6 @@ pub struct BuildPlan {
     pub tag: String,
     /// How long the build may take; waiting for a free place does not count.
     pub timeout: Duration,
-    /// What the steps may use.
-    pub limits: Limits,
 }
 
 impl BuildPlan {
@@ -35,19 +33,8 @@ impl BuildPlan {
             labels: BTreeMap::from([(labels::APP.to_owned(), app.to_string())]),
             tag: local_tag(app),
             timeout,
-            limits: Limits::default(),
         }
     }
-}
-
-/// What the steps of a build may use. Only the classic builder has such limits: BuildKit inside the
-/// Engine ignores them, and takes those of the Engine itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of memory, at most 2 GiB: the Engine's API client counts them in 32 bits.
-    pub memory: Option<i32>,
-    /// Thousandths of a processor.
-    pub cpu_millis: Option<i32>,
 }
 
 /// The one name that the newest image of an app has in the Engine.

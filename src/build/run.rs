@@ -1,6 +1,7 @@
 //! One build, from the first line to the image.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::BuildInfo;
@@ -17,7 +18,7 @@ use super::error::BuildError;
 use super::ignore::Ignore;
 use super::image;
 use super::output::Output;
-use super::plan::{BuildPlan, Limits};
+use super::plan::BuildPlan;
 use super::transcript::{self, Transcript};
 use crate::domain::{BuiltImage, Progress};
 
@@ -36,12 +37,11 @@ pub async fn build(
     progress: &Progress,
 ) -> Result<BuiltImage, BuildError> {
     progress.stage(format!("Building with {}", plan.dockerfile)).await;
-    let ignore = rules(ignore, plan)?;
-    let (mut docker, buildkit) = engine.builder().await?;
-    docker.set_timeout(plan.timeout);
+    let (docker, buildkit) = engine.builder().await?;
+    let ignore = rules(ignore, plan, buildkit)?;
     let _place = engine.place(progress).await;
     let before = image::id_of(&docker, &plan.tag).await;
-    let work = in_engine(docker.clone(), options(plan, buildkit), context, ignore, progress);
+    let work = in_engine(patient(&docker, plan.timeout), options(plan, buildkit), context, ignore, progress);
     let id = tokio::time::timeout(plan.timeout, work).await.map_err(|_| BuildError::Timeout(plan.timeout))??;
     if let Some(old) = before.filter(|old| *old != id) {
         image::remove(&docker, &old).await;
@@ -49,9 +49,20 @@ pub async fn build(
     image::inspect(&docker, &id).await
 }
 
-fn rules(ignore: Option<Vec<u8>>, plan: &BuildPlan) -> Result<Ignore, ContextError> {
+/// A client for the build itself: its answer lasts as long as the build. Other questions keep their
+/// limit, as nothing else ends them. A second more, so that the build's own limit is what is heard of.
+fn patient(docker: &Docker, timeout: Duration) -> Docker {
+    let mut docker = docker.clone();
+    docker.set_timeout(timeout.saturating_add(Duration::from_secs(1)));
+    docker
+}
+
+/// Both builders need the Dockerfile. The classic one reads `.dockerignore` too, and then leaves out
+/// of the image what of these two is ignored.
+fn rules(ignore: Option<Vec<u8>>, plan: &BuildPlan, buildkit: bool) -> Result<Ignore, ContextError> {
     let text = String::from_utf8_lossy(ignore.as_deref().unwrap_or_default());
-    Ok(Ignore::parse(&text, &[&plan.dockerfile, ".dockerignore"])?)
+    let kept: &[&str] = if buildkit { &[&plan.dockerfile] } else { &[&plan.dockerfile, ".dockerignore"] };
+    Ok(Ignore::parse(&text, kept)?)
 }
 
 fn options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
@@ -64,25 +75,11 @@ fn options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
         .labels(&labels)
         .rm(true)
         .forcerm(true);
-    let options = limited(options, plan.limits);
     if buildkit {
         let session = Uuid::new_v4().to_string();
         options.version(BuilderVersion::BuilderBuildKit).session(&session).build()
     } else {
         options.version(BuilderVersion::BuilderV1).build()
-    }
-}
-
-fn limited(options: BuildImageOptionsBuilder, limits: Limits) -> BuildImageOptionsBuilder {
-    /// The period that the Engine counts processor time in, unless told otherwise: microseconds.
-    const PERIOD: i32 = 100_000;
-    let options = match limits.memory {
-        Some(bytes) => options.memory(bytes).memswap(bytes),
-        None => options,
-    };
-    match limits.cpu_millis {
-        Some(millis) => options.cpuperiod(PERIOD).cpuquota(millis.saturating_mul(PERIOD / 1000)),
-        None => options,
     }
 }
 
@@ -111,22 +108,31 @@ async fn in_engine(
 /// BuildKit's session is a connection that the Engine's client serves from a task nobody can reach and
 /// that neither side ever closes: one would be left behind by each build. It goes with the runtime.
 async fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut done, outcome) = oneshot::channel();
     std::thread::Builder::new().name("build".to_owned()).spawn(move || {
-        let finished = runtime.block_on(async {
-            tokio::select! {
-                result = work => Some(result),
-                () = done.closed() => None,
-            }
-        });
-        // The session is closed before anybody hears that the build is over.
-        runtime.shutdown_background();
-        if let Some(result) = finished {
+        if let Some(result) = run_while_wanted(work, &mut done).transpose() {
             let _ = done.send(result);
         }
     })?;
-    outcome.await.map_err(std::io::Error::other)
+    outcome.await.map_err(std::io::Error::other)?
+}
+
+/// The result of `work`; nothing once nobody waits for it. The runtime begins and ends on this thread:
+/// one that is dropped where futures run, as when no thread could be started, panics.
+fn run_while_wanted<T, R>(
+    work: impl Future<Output = T>,
+    wanted: &mut oneshot::Sender<R>,
+) -> std::io::Result<Option<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => Some(result),
+            () = wanted.closed() => None,
+        }
+    });
+    // The session is closed before anybody hears that the build is over.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 /// How the upload ended. That the Engine did not want all of it is no fault of the context: a
@@ -178,7 +184,6 @@ fn failure(error: bollard::errors::Error, transcript: &Transcript) -> BuildError
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use bollard::errors::Error;
     use futures_util::stream;
@@ -217,6 +222,30 @@ mod tests {
             "the build failed at step 2/2 : RUN false: The command 'false' returned a non-zero code: 1"
         );
         assert_eq!(seen.last(), Some(&Event::Line { text: "no end".into() }));
+    }
+
+    #[tokio::test]
+    async fn what_runs_alone_gives_its_result() {
+        assert_eq!(alone(async { 7 }).await.unwrap(), 7);
+        assert!(alone(async { panic!("broken") }).await.is_err());
+    }
+
+    #[test]
+    fn an_ignored_dockerignore_goes_to_the_builder_that_reads_it() {
+        let plan = BuildPlan::new(&"myapp".parse().unwrap(), "Dockerfile", Duration::from_secs(1));
+        let sent = |buildkit| {
+            let rules = rules(Some(b"*".to_vec()), &plan, buildkit).unwrap();
+            ["Dockerfile", ".dockerignore", "a"].map(|path| !rules.excludes(path))
+        };
+        assert_eq!(sent(true), [true, false, false]);
+        assert_eq!(sent(false), [true, true, false]);
+    }
+
+    #[test]
+    fn only_the_build_itself_may_take_long() {
+        let docker = Docker::connect_with_http("127.0.0.1:1", 60, bollard::API_DEFAULT_VERSION).unwrap();
+        assert_eq!(patient(&docker, Duration::from_secs(600)).timeout(), Duration::from_secs(601));
+        assert_eq!(docker.timeout(), Duration::from_secs(60));
     }
 
     #[tokio::test]

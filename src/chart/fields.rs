@@ -47,6 +47,11 @@ impl TryFrom<String> for EnvName {
                 "invalid variable name {text:?}: use letters, digits, '_', '-' and '.', not starting with a digit"
             ));
         }
+        if text == "." || text.starts_with("..") {
+            return Err(format!(
+                "invalid variable name {text:?}: Kubernetes takes no \".\" and nothing that begins with \"..\""
+            ));
+        }
         if Self::RESERVED.contains(&text.as_str()) {
             return Err(format!("{text} is set by slipway (for PORT, set `port`)"));
         }
@@ -213,8 +218,18 @@ mod tests {
     }
 
     #[test]
+    fn names_that_kubernetes_refuses_are_refused_first() {
+        for bad in [".", "..", "..A", "...", "", "1A", "A B", "A=B", "É"] {
+            assert!(EnvName::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+        for good in [".A", "A..B", "_", "-a"] {
+            assert!(EnvName::try_from(good.to_owned()).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
     fn variables_that_slipway_sets_are_reserved() {
-        for bad in ["PORT", "GIT_REV", "", "1A", "A B", "A=B", "É"] {
+        for bad in ["PORT", "GIT_REV"] {
             assert!(EnvName::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }
         assert!(EnvName::try_from("DATABASE_URL".to_owned()).is_ok());

@@ -37,7 +37,7 @@ impl Deployer {
         let version = git::describe(&pushed.objects, &pushed.commit).await;
         let trial = chart::render(&self.templates, &self.trial_values(pushed, &version))?;
         self.engine.ping().await?;
-        self.registry.ping().await?;
+        self.registry.ping(&pushed.app).await?;
 
         apps::claim(&self.cluster, push.grant.app(), push.grant.user(), push.grant.admin()).await?;
         let lock = self.lock(pushed, judged.options, progress).await?;
@@ -83,9 +83,10 @@ impl Deployer {
     }
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,
-    /// not with the image.
+    /// not with the image. The registry is the real one, which admission policies may ask for.
     fn trial_values(&self, pushed: &PushedCommit, version: &str) -> Values {
-        let placeholder = ImageRef::verbatim(format!("placeholder/{}@sha256:{}", pushed.app, "0".repeat(64)));
+        let repository = self.registry.pull_address().name(&pushed.app);
+        let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{}", "0".repeat(64)));
         self.values(pushed, version, placeholder)
     }
 }

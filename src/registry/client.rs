@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use oci_distribution::client::{ClientConfig, ClientProtocol};
-use oci_distribution::errors::OciDistributionError;
+use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
 use oci_distribution::secrets::RegistryAuth;
-use oci_distribution::{Client, Reference};
+use oci_distribution::{Client, Reference, RegistryOperation};
 
 use super::error::RegistryError;
 use super::reference::Address;
@@ -71,25 +71,25 @@ impl Registry {
         self
     }
 
-    /// Where images are pushed to.
-    pub fn push_address(&self) -> &Address {
-        &self.push
-    }
-
     /// Where kubelets pull from.
     pub fn pull_address(&self) -> &Address {
         &self.pull
     }
 
-    /// Whether the registry answers and works, as far as one can see without writing to it.
+    /// Whether the registry answers and works, as far as one can see without writing to it. It is asked
+    /// about the app's own repository: credentials may be good for nothing else. That there is no such
+    /// repository yet is an answer too.
     ///
     /// # Errors
     /// If it does not.
-    pub async fn ping(&self) -> Result<(), RegistryError> {
-        // No app has this name: the registry says that it knows no such repository, which is an answer.
-        let nothing = self.reference("slipway_ping", "none");
-        match self.ask(self.client.list_tags(&nothing, &self.auth(), Some(1), None)).await {
+    pub async fn ping(&self, app: &AppName) -> Result<(), RegistryError> {
+        let repository = self.reference(&self.push.repository(app), "none");
+        let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
+        match self.ask(self.client.list_tags(&repository, &self.auth(), Some(1), None)).await {
             Ok(_) | Err(RegistryError::Answer(..)) => Ok(()),
+            // Who hands out tokens often calls a repository forbidden that is not there; the token
+            // shows that the credentials are good.
+            Err(RegistryError::Refused(..)) if token.is_some() && self.credentials.is_some() => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -151,15 +151,21 @@ fn explain(address: &Address, error: OciDistributionError) -> RegistryError {
     let address = address.to_string();
     match error {
         RequestError(_) => RegistryError::Unreachable(address, Some(error)),
-        AuthenticationFailure(_) | UnauthorizedError { .. } => RegistryError::Refused(address, error),
+        AuthenticationFailure(_) | UnauthorizedError { .. } | ServerError { code: 401 | 403, .. } => {
+            RegistryError::Refused(address, error)
+        }
+        Refusal { ref envelope, .. } if says_denied(envelope) => RegistryError::Refused(address, error),
         ServerError { code: 507, .. } => RegistryError::Full(address, error),
         ServerError { code, ref message, .. } if code >= 500 && says_disk_full(message) => {
             RegistryError::Full(address, error)
         }
         ServerError { code, .. } if code >= 500 => RegistryError::Broken { address, status: code, source: error },
-        Refusal { .. } => RegistryError::Answer(address, error),
         error => RegistryError::Answer(address, error),
     }
+}
+
+fn says_denied(envelope: &OciEnvelope) -> bool {
+    envelope.errors.iter().any(|error| matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied))
 }
 
 /// Docker's registry answers a full disk with 500 and the failed system call in the details, as a
@@ -173,6 +179,11 @@ fn says_disk_full(body: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -192,6 +203,14 @@ mod tests {
         assert!(matches!(explain(&address, server(507, "")), RegistryError::Full(..)));
         assert!(matches!(explain(&address, server(502, "")), RegistryError::Broken { status: 502, .. }));
         assert!(matches!(explain(&address, server(404, "")), RegistryError::Answer(..)));
+        assert!(matches!(explain(&address, server(401, "")), RegistryError::Refused(..)));
+        assert!(matches!(explain(&address, server(403, "")), RegistryError::Refused(..)));
+        let said = |code: &str| OciDistributionError::RegistryError {
+            envelope: serde_json::from_str(&format!(r#"{{"errors":[{{"code":"{code}"}}]}}"#)).unwrap(),
+            url: "u".into(),
+        };
+        assert!(matches!(explain(&address, said("DENIED")), RegistryError::Refused(..)));
+        assert!(matches!(explain(&address, said("NAME_UNKNOWN")), RegistryError::Answer(..)));
         let refused = explain(&address, OciDistributionError::UnauthorizedError { url: "u".into() });
         assert_eq!(refused.to_string(), "the registry localhost:5000 refuses slipway's credentials");
     }
@@ -199,7 +218,66 @@ mod tests {
     #[tokio::test]
     async fn a_registry_that_is_not_there_is_said_to_be_unreachable() {
         let registry = Registry::new("localhost:1", "localhost:1", &[]).unwrap();
-        assert_eq!(registry.ping().await.unwrap_err().to_string(), "the registry localhost:1 cannot be reached");
+        let error = registry.ping(&"myapp".parse().unwrap()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the registry localhost:1 cannot be reached");
+    }
+
+    /// A registry that answers each request by its path, and what it was asked for.
+    async fn registry_that(answers: fn(&str, &str) -> String) -> (Registry, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (asked, host) = (Arc::<Mutex<Vec<String>>>::default(), address.clone());
+        let log = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 8192];
+                let length = stream.read(&mut request).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
+                let answer = answers(&path, &host);
+                log.lock().unwrap().push(path);
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (Registry::new(&format!("{address}/team"), &address, &[]).unwrap(), asked)
+    }
+
+    fn answer(status: &str, headers: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    /// Hands out tokens to whoever is known, and hides repositories that do not exist.
+    fn hub(path: &str, host: &str) -> String {
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"hub\"\r\n");
+        match path {
+            _ if path.starts_with("/token") => answer("200 OK", "", r#"{"token":"t"}"#),
+            _ => answer("401 Unauthorized", &challenge, ""),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_registry_is_asked_about_the_repository_of_the_app() {
+        let (registry, asked) = registry_that(|_, _| answer("404 Not Found", "", "")).await;
+        registry.ping(&"myapp".parse().unwrap()).await.unwrap();
+        assert_eq!(asked.lock().unwrap().last().unwrap(), "/v2/team/myapp/tags/list?n=1");
+    }
+
+    #[tokio::test]
+    async fn a_first_push_passes_a_registry_that_hides_what_is_not_there() {
+        let app = "myapp".parse().unwrap();
+        let (registry, _) = registry_that(hub).await;
+        assert!(matches!(registry.ping(&app).await, Err(RegistryError::Refused(..))), "nobody in particular");
+        let credentials = Credentials { username: "u".into(), password: "p".into() };
+        registry.with_credentials(credentials).ping(&app).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn wrong_credentials_are_refused_before_a_build() {
+        let wants_password =
+            |_: &str, _: &str| answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\"\r\n", "");
+        let credentials = Credentials { username: "u".into(), password: "p".into() };
+        let registry = registry_that(wants_password).await.0.with_credentials(credentials);
+        assert!(matches!(registry.ping(&"myapp".parse().unwrap()).await, Err(RegistryError::Refused(..))));
     }
 
     #[test]

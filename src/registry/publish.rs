@@ -13,6 +13,7 @@ use super::error::RegistryError;
 use super::push_progress::PushProgress;
 use super::tag::Tag;
 use super::voice::{Trouble, Voice};
+use crate::domain::progress::clean;
 use crate::domain::{AppName, BuiltImage, Progress, PublishedImage, Revision};
 
 /// How long a push may stand still. The Engine reports each piece that it sends.
@@ -31,7 +32,7 @@ pub async fn publish(
     revision: Revision,
     progress: &Progress,
 ) -> Result<PublishedImage, RegistryError> {
-    registry.ping().await?;
+    registry.ping(app).await?;
     let tag = Tag::add(docker, registry, image, app, revision).await?;
     let options = PushImageOptionsBuilder::default().tag(&revision.to_string()).build();
     let reports = docker.push_image(&registry.push.name(app), Some(options), registry.engine_credentials());
@@ -100,7 +101,7 @@ async fn next_or_due(
     }
 }
 
-/// What a failed push means. Where the registry itself can be asked, its answer is the better one.
+/// What a failed push means. Where the registry itself says what is wrong, that is the better answer.
 async fn explained(failure: Failure, registry: &Registry, app: &AppName) -> RegistryError {
     let address = registry.push.to_string();
     let reason = match failure {
@@ -110,12 +111,18 @@ async fn explained(failure: Failure, registry: &Registry, app: &AppName) -> Regi
         Failure::Engine(EngineError::DockerResponseServerError { message, .. }) => message,
         Failure::Engine(error) => return RegistryError::Engine(error),
     };
-    match registry.refusal(app).await {
-        Some(refusal) => {
-            tracing::warn!(%app, engine = reason, "the Engine could not push");
+    better(registry.refusal(app).await, RegistryError::Push { address, reason: clean(&reason) })
+}
+
+/// The registry's refusal, if it tells more than what the Engine said.
+fn better(refusal: Option<RegistryError>, engine: RegistryError) -> RegistryError {
+    use RegistryError::{Broken, Full, Refused, Unreachable};
+    match refusal {
+        Some(refusal @ (Unreachable(..) | Full(..) | Refused(..) | Broken { .. })) => {
+            tracing::warn!(%engine, "the registry refuses what the Engine could not push");
             refusal
         }
-        None => RegistryError::Push { address, reason: crate::domain::progress::clean(&reason) },
+        Some(_) | None => engine,
     }
 }
 
@@ -166,6 +173,16 @@ mod tests {
         assert!(outcome.is_ok());
         assert_eq!(seen.first(), Some(&Event::Line { text: "The registry does not answer: trying again".into() }));
         assert_eq!(seen.len(), 2, "{seen:?}");
+    }
+
+    #[test]
+    fn what_the_engine_said_stays_unless_the_registry_says_more() {
+        let address = || "localhost:1".to_owned();
+        let engine = || RegistryError::Push { address: address(), reason: "tag is immutable".into() };
+        assert!(better(None, engine()).to_string().ends_with("tag is immutable"));
+        assert!(better(Some(RegistryError::Mismatch(address())), engine()).to_string().ends_with("tag is immutable"));
+        let away = RegistryError::Unreachable(address(), None);
+        assert!(matches!(better(Some(away), engine()), RegistryError::Unreachable(..)));
     }
 
     #[tokio::test]

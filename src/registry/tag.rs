@@ -1,10 +1,12 @@
 //! The name that an image has in the Engine for as long as it is pushed.
 
 use bollard::Docker;
+use bollard::errors::Error as EngineError;
 use bollard::query_parameters::{RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 
 use super::client::Registry;
 use super::error::RegistryError;
+use crate::domain::progress::clean;
 use crate::domain::{AppName, BuiltImage, Digest, Revision};
 
 /// The name that the image has in the Engine while it is pushed.
@@ -25,7 +27,7 @@ impl<'a> Tag<'a> {
     ) -> Result<Self, RegistryError> {
         let repository = registry.push.name(app);
         let options = TagImageOptionsBuilder::default().repo(&repository).tag(&revision.to_string()).build();
-        docker.tag_image(&image.id, Some(options)).await.map_err(RegistryError::Engine)?;
+        docker.tag_image(&image.id, Some(options)).await.map_err(|error| refused(registry, error))?;
         Ok(Self { docker, name: Some(registry.push.tagged(app, revision)), repository })
     }
 
@@ -33,8 +35,8 @@ impl<'a> Tag<'a> {
     pub(super) async fn check(&self, digest: &Digest) -> Result<(), RegistryError> {
         let name = self.name.as_deref().unwrap_or_default();
         let image = self.docker.inspect_image(name).await.map_err(RegistryError::Engine)?;
-        let sent = format!("{}@{digest}", self.repository);
-        match image.repo_digests.iter().flatten().any(|known| *known == sent) {
+        let sent = format!("{}@{digest}", familiar(&self.repository));
+        match image.repo_digests.iter().flatten().any(|known| familiar(known) == sent) {
             true => Ok(()),
             false => Err(RegistryError::Mismatch(name.to_owned())),
         }
@@ -55,9 +57,45 @@ impl Drop for Tag<'_> {
     }
 }
 
+/// What the Engine says when it was reached and gives no tag.
+fn refused(registry: &Registry, error: EngineError) -> RegistryError {
+    match error {
+        EngineError::DockerResponseServerError { message, .. } => {
+            RegistryError::Push { address: registry.push.to_string(), reason: clean(&message) }
+        }
+        error => RegistryError::Engine(error),
+    }
+}
+
+/// The Engine leaves out the host of what is on Docker Hub.
+fn familiar(name: &str) -> &str {
+    let on_the_hub = ["docker.io/", "index.docker.io/"].iter().find_map(|host| name.strip_prefix(host));
+    on_the_hub.unwrap_or(name)
+}
+
 async fn untag(docker: &Docker, name: &str) {
     let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
     if let Err(error) = docker.remove_image(name, Some(options), None).await {
         tracing::debug!(image = name, %error, "tag stays in the Engine");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_on_docker_hub_are_compared_without_their_host() {
+        for name in ["docker.io/acme/app", "index.docker.io/acme/app", "acme/app"] {
+            assert_eq!(familiar(name), "acme/app");
+        }
+        assert_eq!(familiar("localhost:5000/acme/app"), "localhost:5000/acme/app");
+    }
+
+    #[test]
+    fn why_the_engine_gives_no_tag_is_told() {
+        let registry = Registry::new("localhost:1", "localhost:1", &[]).unwrap();
+        let error = EngineError::DockerResponseServerError { status_code: 404, message: "no such image".into() };
+        assert_eq!(refused(&registry, error).to_string(), "pushing to localhost:1 failed: no such image");
     }
 }

@@ -19,7 +19,7 @@ fn page_of_steps(steps: &str) -> App {
 fn a_dockerignore_means_what_it_means_to_docker_build() {
     let app = page_of_steps("COPY . /tree\nRUN cd /tree && find . | sort > /www/index.html");
     let patterns = "# a comment\n*.log\n!keep.log\n**/*.tmp\n/docs\nnode_modules/\nsub/[a-c].txt\nsub/?x\n  spaced  \n\
-                    deep/**/secret\n!deep/a/secret\n.git*\n**/cache/**\n";
+                    deep/**/secret\n!deep/a/secret\n.git*\n**/cache/**\n.dockerignore\n";
     app.write(".dockerignore", patterns);
     for path in [
         "a.log",

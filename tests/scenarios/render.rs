@@ -1,6 +1,6 @@
 //! `slipway render`: the chart without a cluster.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::process::Output;
 use crate::support::try_run;
@@ -37,4 +37,20 @@ fn wrong_arguments_end_with_2() {
     assert_eq!(render(&["--app", "No Name", "--image", "x"]).code, Some(2));
     assert_eq!(render(&["--app", "shop"]).code, Some(2));
     assert_eq!(render(&["--app", "shop", "--image", "x", "--values", "/nonexistent"]).code, Some(2));
+}
+
+#[test]
+fn who_reads_only_the_beginning_gets_no_error_and_a_full_disk_is_one() {
+    let ending = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slipway"));
+        command.args(["render", "--app", "shop", "--image", "x"]).stdout(stdout).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(ending(writer.into()), (Some(0), String::new()));
+    let (code, said) = ending(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("standard output"), "{said}");
 }

@@ -14,6 +14,8 @@ fn a_wrong_setting_is_named_and_ends_the_start_with_2() {
     let wrong = [
         ("SLIPWAY_SSH_LISTEN", "nowhere", "--ssh-listen"),
         ("SLIPWAY_LOGIN_GRACE", "soon", "--login-grace"),
+        ("SLIPWAY_KEEPALIVE", "0s", "--keepalive"),
+        ("SLIPWAY_MAX_SESSIONS", "0", "--max-sessions"),
         ("SLIPWAY_MAX_PACK", "much", "--max-pack"),
         ("SLIPWAY_APP_URL", "http://{host}", "--app-url"),
         ("SLIPWAY_NAMESPACE", "Not_A_Namespace", "--namespace"),
