@@ -130,7 +130,7 @@ impl Watch {
         let why = match (rollout.refusal(target), rollout.obstacle(target)) {
             (Some(refusal), _) => refusal,
             (None, Some(found)) => pods::describe(&self.client, &self.app, &found, progress).await,
-            (None, None) => "its pods have not appeared".to_owned(),
+            (None, None) => rollout.remark(target),
         };
         ReleaseError::Rollout(format!("deployment/{name} was not ready within {} s: {why}", limit.as_secs()))
     }
