@@ -22,6 +22,9 @@ use crate::domain::{AppName, Manifest, Progress};
 
 /// How many reports wait for being read while objects are still applied.
 const QUEUE: usize = 256;
+/// How long a watch lasts, in seconds, before it is opened anew. A connection that died unnoticed hides for as long that
+/// the app is ready.
+const WATCH_SECONDS: u32 = 30;
 
 /// The Deployments of a chart under observation.
 pub(super) struct Watch {
@@ -138,8 +141,9 @@ impl Watch {
 
 /// The Deployment, and what has its pods' labels.
 fn changes(client: &Client, app: &AppName, deployment: &Manifest) -> impl Stream<Item = Change> + use<> {
-    let itself = Config::default().fields(&format!("metadata.name={}", deployment.name()));
-    let its = Config::default().labels(&selector(deployment));
+    let config = Config::default().timeout(WATCH_SECONDS);
+    let itself = config.clone().fields(&format!("metadata.name={}", deployment.name()));
+    let its = config.labels(&selector(deployment));
     stream::select_all([
         reports::<Deployment>(client, app, itself).map(Change::Deployment).boxed(),
         reports::<ReplicaSet>(client, app, its.clone()).map(Change::ReplicaSet).boxed(),
