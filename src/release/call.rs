@@ -54,6 +54,12 @@ impl CallError {
         self.status().is_some_and(Status::is_conflict)
     }
 
+    /// Whether the server does not know the API group that was asked for.
+    pub fn is_unknown_group(&self) -> bool {
+        use kube::error::DiscoveryError::{EmptyApiGroup, MissingApiGroup};
+        matches!(self.cause, Cause::Kube(kube::Error::Discovery(MissingApiGroup(_) | EmptyApiGroup(_))))
+    }
+
     /// A refusal is told in the server's words, because the pusher may be able to act on it; anything
     /// else (addresses, certificates) is for the log.
     fn describe(&self) -> String {
