@@ -38,7 +38,8 @@ impl Deployer {
         self.engine.ping().await?;
         self.registry.ping().await?;
 
-        apps::claim(&self.cluster, push.grant.app(), push.grant.user(), push.grant.admin()).await?;
+        let grant = push.grant;
+        apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock(pushed, options, progress).await?;
         self.branch_still_there(push, pushed).await?;
         self.heal_first(&lock, progress).await?;
