@@ -26,7 +26,8 @@ const QUEUE: usize = 256;
 /// the app is ready.
 const WATCH_SECONDS: u32 = 30;
 
-/// The Deployments of a chart under observation.
+/// The Deployments of a chart under observation. What else a chart may hold, such as StatefulSets, DaemonSets and Jobs,
+/// is applied and not waited for yet.
 pub(super) struct Watch {
     client: Client,
     app: AppName,
@@ -68,7 +69,7 @@ impl Watch {
         Self { client, app, tracked, changes, _watcher: AbortOnDropHandle::new(watcher) }
     }
 
-    /// Waits until everything in `applied` has rolled out, at most for `limit`.
+    /// Waits until every Deployment in `applied` has rolled out, at most for `limit`.
     ///
     /// # Errors
     /// [`ReleaseError::Rollout`] with the reason.
