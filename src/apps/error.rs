@@ -14,6 +14,9 @@ pub enum AppsError {
     /// The namespace is on its way out.
     #[error("the namespace {0} is being deleted; try again in a moment")]
     BeingDeleted(AppName),
+    /// The app ended while it was pushed to.
+    #[error("the namespace of {0} is gone; push again")]
+    Gone(AppName),
     /// No answer.
     #[error("the Kubernetes API cannot be reached; nothing was deployed")]
     Unreachable(#[source] Box<kube::Error>),

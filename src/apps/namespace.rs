@@ -45,19 +45,28 @@ pub async fn ownership(client: &Client, app: &AppName) -> Result<Ownership, Apps
     }
 }
 
-/// Makes the app's namespace. If it is there already, its owner may proceed, and so may an admin.
+/// Makes the app's namespace, if the claimant `creates` the app. If it is there already, its owner may proceed, and so
+/// may an admin.
 ///
 /// # Errors
-/// [`AppsError::Taken`] if someone else owns it, [`AppsError::Foreign`] if nobody does.
-pub async fn claim(client: &Client, app: &AppName, owner: &UserName, admin: bool) -> Result<Claim, AppsError> {
+/// [`AppsError::Taken`] if someone else owns it, [`AppsError::Foreign`] if nobody does; [`AppsError::Gone`] if it is not
+/// there, and not to be made: who was let in to an app that existed need not be the owner of the next of its name.
+pub async fn claim(
+    client: &Client,
+    app: &AppName,
+    owner: &UserName,
+    admin: bool,
+    creates: bool,
+) -> Result<Claim, AppsError> {
     for _ in 0..ATTEMPTS {
-        if create(client, app, owner).await? {
+        if creates && create(client, app, owner).await? {
             return Ok(Claim::Made);
         }
         match ownership(client, app).await? {
             Ownership::Owned(other) if admin || other == *owner => return Ok(Claim::Present),
             Ownership::Owned(_) => return Err(AppsError::Taken(app.clone())),
             Ownership::Foreign => return Err(AppsError::Foreign(app.clone())),
+            Ownership::Unknown if !creates => return Err(AppsError::Gone(app.clone())),
             Ownership::Unknown => {}
         }
     }
@@ -99,7 +108,45 @@ fn owner(namespace: &Namespace, app: &AppName) -> Option<UserName> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Ready;
+    use std::task::{Context, Poll};
+
+    use http::{Method, Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
     use super::*;
+
+    /// An API server that has no namespaces, and makes any.
+    struct Empty;
+
+    impl tower::Service<Request<Body>> for Empty {
+        type Response = Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = Ready<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let (code, answer) = match *request.method() {
+                Method::POST => (201, json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "web"}})),
+                _ => (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})),
+            };
+            let response = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+            std::future::ready(Ok(response.unwrap()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_namespace_is_made_only_for_who_creates_the_app() {
+        let (app, user, _) = made();
+        let client = Client::new(Empty, "default");
+        assert_eq!(claim(&client, &app, &user, false, true).await.unwrap(), Claim::Made);
+        let gone = claim(&client, &app, &user, true, false).await.unwrap_err();
+        assert_eq!(gone.to_string(), "the namespace of web is gone; push again");
+    }
 
     fn made() -> (AppName, UserName, Namespace) {
         let (app, user): (AppName, UserName) = ("web".parse().unwrap(), "alice".parse().unwrap());

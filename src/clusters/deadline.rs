@@ -17,18 +17,12 @@ enum Limit {
     Whole,
     /// The wait for its beginning. A watch is silent while nothing happens.
     Beginning,
-    /// Nothing: a followed log begins with its first line.
-    Nothing,
 }
 
 impl Limit {
     fn of(request: &Request<Body>) -> Self {
-        let has = |wanted: &str| request.uri().query().unwrap_or_default().split('&').any(|pair| pair == wanted);
-        match () {
-            () if has("follow=true") && request.uri().path().ends_with("/log") => Self::Nothing,
-            () if has("watch=true") => Self::Beginning,
-            () => Self::Whole,
-        }
+        let is_watch = request.uri().query().unwrap_or_default().split('&').any(|pair| pair == "watch=true");
+        if is_watch { Self::Beginning } else { Self::Whole }
     }
 }
 
@@ -77,7 +71,6 @@ where
         let limit = Limit::of(&request);
         let response = self.inner.call(request);
         match limit {
-            Limit::Nothing => response.boxed(),
             Limit::Beginning => beginning_within(silence, response).boxed(),
             Limit::Whole => {
                 async move { Ok(beginning_within(silence, response).await?.map(|body| limited(body, silence))) }.boxed()

@@ -1,7 +1,7 @@
 //! Kubernetes clients.
 //!
-//! Every request of a client made here ends in bounded time: see `deadline.rs`. What follows an open
-//! stream (a watch, a followed log) may take as long as it likes.
+//! Every request of a client made here ends in bounded time: see `deadline.rs`. Only what a watch reports may take as
+//! long as it likes.
 
 mod deadline;
 mod namespace;

@@ -39,7 +39,8 @@ impl Deployer {
         self.engine.ping().await?;
         self.registry.ping(&pushed.app).await?;
 
-        apps::claim(&self.cluster, push.grant.app(), push.grant.user(), push.grant.admin()).await?;
+        let grant = push.grant;
+        apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock(pushed, judged.options, progress).await?;
         self.still_as_judged(push, pushed, judged).await?;
         self.heal_first(&lock, progress).await?;

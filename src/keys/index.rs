@@ -39,11 +39,7 @@ struct Place {
 }
 
 /// One user's keys in one ConfigMap.
-#[derive(Debug, Default)]
-struct Entry {
-    keys: Vec<Fingerprint>,
-    broken: bool,
-}
+type Entry = Vec<Fingerprint>;
 
 #[derive(Debug)]
 struct Indexed {
@@ -101,17 +97,12 @@ impl Index {
     /// How many different keys a user has.
     pub(super) fn count_of(&self, user: &UserName) -> usize {
         let entries = self.shards.values().filter_map(|shard| shard.entries.get(user));
-        entries.flat_map(|entry| &entry.keys).collect::<BTreeSet<_>>().len()
+        entries.flatten().collect::<BTreeSet<_>>().len()
     }
 
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.places.len()
-    }
-
-    /// How many entries have a line that can't be read.
-    pub(super) fn broken(&self) -> usize {
-        self.shards.values().flat_map(|shard| shard.entries.values()).filter(|entry| entry.broken).count()
     }
 
     /// The ConfigMaps.
@@ -172,8 +163,8 @@ impl Index {
         gone.iter().for_each(|name| self.remove(name));
     }
 
-    fn forget(&mut self, place: &Place, entry: &Entry) {
-        for key in &entry.keys {
+    fn forget(&mut self, place: &Place, entry: &[Fingerprint]) {
+        for key in entry {
             if let Some(places) = self.places.get_mut(key) {
                 places.retain(|known| known != place);
                 if places.is_empty() {
@@ -183,9 +174,9 @@ impl Index {
         }
     }
 
-    fn remember(&mut self, place: &Place, entry: &Entry) -> Vec<Flaw> {
+    fn remember(&mut self, place: &Place, entry: &[Fingerprint]) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        for key in &entry.keys {
+        for key in entry {
             let places = self.places.entry(*key).or_default();
             if let Some(other) = places.iter().find(|known| known.user != place.user) {
                 let (first, second) = (other.user.clone(), place.user.clone());
@@ -212,12 +203,11 @@ fn read(place: &Place, text: &str, before: Entry) -> (Entry, Vec<Flaw>) {
             }
         }
     }
-    let broken = !flaws.is_empty();
-    if broken && keys.is_empty() && !before.keys.is_empty() {
+    if !flaws.is_empty() && keys.is_empty() && !before.is_empty() {
         flaws.push(Flaw::Wrecked { user: place.user.clone() });
-        return (Entry { keys: before.keys, broken }, flaws);
+        return (before, flaws);
     }
-    (Entry { keys: keys.into_iter().collect(), broken }, flaws)
+    (keys.into_iter().collect(), flaws)
 }
 
 #[cfg(test)]
@@ -284,7 +274,7 @@ mod tests {
         broken.entries.get_mut("alice").unwrap().push_str("garbage\n");
         let flaws = index.apply("slipway-keys-0", broken.clone());
         assert!(matches!(&flaws[..], [Flaw::Line { line: 3, .. }]), "{flaws:?}");
-        assert_eq!((who(&index, 1), index.broken()), (alice(false), 1));
+        assert_eq!(who(&index, 1), alice(false));
         broken.entries.insert("alice".into(), format!("garbage\n{}\n", key(2).line()));
         index.apply("slipway-keys-0", broken);
         assert_eq!((who(&index, 1), who(&index, 2)), (None, alice(false)), "what was removed is gone");
@@ -299,12 +289,12 @@ mod tests {
             wrecked.entries.insert("alice".into(), text.into());
             let flaws = index.apply("slipway-keys-0", wrecked);
             assert!(matches!(flaws.last(), Some(Flaw::Wrecked { .. })), "{flaws:?}");
-            assert_eq!((who(&index, 1), index.broken()), (alice(false), 1));
+            assert_eq!(who(&index, 1), alice(false));
         }
         let mut emptied = shard(Role::User, &[("bob", &[2])]);
         emptied.entries.insert("alice".into(), "# revoked\n".into());
         assert_eq!(index.apply("slipway-keys-0", emptied), []);
-        assert_eq!((who(&index, 1), index.broken()), (None, 0));
+        assert_eq!(who(&index, 1), None);
     }
 
     #[test]

@@ -89,11 +89,6 @@ impl KeyStore {
         self.len() == 0
     }
 
-    /// How many entries of the ConfigMaps have lines that can't be read: for metrics and alerts.
-    pub fn broken_entries(&self) -> usize {
-        self.inner.seen.read(Index::broken)
-    }
-
     /// Stores keys; they count at once here, and within moments at other gateways.
     ///
     /// # Errors

@@ -5,8 +5,9 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use kube::core::Status;
 
-/// How long one attempt may take.
-pub const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long one attempt may take: longer than the silence that ends a request of its client. An admission webhook alone
+/// may take ten seconds.
+const ATTEMPT: Duration = Duration::from_secs(25);
 /// The longest pause that a server may ask for with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How many characters of the server's own words reach the pusher.
@@ -23,8 +24,8 @@ pub struct CallError {
 
 #[derive(Debug, thiserror::Error)]
 enum Cause {
-    #[error("no answer within {} s", ATTEMPT.as_secs())]
-    Timeout,
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
     #[error(transparent)]
     Kube(#[from] kube::Error),
 }
@@ -53,9 +54,10 @@ impl CallError {
         self.status().is_some_and(Status::is_conflict)
     }
 
-    /// What was being done, as in `applying deployment/myapp`.
-    pub fn doing(&self) -> &str {
-        &self.doing
+    /// Whether the server does not know the API group that was asked for.
+    pub fn is_unknown_group(&self) -> bool {
+        use kube::error::DiscoveryError::{EmptyApiGroup, MissingApiGroup};
+        matches!(self.cause, Cause::Kube(kube::Error::Discovery(MissingApiGroup(_) | EmptyApiGroup(_))))
     }
 
     /// A refusal is told in the server's words, because the pusher may be able to act on it; anything
@@ -63,7 +65,7 @@ impl CallError {
     fn describe(&self) -> String {
         let doing = &self.doing;
         match &self.cause {
-            Cause::Timeout => format!("the Kubernetes API did not answer while {doing}"),
+            Cause::Timeout(_) => format!("the Kubernetes API did not answer while {doing}"),
             Cause::Kube(kube::Error::Api(status)) if (400..500).contains(&status.code) => {
                 format!("the Kubernetes API refused {doing}: {}", words(&status.message))
             }
@@ -77,7 +79,7 @@ impl CallError {
     /// Whether the same request may succeed a moment later. A refusal never does.
     fn is_transient(&self) -> bool {
         match &self.cause {
-            Cause::Timeout => true,
+            Cause::Timeout(_) => true,
             Cause::Kube(kube::Error::Api(status)) => status.code == 429 || status.code >= 500,
             Cause::Kube(kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_)) => true,
             Cause::Kube(_) => false,
@@ -129,12 +131,13 @@ pub async fn once<T>(
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, CallError> {
     let answer = tokio::time::timeout(deadline, request).await;
-    let result = answer.map_err(|_| Cause::Timeout).and_then(|answer| answer.map_err(Cause::from));
+    let result = answer.map_err(|_| Cause::Timeout(deadline)).and_then(|answer| answer.map_err(Cause::from));
     result.map_err(|cause| CallError { doing: doing.into(), cause })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -181,5 +184,6 @@ mod tests {
         let error = once("reading x", Duration::from_millis(20), silence).await.unwrap_err();
         assert_eq!(error.to_string(), "the Kubernetes API did not answer while reading x");
         assert!(error.is_transient());
+        assert_eq!(error.source().unwrap().to_string(), "no answer within 0.02 s");
     }
 }

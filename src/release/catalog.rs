@@ -45,7 +45,11 @@ impl Catalog {
             found => return found,
         }
         let name = ObjectId::of(manifest).group;
-        let group = call("reading the server's API groups", || oneshot::group(&self.client, &name)).await?;
+        let group = match call("reading the server's API groups", || oneshot::group(&self.client, &name)).await {
+            Ok(group) => group,
+            Err(error) if error.is_unknown_group() => return Err(unknown(manifest)),
+            Err(error) => return Err(error.into()),
+        };
         let version = if name.is_empty() {
             group.preferred_version_or_latest().to_owned()
         } else {
@@ -66,21 +70,64 @@ impl Catalog {
                 self.versions.insert(api_version.to_owned(), group);
                 Ok(())
             }
-            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) if error.is_not_found() || error.is_unknown_group() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     fn lookup(&self, api_version: &str, manifest: &Manifest) -> Result<Api<DynamicObject>, ReleaseError> {
         let kind = self.versions.get(api_version).and_then(|group| group.recommended_kind(manifest.kind()));
-        let unknown = || ReleaseError::UnknownKind {
-            api_version: manifest.api_version().to_owned(),
-            kind: manifest.kind().to_owned(),
-        };
-        let (resource, capabilities) = kind.ok_or_else(unknown)?;
+        let (resource, capabilities) = kind.ok_or_else(|| unknown(manifest))?;
         if capabilities.scope != Scope::Namespaced {
             return Err(ReleaseError::ClusterWide { object: ObjectId::of(manifest).to_string() });
         }
         Ok(Api::namespaced_with(self.client.clone(), self.app.as_str(), &resource))
+    }
+}
+
+fn unknown(manifest: &Manifest) -> ReleaseError {
+    ReleaseError::UnknownKind { api_version: manifest.api_version().to_owned(), kind: manifest.kind().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// An API server that has no API group, for which reading one fails.
+    struct NoGroups;
+
+    impl tower::Service<Request<Body>> for NoGroups {
+        type Response = Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = Ready<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let (code, answer) = match request.uri().path() {
+                "/apis" => (200, json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})),
+                _ => (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})),
+            };
+            let response = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+            std::future::ready(Ok(response.unwrap()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kind_whose_whole_group_is_gone_is_unknown() {
+        let mut catalog = Catalog::new(&Client::new(NoGroups, "default"), &"web".parse().unwrap());
+        let object = json!({"apiVersion": "gone.example/v1", "kind": "Thing", "metadata": {"name": "x"}});
+        let manifest = Manifest { source: String::new(), object };
+        let found = catalog.find_stored(&manifest).await.map(|_| ());
+        assert!(matches!(&found, Err(ReleaseError::UnknownKind { kind, .. }) if kind == "Thing"), "{found:?}");
     }
 }

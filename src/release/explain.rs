@@ -1,6 +1,6 @@
 //! Why a pod does not run, read from the pod itself. Pure.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,11 @@ pub enum Evidence {
     None,
     /// In what the container that ended has written.
     PreviousLog,
+    /// There, and in the events about its probes: [`ended`] takes them in. The kubelet ends what fails a probe.
+    PreviousLogAndProbes {
+        /// The exit code.
+        code: i32,
+    },
     /// In what the running container writes, and in the events about its probes.
     LogAndProbes,
     /// In the newest event about the pod with one of these reasons.
@@ -55,10 +60,27 @@ pub fn explain(pod: &Pod) -> Option<Explanation> {
         |severity, text| Explanation { severity, pod: name.clone(), container: None, text, evidence: Evidence::None };
     let scheduling = unschedulable(status).map(|why| about_pod(Severity::Trouble, format!("no node takes it: {why}")));
     let ended = failed(status).map(|why| about_pod(Severity::Trouble, format!("it was ended: {why}")));
-    let init = status.init_container_statuses.iter().flatten();
-    let containers = init.chain(status.container_statuses.iter().flatten());
-    let worst = containers.filter_map(|container| explain_container(&name, container));
-    scheduling.into_iter().chain(ended).chain(worst).max_by_key(|explanation| explanation.severity)
+    let main = status.container_statuses.iter().flatten();
+    let init = status.init_container_statuses.iter().flatten().rev();
+    let worst = main.chain(init).filter_map(|container| explain_container(&name, container));
+    // Of equals the last counts: an eviction before the exit code that it caused, and the first init container that
+    // does not end before all that wait for it.
+    scheduling.into_iter().chain(worst).chain(ended).max_by_key(|explanation| explanation.severity)
+}
+
+/// What the pod itself says about not being ready; `None` if it is, or if it is going away.
+pub fn not_ready(pod: &Pod) -> Option<String> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let ready = conditions.find(|condition| condition.type_ == "Ready" && condition.status != "True")?;
+    let message = ready.message.as_deref().filter(|message| !message.is_empty())?;
+    let name = pod.metadata.name.as_deref().filter(|_| pod.metadata.deletion_timestamp.is_none())?;
+    Some(format!("pod/{name}: {message}"))
+}
+
+/// How a container ended whose probe failed before. Whether the kubelet ended it for that reason, or it would have ended
+/// anyway, no exit code tells.
+pub fn ended(code: i32, probe: &str) -> String {
+    format!("it ended (exit code {code}) after its probe had failed: {probe}")
 }
 
 fn explain_container(pod: &str, container: &ContainerStatus) -> Option<Explanation> {
@@ -90,13 +112,26 @@ fn explain_waiting(reason: &str, message: &str, container: &ContainerStatus) -> 
             (Severity::Fatal, format!("the image {image} cannot be used: {message}"), Evidence::None)
         }
         "CrashLoopBackOff" => {
-            let ended = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-            (Severity::Fatal, ended.map_or_else(|| "it crashed".to_owned(), crash), Evidence::PreviousLog)
+            let ended = last_end(container);
+            let text = ended.map_or_else(|| "it crashed".to_owned(), crash);
+            (Severity::Fatal, text, ended.map_or(Evidence::PreviousLog, evidence))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "PostStartHookError" => {
             (Severity::Fatal, format!("it cannot be started: {message}"), Evidence::None)
         }
         other => (Severity::Trouble, format!("{other}: {message}"), Evidence::None),
+    }
+}
+
+fn last_end(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    container.last_state.as_ref()?.terminated.as_ref()
+}
+
+/// Where the kubelet says why, no probe needs to be asked.
+fn evidence(ended: &ContainerStateTerminated) -> Evidence {
+    match ended.reason.as_deref() {
+        Some("OOMKilled" | "ContainerCannotRun" | "StartError") => Evidence::PreviousLog,
+        _ => Evidence::PreviousLogAndProbes { code: ended.exit_code },
     }
 }
 
@@ -108,15 +143,19 @@ fn crash(ended: &ContainerStateTerminated) -> String {
             format!("it cannot be started: {}", ended.message.as_deref().unwrap_or_default())
         }
         _ if code == 0 => "it ended by itself (exit code 0); an app has to keep running".to_owned(),
+        // The shell's codes for SIGKILL and SIGTERM, which is how the kubelet ends a container.
+        _ if matches!(code, 137 | 143) => format!("it was killed (exit code {code})"),
         _ => format!("it crashed (exit code {code})"),
     }
 }
 
 fn unready(container: &ContainerStatus) -> String {
-    let restarts = container.restart_count;
-    let ended = container.last_state.as_ref().and_then(|last: &ContainerState| last.terminated.as_ref());
-    match ended {
-        Some(ended) => format!("it runs, but is not ready; {} before ({restarts} restarts)", crash(ended)),
+    let times = match container.restart_count {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    match last_end(container) {
+        Some(ended) => format!("it runs, but is not ready; restarted {times}, last exit code {}", ended.exit_code),
         None => "it runs, but is not ready".to_owned(),
     }
 }
@@ -159,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_waiting_cannot_mend_is_fatal() {
-        use Evidence::{LogAndProbes, None, PreviousLog};
+        use Evidence::{LogAndProbes, None, PreviousLog, PreviousLogAndProbes};
         use Severity::{Fatal, Starting, Trouble};
         let crashed = |code: i32, reason: &str| {
             let last = json!({"terminated": {"exitCode": code, "reason": reason, "message": "no such file"}});
@@ -173,20 +212,21 @@ mod tests {
             (waiting("CreateContainerConfigError", "no x"), Fatal, "it cannot be started: no x", None),
             (waiting("RunContainerError", "no y"), Fatal, "it cannot be started: no y", None),
             (waiting("SomethingNew", "z"), Trouble, "SomethingNew: z", None),
-            (crashed(3, "Error"), Fatal, "it crashed (exit code 3)", PreviousLog),
+            (crashed(3, "Error"), Fatal, "it crashed (exit code 3)", PreviousLogAndProbes { code: 3 }),
+            (crashed(143, "Error"), Fatal, "it was killed (exit code 143)", PreviousLogAndProbes { code: 143 }),
             (crashed(137, "OOMKilled"), Fatal, "it ran out of memory and was killed", PreviousLog),
             (crashed(127, "ContainerCannotRun"), Fatal, "it cannot be started: no such file", PreviousLog),
             (
                 crashed(0, "Completed"),
                 Fatal,
                 "it ended by itself (exit code 0); an app has to keep running",
-                PreviousLog,
+                PreviousLogAndProbes { code: 0 },
             ),
             (container(json!({"running": {}}), json!({})), Starting, "it runs, but is not ready", LogAndProbes),
             (
                 container(json!({"running": {}}), json!({"terminated": {"exitCode": 1}})),
                 Starting,
-                "it runs, but is not ready; it crashed (exit code 1) before (2 restarts)",
+                "it runs, but is not ready; restarted 2 times, last exit code 1",
                 LogAndProbes,
             ),
             (
@@ -218,6 +258,37 @@ mod tests {
                            "state": {"waiting": {"reason": "PodInitializing"}}});
         status["initContainerStatuses"] = json!([first]);
         assert_eq!(read(status).unwrap().1, "it crashed");
+    }
+
+    #[test]
+    fn an_init_container_that_hangs_counts_more_than_those_that_wait_for_it() {
+        let init = |name: &str, state: Value| json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+        let mut status = waiting("PodInitializing", "");
+        status["initContainerStatuses"] = json!([
+            init("done", json!({"terminated": {"exitCode": 0}})),
+            init("hangs", json!({"running": {}})),
+            init("waits", json!({"waiting": {"reason": "PodInitializing"}})),
+        ]);
+        let pod = json!({"metadata": {"name": "a-1"}, "status": status});
+        let found = explain(&serde_json::from_value(pod).unwrap()).unwrap();
+        assert_eq!((found.container.as_deref(), found.evidence), (Some("hangs"), Evidence::LogAndProbes));
+    }
+
+    #[test]
+    fn an_eviction_counts_more_than_the_exit_code_that_it_caused() {
+        let mut status = container(json!({"terminated": {"exitCode": 137}}), json!({}));
+        status["phase"] = json!("Failed");
+        status["reason"] = json!("Evicted");
+        status["message"] = json!("The node was low on resource: memory.");
+        assert_eq!(read(status).unwrap().1, "it was ended: Evicted: The node was low on resource: memory.");
+    }
+
+    #[test]
+    fn a_probe_that_failed_is_told_with_the_exit_code() {
+        assert_eq!(
+            ended(0, "Liveness probe failed: timeout"),
+            "it ended (exit code 0) after its probe had failed: Liveness probe failed: timeout"
+        );
     }
 
     #[test]

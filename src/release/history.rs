@@ -35,10 +35,6 @@ pub struct RevisionSummary {
     pub status: Status,
     /// When its record was created.
     pub created: Option<Timestamp>,
-    /// The commit, if slipway wrote it.
-    pub commit: Option<String>,
-    /// Who pushed, if slipway wrote it.
-    pub pusher: Option<String>,
     /// Whether a slipway wrote this record. Labels would not tell: Helm's rollback copies them.
     pub ours: bool,
 }
@@ -249,8 +245,6 @@ fn summary(app: &AppName, metadata: &ObjectMeta) -> Option<RevisionSummary> {
         revision: Revision(revision),
         status: status.and_then(|word| Status::from_word(word)).unwrap_or(Status::Unknown),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
-        commit: annotation(metadata, labels::COMMIT).map(str::to_owned),
-        pusher: annotation(metadata, labels::PUSHER).map(str::to_owned),
         ours: annotation(metadata, labels::INSTANCE).is_some(),
     })
 }

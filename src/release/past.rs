@@ -15,7 +15,7 @@ const REMEMBERED: usize = 10;
 pub(super) struct Past {
     /// All revisions, oldest first.
     pub revisions: Vec<RevisionSummary>,
-    /// What serves.
+    /// What serves, or was the last that did.
     pub deployed: Option<Standing>,
     /// Every object that the release may have in the cluster: those of what serves, and of what failed after it.
     pub objects: Vec<Manifest>,
@@ -32,8 +32,7 @@ impl Past {
     /// Reads the records.
     pub async fn read(client: &Client, app: &AppName) -> Result<Self, ReleaseError> {
         let revisions = history::list(client, app).await?;
-        let deployed = revisions.iter().rev().find(|summary| summary.status == Status::Deployed);
-        let deployed = match deployed {
+        let deployed = match standing(&revisions) {
             Some(summary) => Some(Standing::read(client, app, summary.revision).await?),
             None => None,
         };
@@ -87,8 +86,47 @@ impl Standing {
     }
 }
 
+/// The newest revision that serves. Where none is recorded as doing so, a rollback of Helm's has failed, which marks what
+/// ran before as superseded first: the newest of those then, unless the release was uninstalled since.
+fn standing(revisions: &[RevisionSummary]) -> Option<&RevisionSummary> {
+    let newest_first = || revisions.iter().rev();
+    let since_uninstalled =
+        || newest_first().take_while(|summary| !matches!(summary.status, Status::Uninstalled | Status::Uninstalling));
+    let deployed = newest_first().find(|summary| summary.status == Status::Deployed);
+    deployed.or_else(|| since_uninstalled().find(|summary| summary.status == Status::Superseded))
+}
+
 /// The newest revisions after `serving` that may have objects in the cluster.
 fn later(revisions: &[RevisionSummary], serving: Option<Revision>) -> impl Iterator<Item = &RevisionSummary> {
     let after = revisions.iter().rev().take_while(move |summary| Some(summary.revision) > serving);
     after.filter(|summary| summary.status != Status::Uninstalled).take(REMEMBERED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Status::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalled, Uninstalling};
+    use super::*;
+
+    #[test]
+    fn after_a_rollback_of_helms_that_failed_something_still_stands() {
+        for (statuses, expected) in [
+            (&[Superseded, Deployed][..], Some(2)),
+            (&[Superseded, Deployed, Failed, Failed], Some(2)),
+            (&[Superseded, Superseded, Failed], Some(2)),
+            (&[Superseded, Superseded, Failed, PendingUpgrade], Some(2)),
+            (&[Superseded, Superseded, Uninstalled], None),
+            (&[Superseded, Uninstalling], None),
+            (&[Superseded, Uninstalled, Superseded, Failed], Some(3)),
+            (&[Failed, PendingUpgrade], None),
+            (&[], None),
+        ] {
+            let revisions: Vec<_> = (1..).zip(statuses).map(|(number, status)| summary(number, *status)).collect();
+            let found = standing(&revisions).map(|summary| summary.revision.0);
+            assert_eq!(found, expected, "{statuses:?}");
+        }
+    }
+
+    fn summary(number: u32, status: Status) -> RevisionSummary {
+        RevisionSummary { revision: Revision(number), status, created: None, ours: false }
+    }
 }

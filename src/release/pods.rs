@@ -7,7 +7,7 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 
 use super::call::once;
-use super::explain::{Evidence, Explanation};
+use super::explain::{self, Evidence, Explanation};
 use crate::domain::{AppName, Progress};
 
 /// How long looking for evidence may take: the rollback waits for it.
@@ -25,20 +25,23 @@ pub(super) async fn describe(client: &Client, app: &AppName, found: &Explanation
         None => format!("pod/{pod}: "),
     };
     let container = container.as_deref().unwrap_or_default();
-    let more = match evidence {
-        Evidence::None => None,
+    if let Evidence::PreviousLog | Evidence::PreviousLogAndProbes { .. } | Evidence::LogAndProbes = evidence {
+        show_log(client, app, pod, container, progress).await;
+    }
+    let event = match evidence {
+        Evidence::None | Evidence::PreviousLog => None,
         Evidence::Events(reasons) => event(client, app, pod, reasons).await,
-        Evidence::PreviousLog => {
-            show_log(client, app, pod, container, progress).await;
-            None
-        }
-        Evidence::LogAndProbes => {
-            show_log(client, app, pod, container, progress).await;
-            event(client, app, pod, &["Unhealthy"]).await
-        }
+        Evidence::PreviousLogAndProbes { .. } | Evidence::LogAndProbes => event(client, app, pod, &["Unhealthy"]).await,
     };
-    let more = more.filter(|more| !text.contains(more.as_str())).map_or(String::new(), |more| format!(": {more}"));
-    format!("{subject}{text}{more}")
+    format!("{subject}{}", with_event(text, *evidence, event.as_deref()))
+}
+
+fn with_event(text: &str, evidence: Evidence, event: Option<&str>) -> String {
+    match (evidence, event.filter(|event| !text.contains(event))) {
+        (_, None) => text.to_owned(),
+        (Evidence::PreviousLogAndProbes { code }, Some(probe)) => explain::ended(code, probe),
+        (_, Some(event)) => format!("{text}: {event}"),
+    }
 }
 
 /// Of a container that was started again, what counts is what the one before has written.
@@ -83,4 +86,29 @@ async fn event(client: &Client, app: &AppName, pod: &str, reasons: &[&str]) -> O
     // Of a failed pull, the kubelet reports the cause first and then, as `Error: ErrImagePull`, that there was one.
     let causes = told.filter(|event| event.message.as_deref().is_some_and(|message| !message.starts_with("Error: ")));
     causes.max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0)).and_then(|event| event.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_added_to_what_the_pod_says_unless_it_says_the_same() {
+        let probe = Some("Startup probe failed");
+        let crash = Evidence::PreviousLogAndProbes { code: 143 };
+        for (text, evidence, event, expected) in [
+            ("it runs", Evidence::LogAndProbes, probe, "it runs: Startup probe failed"),
+            ("it runs", Evidence::LogAndProbes, None, "it runs"),
+            ("no image: denied", Evidence::Events(&["Failed"]), Some("denied"), "no image: denied"),
+            ("it was killed", crash, None, "it was killed"),
+            (
+                "it was killed",
+                crash,
+                probe,
+                "it ended (exit code 143) after its probe had failed: Startup probe failed",
+            ),
+        ] {
+            assert_eq!(with_event(text, evidence, event), expected);
+        }
+    }
 }

@@ -15,6 +15,9 @@ use crate::domain::Revision;
 /// How much a record may unpack to. Helm's limit is the Secret; a gzip bomb fits into one.
 const UNPACKED: u64 = 16 << 20;
 
+/// Helm 4's word for applying on the server's side.
+pub const SERVER_SIDE: &str = "ssa";
+
 /// A release's status, as Helm names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,7 +93,7 @@ pub struct Record {
     /// Helm's hooks; slipway has none.
     #[serde(default)]
     pub hooks: Value,
-    /// `ssa`: Helm 4 has to go on applying on the server's side.
+    /// [`SERVER_SIDE`]: Helm 4 has to go on applying in this way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply_method: Option<String>,
     /// Whatever else Helm wrote.

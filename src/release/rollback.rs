@@ -8,7 +8,7 @@ use super::error::{Aftermath, ReleaseError};
 use super::history;
 use super::past::{Past, Standing};
 use super::plan;
-use super::record::{Record, Status};
+use super::record::{Record, SERVER_SIDE, Status};
 use super::upgrade::{Scope, failure, go_live, supersede};
 use crate::domain::Revision;
 
@@ -90,10 +90,31 @@ fn repeated(standing: &Standing, revision: Revision) -> Record {
     record.info.status = Status::PendingRollback;
     record.info.last_deployed = Timestamp::now().to_string();
     record.info.description = format!("Rollback to {}", standing.revision());
+    // How the repeated one was applied is of no account: this one is on the server's side, as all of slipway's.
+    record.apply_method = Some(SERVER_SIDE.to_owned());
     record
 }
 
 fn logged(scope: &Scope<'_>, failed: Revision, error: ReleaseError) -> ReleaseError {
     tracing::error!(app = %scope.lock.app(), %failed, %error, cause = ?error, "a failed release could not be undone");
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::history::Tags;
+    use crate::release::record;
+
+    #[test]
+    fn what_helm_3_applied_is_repeated_on_the_servers_side() {
+        let value: String = include_str!("fixtures/helm-3.17.2.b64").split_whitespace().collect();
+        let record = record::decode(value.as_bytes()).unwrap();
+        let before = record.clone();
+        let standing = Standing { record, tags: Tags::default(), manifests: Vec::new() };
+        let repeated = repeated(&standing, Revision(7));
+        assert_eq!((before.apply_method.as_deref(), repeated.apply_method.as_deref()), (None, Some("ssa")));
+        assert_eq!((repeated.version, repeated.info.status), (Revision(7), Status::PendingRollback));
+        assert_eq!(repeated.manifest, before.manifest);
+    }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use super::explain::{Explanation, Severity, explain};
+use super::explain::{Explanation, Severity, explain, not_ready};
 use super::status::{self, Readiness};
 
 /// The annotation in which a Deployment and its ReplicaSets say which template they are of.
@@ -33,7 +33,7 @@ pub enum Verdict {
     Ready,
     /// It will not succeed; a pod shows why.
     Broken(Explanation),
-    /// It will not succeed, says the controller or the absence of the object.
+    /// It will not succeed: the Deployment itself is gone.
     Failed(String),
 }
 
@@ -80,9 +80,8 @@ impl Rollout {
         }
         match status::deployment(deployment, target.generation) {
             Readiness::Ready => Verdict::Ready,
-            Readiness::Failed(why) => Verdict::Failed(why),
             Readiness::Unobserved => Verdict::Pending,
-            Readiness::Progressing(_) => match self.worst_pod(deployment) {
+            Readiness::Progressing => match self.worst_pod(deployment) {
                 Some(worst) if worst.severity == Severity::Fatal => Verdict::Broken(worst),
                 _ => Verdict::Pending,
             },
@@ -96,10 +95,17 @@ impl Rollout {
 
     /// What the controller says stands in the way of more pods, such as a quota.
     pub fn refusal(&self, target: &Target) -> Option<String> {
-        match status::deployment(self.observed(target)?, target.generation) {
-            Readiness::Progressing(refusal) => refusal,
-            _ => None,
-        }
+        let deployment = self.observed(target)?;
+        let progressing = status::deployment(deployment, target.generation) == Readiness::Progressing;
+        if progressing { status::refusal(deployment) } else { None }
+    }
+
+    /// What there is to say where nothing else explains it: asked when the time is over.
+    pub fn remark(&self, target: &Target) -> String {
+        let deployment = self.observed(target);
+        let pod = deployment.and_then(|deployment| self.new_pods(deployment).find_map(not_ready));
+        let remark = pod.or_else(|| status::timed_out(deployment?));
+        remark.unwrap_or_else(|| "not all of its pods were there and ready".to_owned())
     }
 
     /// What is worth telling the pusher and was not told yet.
@@ -138,9 +144,12 @@ impl Rollout {
 
     /// Of the new template's pods, the one with the most to say. Pods of the old template are no obstacle.
     fn worst_pod(&self, deployment: &Deployment) -> Option<Explanation> {
-        let set = self.newest_set(deployment)?;
-        let pods = self.pods.iter().filter(|pod| is_owned(*pod, set.metadata.uid.as_deref()));
-        pods.filter_map(explain).max_by_key(|explanation| explanation.severity)
+        self.new_pods(deployment).filter_map(explain).max_by_key(|explanation| explanation.severity)
+    }
+
+    fn new_pods(&self, deployment: &Deployment) -> impl Iterator<Item = &Pod> {
+        let set = self.newest_set(deployment).and_then(|set| set.metadata.uid.clone());
+        self.pods.iter().filter(move |pod| is_owned(*pod, set.as_deref()))
     }
 
     fn newest_set(&self, deployment: &Deployment) -> Option<&ReplicaSet> {
@@ -203,7 +212,7 @@ impl<K: ResourceExt> Cache<K> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -274,6 +283,37 @@ mod tests {
         rollout.observe(deployment(2, "2", 1));
         assert_eq!(rollout.news(&target()), ["deployment/a 1 of 1 ready"]);
         assert_eq!(rollout.verdict(&target()), Verdict::Ready);
+    }
+
+    fn condition_of(observed: i64, template: &str, available: i32, condition: Value) -> Change {
+        let Change::Deployment(Event::Apply(mut object)) = deployment(observed, template, available) else { panic!() };
+        object.status.as_mut().unwrap().conditions = Some(vec![serde_json::from_value(condition).unwrap()]);
+        Change::Deployment(Event::Apply(object))
+    }
+
+    /// As kube-apiserver 1.20 reports it for some milliseconds.
+    #[test]
+    fn a_rollback_is_not_judged_by_the_timeout_of_what_it_undoes() {
+        let exceeded = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                              "message": "it timed out"});
+        let mut rollout = rollout([set("old", "2", 1), condition_of(2, "2", 0, exceeded)]);
+        assert_eq!(rollout.verdict(&target()), Verdict::Pending);
+        assert_eq!(rollout.news(&target()), ["deployment/a 1 of 1 ready"]);
+        assert_eq!(rollout.remark(&target()), "it timed out");
+        rollout.observe(deployment(2, "2", 1));
+        assert_eq!(rollout.verdict(&target()), Verdict::Ready);
+    }
+
+    #[test]
+    fn what_nothing_explains_is_told_in_the_pods_own_words() {
+        let mut rollout = rollout([set("new", "2", 0), deployment(2, "2", 0)]);
+        assert_eq!(rollout.remark(&target()), "not all of its pods were there and ready");
+        let condition = json!({"type": "Ready", "status": "False", "message": "a gate is closed"});
+        let Change::Pod(Event::Apply(mut pod)) = pod("new", "x") else { panic!() };
+        pod.status = serde_json::from_value(json!({"conditions": [condition]})).unwrap();
+        rollout.observe(Change::Pod(Event::Apply(pod)));
+        assert_eq!(rollout.obstacle(&target()), None);
+        assert_eq!(rollout.remark(&target()), "pod/a-new-1: a gate is closed");
     }
 
     #[test]

@@ -7,12 +7,10 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStat
 pub enum Readiness {
     /// The controller has not seen the newest specification: what the status says is about an older one.
     Unobserved,
-    /// Not all pods are there; the text says why, where the controller knows.
-    Progressing(Option<String>),
+    /// Not all pods are there.
+    Progressing,
     /// All pods are of the newest template and available, and no others are left.
     Ready,
-    /// The controller has given up.
-    Failed(String),
 }
 
 /// Reads the status of a Deployment that was applied and got `generation` then.
@@ -22,14 +20,18 @@ pub fn deployment(deployment: &Deployment, generation: i64) -> Readiness {
     if current < generation || status.observed_generation.unwrap_or_default() < current {
         return Readiness::Unobserved;
     }
-    if let Some(failure) = condition(status, "Progressing").filter(|c| is(c, "False", "ProgressDeadlineExceeded")) {
-        return Readiness::Failed(message(failure));
-    }
-    if has_rolled_out(wanted(deployment), status) {
-        return Readiness::Ready;
-    }
-    let refused = condition(status, "ReplicaFailure").filter(|condition| condition.status == "True");
-    Readiness::Progressing(refused.map(message))
+    if has_rolled_out(wanted(deployment), status) { Readiness::Ready } else { Readiness::Progressing }
+}
+
+/// What the controller says stands in the way of more pods, such as a quota.
+pub fn refusal(deployment: &Deployment) -> Option<String> {
+    message(deployment, "ReplicaFailure", |condition| condition.status == "True")
+}
+
+/// The controller's words about a rollout that takes it too long. No verdict: after a rollback to a template that ran
+/// before, they are about the rollout that failed, until the controller looks again.
+pub fn timed_out(deployment: &Deployment) -> Option<String> {
+    message(deployment, "Progressing", |condition| condition.reason.as_deref() == Some("ProgressDeadlineExceeded"))
 }
 
 /// How many pods a Deployment is to have.
@@ -46,16 +48,9 @@ fn has_rolled_out(wanted: i32, status: &DeploymentStatus) -> bool {
         && status.available_replicas.unwrap_or_default() == updated
 }
 
-fn condition<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a DeploymentCondition> {
-    status.conditions.as_ref()?.iter().find(|condition| condition.type_ == kind)
-}
-
-fn is(condition: &DeploymentCondition, status: &str, reason: &str) -> bool {
-    condition.status == status && condition.reason.as_deref() == Some(reason)
-}
-
-fn message(condition: &DeploymentCondition) -> String {
-    condition.message.clone().unwrap_or_default()
+fn message(deployment: &Deployment, kind: &str, holds: impl Fn(&DeploymentCondition) -> bool) -> Option<String> {
+    let mut conditions = deployment.status.as_ref()?.conditions.iter().flatten();
+    conditions.find(|condition| condition.type_ == kind && holds(condition))?.message.clone()
 }
 
 #[cfg(test)]
@@ -80,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_rollout_is_ready_when_only_new_pods_are_left_and_available() {
-        let waiting = Readiness::Progressing(None);
+        let waiting = Readiness::Progressing;
         for (what, status, expected) in [
             ("yesterday's rollout", counts(3, 2, 2, 2), Readiness::Unobserved),
             ("new pods start", counts(4, 3, 1, 2), waiting.clone()),
@@ -101,23 +96,29 @@ mod tests {
         assert_eq!(deployment(&serde_json::from_value(object).unwrap(), 5), Readiness::Unobserved);
     }
 
+    fn with_condition(available: i32, condition: Value) -> Deployment {
+        let mut status = counts(4, 1, 1, available);
+        status["conditions"] = json!([condition]);
+        let object = json!({"metadata": {"name": "a", "generation": 4}, "spec": spec(1), "status": status});
+        serde_json::from_value(object).unwrap()
+    }
+
     #[test]
     fn the_controllers_own_words_are_passed_on() {
-        let with = |condition: Value| {
-            let mut status = counts(4, 1, 0, 1);
-            status["conditions"] = json!([condition]);
-            read(spec(1), status)
-        };
         let quota = "pods \"a-1\" is forbidden: exceeded quota";
-        assert_eq!(
-            with(json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": quota})),
-            Readiness::Progressing(Some(quota.to_owned()))
-        );
-        assert_eq!(
-            with(
-                json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "x"})
-            ),
-            Readiness::Failed("x".to_owned())
-        );
+        let refused = |status: &str| json!({"type": "ReplicaFailure", "status": status, "reason": "FailedCreate", "message": quota});
+        assert_eq!(refusal(&with_condition(0, refused("True"))), Some(quota.to_owned()));
+        assert_eq!(refusal(&with_condition(0, refused("False"))), None);
+    }
+
+    #[test]
+    fn a_timeout_may_be_that_of_the_rollout_before() {
+        let exceeded = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                              "message": "x"});
+        let late = with_condition(0, exceeded.clone());
+        assert_eq!((deployment(&late, 4), timed_out(&late)), (Readiness::Progressing, Some("x".to_owned())));
+        assert_eq!(deployment(&with_condition(1, exceeded), 4), Readiness::Ready);
+        let done = json!({"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": "y"});
+        assert_eq!(timed_out(&with_condition(1, done)), None);
     }
 }

@@ -14,7 +14,7 @@ use super::history::{self, Tags};
 use super::lock::AppLock;
 use super::past::Past;
 use super::plan;
-use super::record::{Info, Record, Status, chart_metadata};
+use super::record::{Info, Record, SERVER_SIDE, Status, chart_metadata};
 use super::wait::Watch;
 use super::{apply, rollback};
 use crate::domain::{CommitSha, Digest, Manifest, Progress, RenderedChart, Revision, UserName, labels};
@@ -185,7 +185,7 @@ fn record(lock: &AppLock, request: &ReleaseRequest, past: &Past) -> Record {
         config: chart.values.clone(),
         manifest: request.manifest_text.clone(),
         hooks: json!([]),
-        apply_method: Some("ssa".to_owned()),
+        apply_method: Some(SERVER_SIDE.to_owned()),
         rest: Map::new(),
     }
 }

@@ -22,8 +22,12 @@ use crate::domain::{AppName, Manifest, Progress};
 
 /// How many reports wait for being read while objects are still applied.
 const QUEUE: usize = 256;
+/// How long a watch lasts, in seconds, before it is opened anew. A connection that died unnoticed hides for as long that
+/// the app is ready.
+const WATCH_SECONDS: u32 = 30;
 
-/// The Deployments of a chart under observation.
+/// The Deployments of a chart under observation. What else a chart may hold, such as StatefulSets, DaemonSets and Jobs,
+/// is applied and not waited for yet.
 pub(super) struct Watch {
     client: Client,
     app: AppName,
@@ -65,7 +69,7 @@ impl Watch {
         Self { client, app, tracked, changes, _watcher: AbortOnDropHandle::new(watcher) }
     }
 
-    /// Waits until everything in `applied` has rolled out, at most for `limit`.
+    /// Waits until every Deployment in `applied` has rolled out, at most for `limit`.
     ///
     /// # Errors
     /// [`ReleaseError::Rollout`] with the reason.
@@ -130,7 +134,7 @@ impl Watch {
         let why = match (rollout.refusal(target), rollout.obstacle(target)) {
             (Some(refusal), _) => refusal,
             (None, Some(found)) => pods::describe(&self.client, &self.app, &found, progress).await,
-            (None, None) => "its pods have not appeared".to_owned(),
+            (None, None) => rollout.remark(target),
         };
         ReleaseError::Rollout(format!("deployment/{name} was not ready within {} s: {why}", limit.as_secs()))
     }
@@ -138,8 +142,9 @@ impl Watch {
 
 /// The Deployment, and what has its pods' labels.
 fn changes(client: &Client, app: &AppName, deployment: &Manifest) -> impl Stream<Item = Change> + use<> {
-    let itself = Config::default().fields(&format!("metadata.name={}", deployment.name()));
-    let its = Config::default().labels(&selector(deployment));
+    let config = Config::default().timeout(WATCH_SECONDS);
+    let itself = config.clone().fields(&format!("metadata.name={}", deployment.name()));
+    let its = config.labels(&selector(deployment));
     stream::select_all([
         reports::<Deployment>(client, app, itself).map(Change::Deployment).boxed(),
         reports::<ReplicaSet>(client, app, its.clone()).map(Change::ReplicaSet).boxed(),

@@ -50,13 +50,36 @@ fn an_app_that_does_not_listen_fails_at_the_deadline_with_its_probe() {
 }
 
 #[test]
-fn an_app_that_no_node_can_take_fails_at_the_deadline_with_the_reason() {
+fn an_upgrade_that_does_not_listen_is_rolled_back_at_the_deadline() {
+    // The controller gives up first, for certain, so that its words still stand when the rollback begins.
+    let templates = templates_with("{{ progress_deadline_seconds }}", "10");
+    let dir = templates.path().to_str().unwrap();
+    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", dir), ("SLIPWAY_ROLLOUT_TIMEOUT", "15s")]);
+    let app = App::web("one");
+    let first = app.head();
+    app.push(&gateway).ok();
+    app.write("Dockerfile", &format!("FROM {}\nEXPOSE 8080\nCMD [\"sleep\", \"3600\"]\n", world::base_image()));
+    app.commit("deaf");
+    app.push(&gateway).fails().says("probe").says("v1 serves again (as v3)");
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), Some(first));
+    assert_eq!(app.releases(), [(1, "superseded".to_owned()), (2, "failed".to_owned()), (3, "deployed".to_owned())]);
+    app.shows("one");
+}
+
+/// A copy of the templates in which one text is replaced.
+fn templates_with(text: &str, replacement: &str) -> tempfile::TempDir {
     let templates = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir("templates").unwrap().map(Result::unwrap) {
-        let text = std::fs::read_to_string(entry.path()).unwrap();
-        let text = text.replace("      containers:\n", "      nodeSelector: {disk: floppy}\n      containers:\n");
-        std::fs::write(templates.path().join(entry.file_name()), text).unwrap();
+        let template = std::fs::read_to_string(entry.path()).unwrap();
+        std::fs::write(templates.path().join(entry.file_name()), template.replace(text, replacement)).unwrap();
     }
+    templates
+}
+
+#[test]
+fn an_app_that_no_node_can_take_fails_at_the_deadline_with_the_reason() {
+    let selector = "      nodeSelector: {disk: floppy}\n      containers:\n";
+    let templates = templates_with("      containers:\n", selector);
     let dir = templates.path().to_str().unwrap();
     let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", dir), ("SLIPWAY_ROLLOUT_TIMEOUT", "10s")]);
     let app = App::web("one");

@@ -155,7 +155,7 @@ async fn is_renewed(leases: &Api<Lease>, seen: Option<&Lease>) -> bool {
 async fn until_free(leases: &Api<Lease>, app: &AppName, gateway: &Gateway, busy: &Busy) -> Option<String> {
     let mut events = std::pin::pin!(watcher::watch_object(leases.clone(), lease::NAME).default_backoff());
     let mut seen: Option<Lease> = None;
-    let mut deadline = Instant::now() + lease::DURATION;
+    let mut deadline = Instant::now() + lease::OBSERVE;
     loop {
         let event = match tokio::time::timeout_at(deadline, events.next()).await {
             Err(_) => return seen.and_then(|lease| lease.resource_version()),
@@ -177,7 +177,7 @@ async fn until_free(leases: &Api<Lease>, app: &AppName, gateway: &Gateway, busy:
             Claim::Busy(_) | Claim::Stale(_) => {}
         }
         if seen.as_ref().map(ResourceExt::resource_version) != Some(current.resource_version()) {
-            deadline = Instant::now() + lease::patience(&current, Timestamp::now());
+            deadline = Instant::now() + lease::OBSERVE;
         }
         seen = Some(current);
     }
