@@ -18,3 +18,5 @@ pub mod release;
 pub mod serve;
 pub mod ssh;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;

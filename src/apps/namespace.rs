@@ -108,41 +108,20 @@ fn owner(namespace: &Namespace, app: &AppName) -> Option<UserName> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Ready;
-    use std::task::{Context, Poll};
-
-    use http::{Method, Request, Response};
-    use kube::client::Body;
+    use http::Method;
     use serde_json::json;
 
     use super::*;
-
-    /// An API server that has no namespaces, and makes any.
-    struct Empty;
-
-    impl tower::Service<Request<Body>> for Empty {
-        type Response = Response<Body>;
-        type Error = std::convert::Infallible;
-        type Future = Ready<Result<Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            let (code, answer) = match *request.method() {
-                Method::POST => (201, json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "web"}})),
-                _ => (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})),
-            };
-            let response = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
-            std::future::ready(Ok(response.unwrap()))
-        }
-    }
+    use crate::testing::{api_server, not_found};
 
     #[tokio::test]
     async fn a_namespace_is_made_only_for_who_creates_the_app() {
         let (app, user, _) = made();
-        let client = Client::new(Empty, "default");
+        // it has no namespaces, and makes any
+        let client = api_server(|request| match *request.method() {
+            Method::POST => (201, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web" } })),
+            _ => not_found(),
+        });
         assert_eq!(claim(&client, &app, &user, false, true).await.unwrap(), Claim::Made);
         let gone = claim(&client, &app, &user, true, false).await.unwrap_err();
         assert_eq!(gone.to_string(), "the namespace of web is gone; push again");

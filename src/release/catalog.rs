@@ -91,40 +91,18 @@ fn unknown(manifest: &Manifest) -> ReleaseError {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Ready;
-    use std::task::{Context, Poll};
-
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
-
-    /// An API server that has no API group, for which reading one fails.
-    struct NoGroups;
-
-    impl tower::Service<Request<Body>> for NoGroups {
-        type Response = Response<Body>;
-        type Error = std::convert::Infallible;
-        type Future = Ready<Result<Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            let (code, answer) = match request.uri().path() {
-                "/apis" => (200, json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})),
-                _ => (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})),
-            };
-            let response = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
-            std::future::ready(Ok(response.unwrap()))
-        }
-    }
+    use crate::testing::{api_server, not_found};
 
     #[tokio::test]
     async fn a_kind_whose_whole_group_is_gone_is_unknown() {
-        let mut catalog = Catalog::new(&Client::new(NoGroups, "default"), &"web".parse().unwrap());
+        let client = api_server(|request| match request.uri().path() {
+            "/apis" => (200, json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [] })),
+            _ => not_found(),
+        });
+        let mut catalog = Catalog::new(&client, &"web".parse().unwrap());
         let object = json!({"apiVersion": "gone.example/v1", "kind": "Thing", "metadata": {"name": "x"}});
         let manifest = Manifest { source: String::new(), object };
         let found = catalog.find_stored(&manifest).await.map(|_| ());
