@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::api::{self, Health};
 use crate::build::Engine;
 use crate::chart::Templates;
-use crate::config::{PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
+use crate::config::{BuildArgs, PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
@@ -74,8 +74,7 @@ fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
 /// [`ServeError`] when it cannot start.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ServeArgs { place, ssh, push, build, registry, release } = args;
-    let ReleaseArgs { templates, rollout_timeout, app_url } = release;
-    let templates = read_templates(templates.as_deref())?;
+    let templates = read_templates(release.templates.as_deref())?;
     let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
     let engine = engine.with_builder(build.builder).with_max_builds(count(build.max_builds));
     let registry = connect_registry(registry)?;
@@ -103,13 +102,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         engine,
         registry,
         templates,
-        settings: DeploySettings {
-            deny_force: push.deny_force,
-            lock_wait: push.lock_wait,
-            build_timeout: build.build_timeout,
-            rollout_timeout,
-            app_url,
-        },
+        settings: deploy_settings(&push, &build, release),
         stop: stop.deploys.clone(),
     });
     let tasks = TaskTracker::new();
@@ -124,11 +117,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     health.set_draining();
     drain(&stop, &tasks, place.drain_timeout).await;
     stop.http.cancel();
-    for (what, task) in [("ssh", server_ended(server).await), ("http", server_ended(http).await)] {
-        if let Err(error) = task {
-            tracing::error!(server = what, error, "server ended in disorder");
-        }
-    }
+    server_ended("ssh", server).await;
+    server_ended("http", http).await;
     tracing::info!("slipway has ended");
     Ok(())
 }
@@ -158,6 +148,12 @@ fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
 async fn open_repositories(place: &PlaceArgs) -> Result<Repositories, ServeError> {
     let program = std::env::current_exe().map_err(|e| start("finding the program itself")(&e))?;
     Repositories::open(&place.data_dir, &program).await.map_err(|e| setting("--data-dir")(&e))
+}
+
+fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
+    let ReleaseArgs { templates: _, rollout_timeout, app_url } = release;
+    let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
+    DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, app_url }
 }
 
 fn front_door(
@@ -205,10 +201,11 @@ async fn drain(stop: &Stop, tasks: &TaskTracker, limit: Duration) {
     }
 }
 
-async fn server_ended(task: JoinHandle<()>) -> Result<(), String> {
+async fn server_ended(server: &'static str, task: JoinHandle<()>) {
     match tokio::time::timeout(CLEAN_UP, task).await {
-        Ok(ended) => ended.map_err(|panicked| panicked.to_string()),
-        Err(_) => Err("it did not end in time".to_owned()),
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(server, %error, "a server ended in disorder"),
+        Err(_) => tracing::error!(server, "a server did not end in time"),
     }
 }
 
