@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::support::gateway::ADMIN;
+use crate::support::proxy::{Proxy, Target};
 use crate::support::wait::within;
 use crate::support::{App, Gateway, eventually, try_run, world};
 
@@ -40,6 +41,27 @@ fn interrupt_a_build(builder: &str, seconds: u32) {
     app.web_files("two");
     app.commit("mended");
     app.push(&gateway).ok().says("Released v1");
+}
+
+#[test]
+fn a_push_that_is_interrupted_while_its_image_is_pushed_leaves_nothing() {
+    let proxy = Proxy::to(Target::of(&world::registry()));
+    let address = format!("localhost:{}", proxy.address().port());
+    let gateway = Gateway::with(&[("SLIPWAY_REGISTRY_PUSH", &address), ("SLIPWAY_REGISTRY_PULL", &world::registry())]);
+    let app = App::web("one");
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &dockerfile.replace("COPY index.html", "COPY noise index.html"));
+    app.noise(100);
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    push.until("-----> Pushing");
+    proxy.freeze();
+    push.signal(Signal::SIGINT);
+    within(Duration::from_secs(2), "the lock is free", || app.lock_holder().is_none().then_some(()), String::new);
+    proxy.mend();
+    assert_eq!(app.deployed_ref(&gateway, "refs/heads/main"), None);
+    assert_eq!(app.releases(), []);
+    app.push(&gateway).ok().says("Released v1");
+    app.shows("one");
 }
 
 #[test]

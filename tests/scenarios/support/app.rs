@@ -157,11 +157,9 @@ impl App {
 
     /// What the gateway's repository has at a ref.
     pub fn deployed_ref(&self, gateway: &Gateway, reference: &str) -> Option<String> {
-        let repository = gateway.repository(&self.name);
-        if !repository.exists() {
-            return None;
-        }
-        let output = try_run(git(&repository).args(["rev-parse", "--verify", "-q", reference]));
+        // it may be removed at any moment, which must not be a working directory's fate
+        let repository = format!("--git-dir={}", gateway.repository(&self.name).display());
+        let output = try_run(git(self.path()).args([&repository, "rev-parse", "--verify", "-q", reference]));
         (output.code == Some(0)).then(|| output.stdout.trim().to_owned())
     }
 

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Where the proxy leads.
 #[derive(Clone)]
@@ -23,10 +24,11 @@ impl Target {
     }
 }
 
-/// Passes bytes on until it is told to cut everything.
+/// Passes bytes on until it is told to cut everything, or to hold everything back.
 pub struct Proxy {
     address: SocketAddr,
     cut: Arc<AtomicBool>,
+    frozen: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -34,15 +36,16 @@ impl Proxy {
     pub fn to(target: Target) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let proxy = Self { address, cut: cut.clone(), open: open.clone() };
+        let (cut, frozen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let proxy = Self { address, cut: cut.clone(), frozen: frozen.clone(), open: open.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::Acquire) {
                     continue;
                 }
                 open.lock().unwrap().push(stream.try_clone().unwrap());
-                join(stream, &target);
+                join(stream, &target, &frozen);
             }
         });
         proxy
@@ -60,32 +63,52 @@ impl Proxy {
         }
     }
 
+    /// Keeps every connection open and lets nothing pass until [`Proxy::mend`].
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Release);
+    }
+
     /// Lets connections pass again.
     pub fn mend(&self) {
         self.cut.store(false, Ordering::Release);
+        self.frozen.store(false, Ordering::Release);
     }
 }
 
-fn join(client: TcpStream, target: &Target) {
+fn join(client: TcpStream, target: &Target, frozen: &Arc<AtomicBool>) {
     match target {
         Target::Tcp(address) => {
             let Ok(server) = TcpStream::connect(address) else { return };
             let (a, b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            pump(client, server, |s| drop(s.shutdown(Shutdown::Write)));
-            pump(b, a, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(client, server, frozen, |s| drop(s.shutdown(Shutdown::Write)));
+            pump(b, a, frozen, |s| drop(s.shutdown(Shutdown::Both)));
         }
         Target::Unix(path) => {
             let Ok(server) = UnixStream::connect(path) else { return };
             let (a, b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            pump(client, server, |s| drop(s.shutdown(Shutdown::Both)));
-            pump(b, a, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(client, server, frozen, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(b, a, frozen, |s| drop(s.shutdown(Shutdown::Both)));
         }
     }
 }
 
-fn pump<R: Read + Send + 'static, W: Write + Send + 'static>(mut from: R, mut to: W, end: fn(&W)) {
+fn pump<R: Read + Send + 'static, W: Write + Send + 'static>(
+    mut from: R,
+    mut to: W,
+    frozen: &Arc<AtomicBool>,
+    end: fn(&W),
+) {
+    let frozen = frozen.clone();
     std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from, &mut to);
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            while frozen.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
         end(&to);
     });
 }
