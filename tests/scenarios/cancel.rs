@@ -16,7 +16,7 @@ fn step_runs(seconds: &str) -> bool {
 }
 
 #[test]
-fn an_interrupted_push_ends_its_build_within_a_second_and_frees_the_lock() {
+fn an_interrupted_push_ends_its_build_and_frees_the_lock() {
     interrupt_a_build("buildkit", 1_000_000 + std::process::id());
 }
 

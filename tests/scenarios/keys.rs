@@ -128,7 +128,7 @@ fn app_creation_can_be_left_to_admins() {
 }
 
 #[test]
-fn a_key_added_or_removed_with_kubectl_counts_within_a_second() {
+fn a_key_added_or_removed_with_kubectl_counts_without_a_restart() {
     let gateway = Gateway::start();
     let key = public_key(&gateway, "carol");
     assert!(!may_log_in(&gateway, "carol"));
