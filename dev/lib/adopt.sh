@@ -84,10 +84,16 @@ adopt_kind_registry() {
 
 kind_nodes() { docker ps -q --filter "label=io.x-k8s.kind.cluster=$1"; }
 
-# The namespaces that slipway made since the cluster was adopted: its own and those of its apps.
+# The namespaces that our gateway made since the cluster was adopted: its own and those of the apps it has repositories
+# of. Another gateway's apps carry the same label, and stay.
 new_namespaces() {
+  local repository app
   {
-    dev_kubectl get namespace -o name --selector slipway.dev/app
+    for repository in "$STATE"/data/repos/*.git; do
+      [[ -d $repository ]] || continue # there are none
+      app=$(basename "$repository" .git)
+      dev_kubectl get namespace -o name --selector "slipway.dev/app=$app"
+    done
     dev_kubectl get namespace slipway -o name --ignore-not-found
   } | grep -vxFf "$STATE/namespaces-before" || true
 }
