@@ -100,6 +100,7 @@ impl<'a> Output<'a> {
 mod tests {
     use super::*;
     use crate::domain::Event;
+    use crate::testing::heard;
 
     #[test]
     fn pieces_become_whole_lines() {
@@ -129,21 +130,16 @@ mod tests {
 
     #[tokio::test]
     async fn too_much_output_is_left_out_but_its_end_is_kept_for_a_failure() {
-        let (progress, mut events) = Progress::channel();
-        let seen = tokio::spawn(async move {
-            let mut lines = Vec::new();
-            while let Some(Event::Line { text }) = events.recv().await {
-                lines.push(text);
+        let ((), events) = heard(async |progress| {
+            let mut output = Output::new(&progress);
+            for number in 0..TOTAL / LINE + 50 {
+                output.line(format!("{number:>width$}", width = LINE - 1)).await;
             }
-            lines
-        });
-        let mut output = Output::new(&progress);
-        for number in 0..TOTAL / LINE + 50 {
-            output.line(format!("{number:>width$}", width = LINE - 1)).await;
-        }
-        output.failed().await;
-        drop(progress);
-        let lines = seen.await.unwrap();
+            output.failed().await;
+        })
+        .await;
+        let text = |event| if let Event::Line { text } = event { text } else { String::new() };
+        let lines: Vec<String> = events.into_iter().map(text).collect();
         assert_eq!(lines.len(), TOTAL / LINE + 1 + LAST);
         assert!(lines[TOTAL / LINE].starts_with("(so much output"));
         assert_eq!(lines.last().unwrap().trim(), (TOTAL / LINE + 49).to_string());

@@ -190,6 +190,7 @@ mod tests {
 
     use super::*;
     use crate::domain::Event;
+    use crate::testing::heard;
 
     fn said(text: &str) -> Result<BuildInfo, Error> {
         Ok(BuildInfo { stream: Some(text.into()), ..Default::default() })
@@ -197,14 +198,7 @@ mod tests {
 
     /// What a build that reported this comes to, and what the pusher saw.
     async fn followed(reports: Vec<Result<BuildInfo, Error>>) -> (Result<String, BuildError>, Vec<Event>) {
-        let (progress, mut events) = Progress::channel();
-        let outcome = follow(stream::iter(reports), &progress).await;
-        drop(progress);
-        let mut seen = Vec::new();
-        while let Some(event) = events.recv().await {
-            seen.push(event);
-        }
-        (outcome, seen)
+        heard(async |progress| follow(stream::iter(reports), &progress).await).await
     }
 
     #[tokio::test]

@@ -133,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::domain::Event;
+    use crate::testing::heard;
 
     fn report(status: &str) -> Result<PushImageInfo, EngineError> {
         Ok(PushImageInfo { status: Some(status.into()), ..Default::default() })
@@ -145,14 +146,8 @@ mod tests {
 
     async fn followed(reports: Vec<Result<PushImageInfo, EngineError>>) -> (Result<(), Failure>, Vec<Event>) {
         let registry = Registry::new("localhost:1", "localhost:1", &[]).unwrap();
-        let (progress, mut events) = Progress::channel();
-        let outcome = follow(stream::iter(reports), &registry, &"myapp".parse().unwrap(), &progress).await;
-        drop(progress);
-        let mut seen = Vec::new();
-        while let Some(event) = events.recv().await {
-            seen.push(event);
-        }
-        (outcome, seen)
+        let app = "myapp".parse().unwrap();
+        heard(async |progress| follow(stream::iter(reports), &registry, &app, &progress).await).await
     }
 
     #[tokio::test]
