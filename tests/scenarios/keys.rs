@@ -1,11 +1,10 @@
 //! Keys and rights.
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::support::gateway::ADMIN;
 use crate::support::process::try_run_with;
-use crate::support::wait::within;
+use crate::support::wait::{SECOND, within};
 use crate::support::{App, Gateway, run, try_run, world};
 
 fn public_key(gateway: &Gateway, name: &str) -> String {
@@ -47,7 +46,7 @@ fn keys_can_be_uploaded_from_inside_the_pod() {
     let mut upload = Command::new(env!("CARGO_BIN_EXE_slipway"));
     upload.args(["upload-key", "bob"]).env("SLIPWAY_NAMESPACE", &gateway.namespace);
     try_run_with(&mut upload, &key).ok();
-    within(Duration::from_secs(2), "the key counts", || may_log_in(&gateway, "bob").then_some(()), String::new);
+    within(SECOND, "the key counts", || may_log_in(&gateway, "bob").then_some(()), String::new);
 }
 
 #[test]
@@ -128,7 +127,7 @@ fn app_creation_can_be_left_to_admins() {
 }
 
 #[test]
-fn a_key_added_or_removed_with_kubectl_counts_without_a_restart() {
+fn a_key_added_or_removed_with_kubectl_counts_within_a_second() {
     let gateway = Gateway::start();
     let key = public_key(&gateway, "carol");
     assert!(!may_log_in(&gateway, "carol"));
@@ -138,14 +137,9 @@ fn a_key_added_or_removed_with_kubectl_counts_without_a_restart() {
         gateway.namespace,
         key.trim()
     ));
-    within(Duration::from_secs(2), "carol may log in", || may_log_in(&gateway, "carol").then_some(()), String::new);
+    within(SECOND, "carol may log in", || may_log_in(&gateway, "carol").then_some(()), String::new);
     world::kubectl(&["delete", "configmap", "by-hand", "-n", &gateway.namespace]);
-    within(
-        Duration::from_secs(2),
-        "carol may not log in",
-        || (!may_log_in(&gateway, "carol")).then_some(()),
-        String::new,
-    );
+    within(SECOND, "carol may not log in", || (!may_log_in(&gateway, "carol")).then_some(()), String::new);
 }
 
 #[test]

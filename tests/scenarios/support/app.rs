@@ -138,6 +138,16 @@ impl App {
         lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
     }
 
+    /// Watches who holds the app's deploy lock, a line each: `holder=` and the gateway. To ask again and again would take
+    /// longer than what some scenarios measure.
+    pub fn watch_lock(&self) -> Running {
+        let columns = "jsonpath=holder={.spec.holderIdentity}{\"\\n\"}";
+        let lease = ["get", "lease", "slipway-deploy", "-n", &self.name, "--watch", "-o", columns];
+        let watch = Running::start(Command::new("kubectl").args(lease));
+        watch.until("holder=");
+        watch
+    }
+
     /// What the app answers through its Service, once it answers anything.
     pub fn page(&self) -> String {
         let service = self.object("service", &self.name).expect("the app's Service");

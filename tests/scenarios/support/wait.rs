@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// What is promised to take no longer.
+pub const SECOND: Duration = Duration::from_secs(1);
+
 /// Waits until `condition` holds, for as long as a loaded machine may need.
 #[track_caller]
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
