@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("release", &["domain", "testing"]),
     ("deploy", &["apps", "build", "chart", "domain", "git", "keys", "registry", "release", "telemetry"]),
     ("api", &["deploy", "domain", "release", "telemetry"]),
-    ("ssh", &["apps", "deploy", "domain", "git", "keys", "telemetry"]),
+    ("ssh", &["apps", "deploy", "domain", "git", "keys", "release", "telemetry"]),
     (
         "serve",
         &[

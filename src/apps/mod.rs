@@ -4,4 +4,4 @@ mod error;
 mod namespace;
 
 pub use error::AppsError;
-pub use namespace::{Claim, Ownership, claim, ownership};
+pub use namespace::{App, Claim, Ownership, claim, list, ownership};

@@ -3,8 +3,9 @@
 //! A namespace is slipway's only if its label names the app and its annotation names the owner.
 //! Everything else that exists is foreign and stays untouched, slipway's own namespace included.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::{ListParams, ObjectMeta, PartialObjectMeta, PostParams};
 use kube::{Api, Client};
 
 use super::error::AppsError;
@@ -41,8 +42,37 @@ pub async fn ownership(client: &Client, app: &AppName) -> Result<Ownership, Apps
     match Api::<Namespace>::all(client.clone()).get_opt(app.as_str()).await? {
         None => Ok(Ownership::Unknown),
         Some(namespace) if is_being_deleted(&namespace) => Err(AppsError::BeingDeleted(app.clone())),
-        Some(namespace) => Ok(owner(&namespace, app).map_or(Ownership::Foreign, Ownership::Owned)),
+        Some(namespace) => Ok(owner(&namespace.metadata, app).map_or(Ownership::Foreign, Ownership::Owned)),
     }
+}
+
+/// An app that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// The user who created it.
+    pub owner: UserName,
+    /// When that was.
+    pub created: Option<Timestamp>,
+}
+
+/// All apps, by name. Those that are being deleted are not among them.
+///
+/// # Errors
+/// [`AppsError`].
+pub async fn list(client: &Client) -> Result<Vec<App>, AppsError> {
+    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
+    let list = namespaces.list(&ListParams::default().labels(labels::APP)).await?;
+    let mut apps: Vec<_> = list.items.iter().filter_map(|namespace| app(&namespace.metadata)).collect();
+    apps.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(apps)
+}
+
+fn app(metadata: &ObjectMeta) -> Option<App> {
+    let name: AppName = metadata.name.as_deref()?.parse().ok()?;
+    let owner = owner(metadata, &name).filter(|_| metadata.deletion_timestamp.is_none())?;
+    Some(App { name, owner, created: metadata.creation_timestamp.as_ref().map(|time| time.0) })
 }
 
 /// Makes the app's namespace, if the claimant `creates` the app. If it is there already, its owner may proceed, and so
@@ -99,8 +129,7 @@ fn is_being_deleted(namespace: &Namespace) -> bool {
 }
 
 /// The owner that slipway wrote, if slipway made the namespace for this very app.
-fn owner(namespace: &Namespace, app: &AppName) -> Option<UserName> {
-    let metadata = &namespace.metadata;
+fn owner(metadata: &ObjectMeta, app: &AppName) -> Option<UserName> {
     let label = metadata.labels.as_ref()?.get(labels::APP)?;
     let owner = metadata.annotations.as_ref()?.get(labels::OWNER)?;
     if label == app.as_str() { owner.parse().ok() } else { None }
@@ -136,22 +165,33 @@ mod tests {
     #[test]
     fn a_namespace_that_slipway_made_names_its_owner() {
         let (app, user, namespace) = made();
-        assert_eq!(owner(&namespace, &app), Some(user));
+        assert_eq!(owner(&namespace.metadata, &app), Some(user));
         assert!(!is_being_deleted(&namespace));
+    }
+
+    #[test]
+    fn an_app_is_listed_until_its_namespace_is_being_deleted() {
+        let (name, owner, namespace) = made();
+        assert_eq!(app(&namespace.metadata), Some(App { name, owner, created: None }));
+        let mut going = namespace.metadata.clone();
+        going.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(app(&going), None);
+        let foreign = ObjectMeta { name: Some("other".into()), ..namespace.metadata };
+        assert_eq!(app(&foreign), None);
     }
 
     #[test]
     fn a_namespace_without_the_exact_marks_is_foreign() {
         let (app, _, namespace) = made();
-        assert_eq!(owner(&namespace, &"other".parse().unwrap()), None);
+        assert_eq!(owner(&namespace.metadata, &"other".parse().unwrap()), None);
         let mut unlabelled = namespace.clone();
         unlabelled.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), "slipway".to_owned())].into());
-        assert_eq!(owner(&unlabelled, &app), None);
+        assert_eq!(owner(&unlabelled.metadata, &app), None);
         for name in ["", "-x", "a b"] {
             let mut unowned = namespace.clone();
             unowned.metadata.annotations = Some([(labels::OWNER.to_owned(), name.to_owned())].into());
-            assert_eq!(owner(&unowned, &app), None, "{name:?}");
+            assert_eq!(owner(&unowned.metadata, &app), None, "{name:?}");
         }
-        assert_eq!(owner(&Namespace::default(), &app), None);
+        assert_eq!(owner(&ObjectMeta::default(), &app), None);
     }
 }

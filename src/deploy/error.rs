@@ -26,6 +26,9 @@ pub enum DeployError {
     /// A first push that deploys nothing.
     #[error("there is no app {0} yet: the push that creates it has to bring a branch")]
     NothingToCreate(AppName),
+    /// There is nothing that could be deployed again.
+    #[error("{0} has no deploy branch here yet: push to it first")]
+    NoBranch(AppName),
     /// The tree has nothing that could be built.
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),

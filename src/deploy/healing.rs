@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use crate::domain::{AppName, Progress};
 use crate::release::lock::{self, LockNote};
-use crate::release::{self, Aftermath, Healed};
+use crate::release::{self, Aftermath, Healed, ReleaseError};
 
 use super::{DeployError, Deployer};
 
@@ -58,9 +58,16 @@ impl Deployer {
         }
     }
 
+    /// Has an app healed later if the failure of its release left something to undo.
+    pub(super) fn heal_what_is_left(self: &Arc<Self>, app: &AppName, error: &ReleaseError) {
+        if error.is_unfinished() {
+            self.heal_later(app.clone());
+        }
+    }
+
     /// Heals an app whose deploy lost the cluster on the way, as soon as the cluster is back; until then its release
     /// is neither live nor undone. A push that comes first does the same.
-    pub(super) fn heal_later(self: &Arc<Self>, app: AppName) {
+    fn heal_later(self: &Arc<Self>, app: AppName) {
         tokio::spawn(Arc::clone(self).heal_patiently(app).in_current_span());
     }
 

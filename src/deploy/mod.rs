@@ -8,6 +8,7 @@ mod healing;
 mod options;
 mod pipeline;
 mod preflight;
+mod rollback;
 mod settle;
 
 use std::net::SocketAddr;
@@ -22,13 +23,14 @@ use tracing::Instrument;
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
-use crate::git::{self, HookRequest, RefPlan, RepoFacts};
+use crate::git::{self, HookRequest, RefPlan, RefUpdate, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
 use crate::release::lock::{AppLock, Gateway};
 
 pub use error::DeployError;
-use options::PushOptions;
+pub use options::DeployOptions;
+pub use rollback::Rollback;
 
 /// What an operator decides about deploys.
 #[derive(Debug, Clone)]
@@ -75,11 +77,40 @@ pub struct IncomingPush<'a> {
     pub remote: SocketAddr,
 }
 
+/// The wish to deploy once more what was pushed last.
+pub struct Redeploy<'a> {
+    /// The right to push to the app.
+    pub grant: &'a PushGrant,
+    /// The app's repository.
+    pub repository: &'a Path,
+    /// How it is to be done.
+    pub options: DeployOptions,
+    /// The client's address.
+    pub remote: SocketAddr,
+}
+
 /// What a push asks for, and what was decided on it.
 struct Judged {
-    options: PushOptions,
+    options: DeployOptions,
     facts: RepoFacts,
     plan: RefPlan,
+}
+
+/// One deploy: what, by whose right, and how.
+struct Order<'a> {
+    grant: &'a PushGrant,
+    pushed: PushedCommit,
+    options: DeployOptions,
+    basis: Basis<'a>,
+    remote: SocketAddr,
+}
+
+/// What a deploy was decided on before the app was locked. It has to hold afterwards as well.
+enum Basis<'a> {
+    /// A push that is to move refs.
+    Push(&'a [RefUpdate], &'a RepoFacts, &'a RefPlan),
+    /// The deploy branch is where it is.
+    Branch,
 }
 
 /// A push that was let through, until git has moved its refs.
@@ -120,11 +151,29 @@ impl Deployer {
         let Some((branch, commit)) = judged.plan.deploy.clone() else { return Ok(None) };
         let pushed =
             PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
-        let span = tracing::info_span!(
-            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
-            user = %pushed.pusher, remote = %push.remote
-        );
-        self.logged(push, pushed, judged, progress, cancel).instrument(span).await.map(Some)
+        let Judged { options, facts, plan } = judged;
+        let basis = Basis::Push(&push.request.updates, &facts, &plan);
+        let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote };
+        self.logged(order, progress, cancel).await.map(Some)
+    }
+
+    /// Deploys the deploy branch's commit again. What is returned holds the app's lock, as with a push.
+    ///
+    /// # Errors
+    /// As [`Deployer::push`], and [`DeployError::NoBranch`].
+    pub async fn redeploy(
+        self: &Arc<Self>,
+        redeploy: &Redeploy<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        let Redeploy { grant, repository, options, remote } = *redeploy;
+        let objects = ObjectStore { repository: repository.to_path_buf(), quarantine: None };
+        let found = git::deploy_head(&objects).await?;
+        let (branch, commit) = found.ok_or_else(|| DeployError::NoBranch(grant.app().clone()))?;
+        let pushed = PushedCommit { app: grant.app().clone(), commit, branch, pusher: grant.user().clone(), objects };
+        let order = Order { grant, pushed, options, basis: Basis::Branch, remote };
+        self.logged(order, progress, cancel).await
     }
 
     /// What the push asks for, and what becomes of its refs.
@@ -134,7 +183,7 @@ impl Deployer {
         objects: &ObjectStore,
         cancel: &Cancel,
     ) -> Result<Judged, DeployError> {
-        let options = PushOptions::parse(&push.request.options)?;
+        let options = DeployOptions::parse(&push.request.options)?;
         let facts = cancel.unless_cancelled(git::facts(objects, &push.request.updates)).await??;
         let plan = git::plan(&push.request.updates, &facts, self.settings.deny_force)?;
         // The claim of the name is part of the deploy: what is not claimed must not be written to.
@@ -147,15 +196,27 @@ impl Deployer {
     /// The deploy with its first and last log line.
     async fn logged(
         self: &Arc<Self>,
-        push: &IncomingPush<'_>,
-        pushed: PushedCommit,
-        judged: Judged,
+        order: Order<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        let pushed = &order.pushed;
+        let span = tracing::info_span!(
+            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
+            user = %pushed.pusher, remote = %order.remote
+        );
+        self.timed(order, progress, cancel).instrument(span).await
+    }
+
+    async fn timed(
+        self: &Arc<Self>,
+        order: Order<'_>,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
         let began = tokio::time::Instant::now();
-        tracing::info!(branch = %pushed.branch, "deploy begins");
-        let result = Box::pin(self.deploy(push, pushed, judged, progress, cancel)).await;
+        tracing::info!(branch = %order.pushed.branch, "deploy begins");
+        let result = Box::pin(self.deploy(order, progress, cancel)).await;
         let seconds = began.elapsed().as_secs_f64();
         match &result {
             Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),

@@ -1,18 +1,22 @@
-//! What `git push -o` may say. Pure.
+//! What may be said of a deploy: with `git push -o`, or as flags of a command. Pure.
 
-/// The push options that slipway knows.
+use crate::release::OnFailure;
+
+/// How a deploy is to be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PushOptions {
-    /// `wait`: wait for a running deploy of the app instead of failing at once.
+pub struct DeployOptions {
+    /// Wait for a running deploy of the app instead of failing at once.
     pub wait: bool,
+    /// If it fails, keep what it left instead of bringing back what ran before.
+    pub no_rollback: bool,
 }
 
 /// An option that nobody knows, refused so that a misspelt one is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown push option {0:?}: there is only -o wait")]
+#[error("unknown push option {0:?}: there are -o wait and -o no-rollback")]
 pub struct UnknownOption(String);
 
-impl PushOptions {
+impl DeployOptions {
     /// Reads the options of one push.
     ///
     /// # Errors
@@ -22,10 +26,15 @@ impl PushOptions {
         for option in options {
             match option.as_str() {
                 "wait" => known.wait = true,
+                "no-rollback" => known.no_rollback = true,
                 unknown => return Err(UnknownOption(unknown.to_owned())),
             }
         }
         Ok(known)
+    }
+
+    pub(super) fn on_failure(self) -> OnFailure {
+        if self.no_rollback { OnFailure::Keep } else { OnFailure::Undo }
     }
 }
 
@@ -35,10 +44,11 @@ mod tests {
 
     #[test]
     fn an_option_is_known_to_the_letter() {
-        assert_eq!(PushOptions::parse(&[]), Ok(PushOptions { wait: false }));
-        assert_eq!(PushOptions::parse(&["wait".into()]), Ok(PushOptions { wait: true }));
+        assert_eq!(DeployOptions::parse(&[]), Ok(DeployOptions::default()));
+        let all = DeployOptions { wait: true, no_rollback: true };
+        assert_eq!(DeployOptions::parse(&["wait".into(), "no-rollback".into()]), Ok(all));
         for unknown in ["", "Wait", "wait\n", "wait=1", "dry"] {
-            assert_eq!(PushOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
+            assert_eq!(DeployOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
         }
     }
 }

@@ -11,14 +11,15 @@ use crate::build::plan::ignore_files;
 use crate::build::{self, BuildPlan, LocalImage};
 use crate::chart::{self, Values};
 use crate::domain::{
-    BuiltImage, Cancel, Cancelled, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Revision,
+    AppName, BuiltImage, Cancel, Cancelled, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
+    Revision,
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
 use crate::release::{self, ReleaseRequest, Released};
 
 use super::preflight::Cleared;
-use super::{DeployError, Deployed, Deployer, IncomingPush, Judged};
+use super::{Basis, DeployError, Deployed, Deployer, Order};
 
 /// The largest Dockerfile and ignore file that are read, in bytes.
 const SMALL_FILE: u64 = 1 << 20;
@@ -28,19 +29,18 @@ impl Deployer {
     /// undoes it; from then on it finishes.
     pub(super) async fn deploy(
         self: &Arc<Self>,
-        push: &IncomingPush<'_>,
-        pushed: PushedCommit,
-        judged: Judged,
+        order: Order<'_>,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
         let began = Instant::now();
-        progress
-            .stage(format!("Receiving {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher))
-            .await;
+        let pushed = &order.pushed;
+        let doing = if matches!(order.basis, Basis::Branch) { "Redeploying" } else { "Receiving" };
+        let title = format!("{doing} {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher);
+        progress.stage(title).await;
         let before_apply = async {
-            let cleared = self.preflight(push, &pushed, &judged, progress).await?;
-            let prepared = cleared.lock.guard(Box::pin(self.prepare(&pushed, &cleared, progress))).await??;
+            let cleared = self.preflight(&order, progress).await?;
+            let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
             Ok::<_, DeployError>((cleared, prepared))
         };
         let (cleared, prepared) = tokio::select! {
@@ -58,15 +58,13 @@ impl Deployer {
             digest,
             revision,
             timeout: self.settings.rollout_timeout,
+            on_failure: order.options.on_failure(),
         };
         let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await;
-        let released = released.inspect_err(|error| {
-            if error.is_unfinished() {
-                self.heal_later(pushed.app.clone());
-            }
-        })?;
-        self.announce(&pushed, &released, began.elapsed(), progress).await;
-        Ok(Deployed { lock: cleared.lock, branch: pushed.branch, commit: pushed.commit, revision })
+        let released = released.inspect_err(|error| self.heal_what_is_left(&pushed.app, error))?;
+        self.announce(&pushed.app, &released, began.elapsed(), progress).await;
+        let PushedCommit { branch, commit, .. } = order.pushed;
+        Ok(Deployed { lock: cleared.lock, branch, commit, revision })
     }
 
     /// Everything between the preflight and the first change in the cluster.
@@ -138,11 +136,12 @@ impl Deployer {
         }
     }
 
-    async fn announce(&self, pushed: &PushedCommit, released: &Released, took: Duration, progress: &Progress) {
+    /// The last lines of a deploy that went well.
+    pub(super) async fn announce(&self, app: &AppName, released: &Released, took: Duration, progress: &Progress) {
         let seconds = took.as_secs_f64();
         progress.finished(format!("Application deployed: Released {} in {seconds:.1} s", released.revision)).await;
         let cluster_ip = released.cluster_ip.as_deref().unwrap_or("none");
-        let url = self.settings.app_url.replace("{app}", pushed.app.as_str()).replace("{cluster_ip}", cluster_ip);
+        let url = self.settings.app_url.replace("{app}", app.as_str()).replace("{cluster_ip}", cluster_ip);
         progress.line(url).await;
     }
 }

@@ -14,6 +14,8 @@ pub const KEYS: &str = "slipway.dev/keys";
 pub const COMMIT: &str = "slipway.dev/commit";
 /// On release records: who pushed.
 pub const PUSHER: &str = "slipway.dev/pusher";
+/// On release records: when the deploy was over, RFC 3339.
+pub const FINISHED: &str = "slipway.dev/finished";
 /// On a release record: the branch that git could not move to the commit, although the release is live.
 pub const UNMOVED: &str = "slipway.dev/unmoved-branch";
 /// On release records and the deploy Lease: the slipway process that wrote them.

@@ -7,8 +7,10 @@ pub mod handoff;
 pub mod labels;
 pub mod names;
 pub mod progress;
+pub mod revision;
 
 pub use cancel::{Cancel, Cancelled};
 pub use handoff::{BuiltImage, Manifest, ObjectStore, PublishedImage, PushedCommit, Quarantine, RenderedChart};
-pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, Revision, UserName};
+pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, UserName};
 pub use progress::{Event, Progress};
+pub use revision::{NotARevision, Revision};

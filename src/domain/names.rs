@@ -224,24 +224,6 @@ impl fmt::Display for ImageRef {
     }
 }
 
-/// The number of a release, counted from 1 in each app; Helm calls it the revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Revision(pub u32);
-
-impl Revision {
-    /// The number after this one.
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v{}", self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

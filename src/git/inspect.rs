@@ -49,6 +49,15 @@ pub async fn facts_now(store: &ObjectStore, facts: RepoFacts) -> Result<RepoFact
     Ok(RepoFacts { refs, head, unborn, ..facts })
 }
 
+/// The deploy branch and its commit, once there is one.
+///
+/// # Errors
+/// When git fails.
+pub async fn deploy_head(store: &ObjectStore) -> Result<Option<(BranchName, CommitSha)>, GitError> {
+    let (mut refs, target) = tokio::try_join!(refs(store), head_target(store))?;
+    Ok(target.and_then(|branch| refs.remove(&branch.to_ref()).map(|commit| (branch, commit))))
+}
+
 /// The branch that HEAD names: as one that exists, or as one that does not.
 fn deploy_branch(
     target: Option<BranchName>,

@@ -86,6 +86,46 @@ pub enum ReleaseError {
         /// Why.
         source: DecodeError,
     },
+    /// There is no record of that number.
+    #[error("{app} has no {revision}; `releases {app}` lists what there is")]
+    NoSuchRevision {
+        /// The app.
+        app: AppName,
+        /// The revision.
+        revision: Revision,
+    },
+    /// Nothing was ever deployed, or it was uninstalled.
+    #[error("nothing of {0} is deployed")]
+    NothingServes(AppName),
+    /// There is nothing to compare with, or to go back to.
+    #[error("nothing else of {app} served before {revision}")]
+    NothingBefore {
+        /// The app.
+        app: AppName,
+        /// The revision.
+        revision: Revision,
+    },
+    /// A revision that never went live.
+    #[error("{revision} of {app} is {status}; only what served can be gone back to")]
+    NeverServed {
+        /// The app.
+        app: AppName,
+        /// The revision.
+        revision: Revision,
+        /// Its status.
+        status: &'static str,
+    },
+    /// There is nothing to go back to.
+    #[error("{revision} is what {app} runs now")]
+    ServesAlready {
+        /// The app.
+        app: AppName,
+        /// The revision.
+        revision: Revision,
+    },
+    /// YAML cannot say an object.
+    #[error("an object cannot be written as YAML")]
+    Unprintable(#[source] Source),
     /// A recorded manifest does not parse.
     #[error("the manifest recorded for {revision} cannot be read")]
     Manifest {
@@ -129,6 +169,11 @@ impl ReleaseError {
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Failed { aftermath, .. } => aftermath.is_unfinished(),
+            Self::NoSuchRevision { .. }
+            | Self::NothingServes(_)
+            | Self::NothingBefore { .. }
+            | Self::NeverServed { .. }
+            | Self::ServesAlready { .. } => false,
             _ => true,
         }
     }
@@ -165,6 +210,9 @@ pub enum Aftermath {
         /// Why.
         why: Box<ReleaseError>,
     },
+    /// Nothing: that was asked for.
+    #[error("what it left was kept, as you asked")]
+    Kept,
     /// There was nothing before; its objects are gone.
     #[error("its objects were removed")]
     Removed,

@@ -12,8 +12,8 @@ use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
 use super::lock::{self, AppLock, Gateway, HeldBy};
 use super::past::Past;
-use super::upgrade::Scope;
-use super::{history, rollback};
+use super::perform::Scope;
+use super::{history, undo};
 use crate::domain::{AppName, Progress, Revision, labels};
 
 /// How many apps are looked at concurrently.
@@ -81,6 +81,6 @@ pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Resul
     progress.line(format!("{revision} was interrupted; undoing it")).await;
     let scope = Scope { client, lock, progress, timeout: TIMEOUT };
     let catalog = Catalog::new(client, lock.app());
-    let outcome = rollback::undo(&scope, catalog, &past, revision, "Interrupted: its gateway ended").await;
+    let outcome = undo::undo(&scope, catalog, &past, revision, "Interrupted: its gateway ended").await;
     Ok(Some(Healed { revision, outcome }))
 }

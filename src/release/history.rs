@@ -23,6 +23,8 @@ const KEY: &str = "release";
 const LIMIT: usize = 1_048_576 - 16_384;
 /// Labels that Helm writes itself; any other belongs to the user and goes along with a rollback.
 const SYSTEM: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
+/// Annotations that say what a revision is.
+const KEPT: [&str; 4] = [labels::COMMIT, labels::PUSHER, labels::DIGEST, labels::FINISHED];
 /// How often a record is read again that someone else wrote in the meantime.
 const RACES: usize = 3;
 
@@ -79,7 +81,10 @@ pub async fn next_revision(client: &Client, app: &AppName) -> Result<Revision, R
 
 /// Reads one record.
 pub(super) async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<(Record, Tags), ReleaseError> {
-    let secret = get(&secrets(client, app), app, revision).await?;
+    let secret = get(&secrets(client, app), app, revision).await.map_err(|error| match error.is_not_found() {
+        true => ReleaseError::NoSuchRevision { app: app.clone(), revision },
+        false => error.into(),
+    })?;
     Ok((decode(&secret, revision)?, tags(&secret)))
 }
 
@@ -139,6 +144,9 @@ async fn close_once(
 ) -> Result<(), ReleaseError> {
     let mut secret = get(secrets, lock.app(), revision).await?;
     let mut record = decode(&secret, revision)?;
+    if record.info.status.is_pending() && !status.is_pending() {
+        secret.annotations_mut().insert(labels::FINISHED.to_owned(), Timestamp::now().to_string());
+    }
     record.info.status = status;
     if let Some(description) = description {
         record.info.description = description.to_owned();
@@ -212,6 +220,8 @@ fn new_secret(lock: &AppLock, record: &Record, tags: &Tags, value: Vec<u8>) -> S
     let (mut labels, mut annotations) = (tags.labels.clone(), tags.annotations.clone());
     labels.extend(owned(&system));
     annotations.extend(owned(&own));
+    // what is repeated was finished; this is not
+    annotations.remove(labels::FINISHED);
     Secret {
         metadata: ObjectMeta {
             name: Some(secret_name(lock.app(), record.version)),
@@ -227,7 +237,7 @@ fn new_secret(lock: &AppLock, record: &Record, tags: &Tags, value: Vec<u8>) -> S
 
 fn tags(secret: &Secret) -> Tags {
     let user = |(key, _): &(&String, &String)| !SYSTEM.contains(&key.as_str());
-    let kept = |(key, _): &(&String, &String)| [labels::COMMIT, labels::PUSHER, labels::DIGEST].contains(&key.as_str());
+    let kept = |(key, _): &(&String, &String)| KEPT.contains(&key.as_str());
     let owned = |(key, value): (&String, &String)| (key.clone(), value.clone());
     Tags {
         labels: secret.labels().iter().filter(user).map(owned).collect(),

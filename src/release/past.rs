@@ -1,11 +1,12 @@
 //! What an app's records say was there before.
 
+use jiff::Timestamp;
 use kube::Client;
 
 use super::error::ReleaseError;
 use super::history::{self, RevisionSummary, Tags};
 use super::plan;
-use super::record::{Record, Status};
+use super::record::{Record, SERVER_SIDE, Status};
 use crate::domain::{AppName, Manifest, Revision};
 
 /// How many records are read for objects that may have been left behind.
@@ -74,7 +75,8 @@ impl Past {
 }
 
 impl Standing {
-    async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Self, ReleaseError> {
+    /// Reads a revision.
+    pub async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Self, ReleaseError> {
         let (record, tags) = history::read(client, app, revision).await?;
         let manifests = plan::parse(&record.manifest, revision)?;
         Ok(Self { record, tags, manifests })
@@ -84,11 +86,41 @@ impl Standing {
     pub fn revision(&self) -> Revision {
         self.record.version
     }
+
+    /// A pending record that repeats this one as `revision`.
+    pub fn repeated(&self, revision: Revision, description: String) -> Record {
+        let mut record = self.record.clone();
+        record.version = revision;
+        record.info.status = Status::PendingRollback;
+        record.info.last_deployed = Timestamp::now().to_string();
+        record.info.description = description;
+        // How the repeated one was applied is of no account: this one is on the server's side, as all of slipway's.
+        record.apply_method = Some(SERVER_SIDE.to_owned());
+        record
+    }
+
+    /// What served before this one and was another: a rollback repeats what it goes back to.
+    pub async fn before(
+        &self,
+        client: &Client,
+        app: &AppName,
+        revisions: &[RevisionSummary],
+    ) -> Result<Self, ReleaseError> {
+        let revision = self.revision();
+        let older = revisions.iter().rev().filter(|summary| summary.revision < revision);
+        for summary in older.filter(|summary| summary.status == Status::Superseded) {
+            let standing = Self::read(client, app, summary.revision).await?;
+            if standing.record.manifest != self.record.manifest {
+                return Ok(standing);
+            }
+        }
+        Err(ReleaseError::NothingBefore { app: app.clone(), revision })
+    }
 }
 
 /// The newest revision that serves. Where none is recorded as doing so, a rollback of Helm's has failed, which marks what
 /// ran before as superseded first: the newest of those then, unless the release was uninstalled since.
-fn standing(revisions: &[RevisionSummary]) -> Option<&RevisionSummary> {
+pub(super) fn standing(revisions: &[RevisionSummary]) -> Option<&RevisionSummary> {
     let newest_first = || revisions.iter().rev();
     let since_uninstalled =
         || newest_first().take_while(|summary| !matches!(summary.status, Status::Uninstalled | Status::Uninstalling));
@@ -104,6 +136,7 @@ fn later(revisions: &[RevisionSummary], serving: Option<Revision>) -> impl Itera
 
 #[cfg(test)]
 mod tests {
+    use super::super::record;
     use super::Status::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalled, Uninstalling};
     use super::*;
 
@@ -124,6 +157,18 @@ mod tests {
             let found = standing(&revisions).map(|summary| summary.revision.0);
             assert_eq!(found, expected, "{statuses:?}");
         }
+    }
+
+    #[test]
+    fn what_helm_3_applied_is_repeated_on_the_servers_side() {
+        let value: String = include_str!("fixtures/helm-3.17.2.b64").split_whitespace().collect();
+        let record = record::decode(value.as_bytes()).unwrap();
+        let before = record.clone();
+        let standing = Standing { record, tags: Tags::default(), manifests: Vec::new() };
+        let repeated = standing.repeated(Revision(7), "again".to_owned());
+        assert_eq!((before.apply_method.as_deref(), repeated.apply_method.as_deref()), (None, Some("ssa")));
+        assert_eq!((repeated.version, repeated.info.status), (Revision(7), Status::PendingRollback));
+        assert_eq!(repeated.manifest, before.manifest);
     }
 
     fn summary(number: u32, status: Status) -> RevisionSummary {

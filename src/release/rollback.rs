@@ -1,120 +1,96 @@
-//! Bringing back what ran before, as a new revision; or, where there was nothing, removing what was made.
+//! A rollback that somebody asked for: an earlier revision again, as a new one.
 
-use jiff::Timestamp;
+use std::time::Duration;
 
-use super::apply;
-use super::catalog::Catalog;
-use super::error::{Aftermath, ReleaseError};
-use super::history;
+use kube::Client;
+
+use super::error::ReleaseError;
+use super::lock::AppLock;
 use super::past::{Past, Standing};
-use super::plan;
-use super::record::{Record, SERVER_SIDE, Status};
-use super::upgrade::{Scope, failure, go_live, supersede};
-use crate::domain::Revision;
+use super::perform::{Draft, OnFailure, Released, Scope, perform};
+use super::record::Status;
+use crate::domain::{AppName, Progress, Revision, UserName, labels};
 
-/// Undoes `failed`, which is recorded as pending and whose objects are among those of `past`; `description` says in
-/// its record why.
-pub(super) async fn undo(
-    scope: &Scope<'_>,
-    mut catalog: Catalog,
-    past: &Past,
-    failed: Revision,
-    description: &str,
-) -> Aftermath {
-    let Some(standing) = &past.deployed else {
-        return match remove(scope, &mut catalog, past, failed, description).await {
-            Ok(()) => Aftermath::Removed,
-            Err(error) => Aftermath::NotRemoved(Box::new(logged(scope, failed, error))),
-        };
+/// What is to be rolled back to.
+#[derive(Debug, Clone)]
+pub struct RollbackRequest {
+    /// The revision; by default what served before the newest one.
+    pub to: Option<Revision>,
+    /// Who asks.
+    pub by: UserName,
+    /// How long the pods may take to become ready.
+    pub timeout: Duration,
+    /// What is done if it fails.
+    pub on_failure: OnFailure,
+}
+
+/// What a rollback came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledBack {
+    /// What is live now.
+    pub released: Released,
+    /// The revision that it repeats.
+    pub to: Revision,
+    /// The commit of that, where slipway deployed it.
+    pub commit: Option<String>,
+}
+
+/// Deploys an earlier revision again: its objects, with its image and its configuration, as a new revision. It goes live
+/// as an [`super::upgrade`] does.
+///
+/// # Errors
+/// As those of an upgrade; and [`ReleaseError::NoSuchRevision`], [`ReleaseError::NothingBefore`],
+/// [`ReleaseError::NothingServes`], [`ReleaseError::NeverServed`], [`ReleaseError::ServesAlready`].
+pub async fn rollback(
+    client: &Client,
+    lock: &AppLock,
+    request: RollbackRequest,
+    progress: &Progress,
+) -> Result<RolledBack, ReleaseError> {
+    let app = lock.app();
+    let scope = Scope { client, lock, progress, timeout: request.timeout };
+    let past = Past::read(client, app).await?;
+    let target = target(client, app, &past, request.to).await?;
+    let revision = past.newest().map_or(Revision(1), |newest| newest.revision.next());
+    let (to, commit) = (target.revision(), target.tags.annotations.get(labels::COMMIT).cloned());
+    progress.stage(format!("Rolling back to {to}, as {revision}")).await;
+
+    let description = format!("Rollback to {to} by {}", request.by);
+    let mut tags = target.tags.clone();
+    tags.annotations.insert(labels::PUSHER.to_owned(), request.by.to_string());
+    let draft = Draft {
+        record: target.repeated(revision, description.clone()),
+        tags,
+        manifests: target.manifests,
+        what: description.clone(),
+        success: description,
+        on_failure: request.on_failure,
     };
-    let to = standing.revision();
-    scope.progress.stage(format!("Rolling back to {to}")).await;
-    match bring_back(scope, &mut catalog, past, standing, failed, description).await {
-        Ok(recorded) => Aftermath::RolledBack { to, recorded },
-        Err(error) => Aftermath::NotRolledBack { to, why: Box::new(logged(scope, failed, error)) },
-    }
+    let released = perform(&scope, past, draft).await?;
+    Ok(RolledBack { released, to, commit })
 }
 
-/// Repeats `standing` as the revision after `failed`. Its record is written before that of `failed` is closed, so that
-/// at every moment one of them is pending, and a gateway that dies here is followed by one that heals.
-async fn bring_back(
-    scope: &Scope<'_>,
-    catalog: &mut Catalog,
+/// What is gone back to. If the newest revision failed and was kept, that is what still counts as serving.
+async fn target(
+    client: &Client,
+    app: &AppName,
     past: &Past,
-    standing: &Standing,
-    failed: Revision,
-    description: &str,
-) -> Result<Revision, ReleaseError> {
-    let record = repeated(standing, failed.next());
-    let revision = record.version;
-    history::create(scope.client, scope.lock, &record, &standing.tags).await?;
-    close(scope, past, failed, description).await?;
-    match go_live(scope, catalog, &standing.manifests, &past.objects, &mut Vec::new()).await {
-        Ok(()) => {
-            history::close(scope.client, scope.lock, revision, Status::Deployed, None).await?;
-            supersede(scope, past, revision).await;
-            Ok(revision)
+    wanted: Option<Revision>,
+) -> Result<Standing, ReleaseError> {
+    let newest = past.newest().map(|newest| newest.revision);
+    let current = past.deployed.as_ref().filter(|serving| Some(serving.revision()) == newest);
+    let revision = match (wanted, current, &past.deployed) {
+        (None, Some(current), _) => return current.before(client, app, &past.revisions).await,
+        (None, None, Some(serving)) => serving.revision(),
+        (None, None, None) => return Err(ReleaseError::NothingServes(app.clone())),
+        (Some(wanted), Some(current), _) if current.revision() == wanted => {
+            return Err(ReleaseError::ServesAlready { app: app.clone(), revision: wanted });
         }
-        Err(error) => {
-            let why = failure(&record.info.description, &error);
-            history::close(scope.client, scope.lock, revision, Status::Failed, Some(&why)).await?;
-            Err(error)
-        }
-    }
-}
-
-/// Removes the objects of a first release. The namespace stays, and the record, which is closed last.
-async fn remove(
-    scope: &Scope<'_>,
-    catalog: &mut Catalog,
-    past: &Past,
-    failed: Revision,
-    description: &str,
-) -> Result<(), ReleaseError> {
-    let removed = apply::delete(scope.lock, catalog, &plan::prune(&past.objects, &[]), scope.progress).await;
-    close(scope, past, failed, description).await?;
-    removed
-}
-
-/// Closes the record of `failed`, and any that an earlier death left pending before it.
-async fn close(scope: &Scope<'_>, past: &Past, failed: Revision, description: &str) -> Result<(), ReleaseError> {
-    for revision in past.pending().filter(|revision| *revision != failed).chain([failed]) {
-        history::close(scope.client, scope.lock, revision, Status::Failed, Some(description)).await?;
-    }
-    Ok(())
-}
-
-fn repeated(standing: &Standing, revision: Revision) -> Record {
-    let mut record = standing.record.clone();
-    record.version = revision;
-    record.info.status = Status::PendingRollback;
-    record.info.last_deployed = Timestamp::now().to_string();
-    record.info.description = format!("Rollback to {}", standing.revision());
-    // How the repeated one was applied is of no account: this one is on the server's side, as all of slipway's.
-    record.apply_method = Some(SERVER_SIDE.to_owned());
-    record
-}
-
-fn logged(scope: &Scope<'_>, failed: Revision, error: ReleaseError) -> ReleaseError {
-    tracing::error!(app = %scope.lock.app(), %failed, %error, cause = ?error, "a failed release could not be undone");
-    error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::release::history::Tags;
-    use crate::release::record;
-
-    #[test]
-    fn what_helm_3_applied_is_repeated_on_the_servers_side() {
-        let value: String = include_str!("fixtures/helm-3.17.2.b64").split_whitespace().collect();
-        let record = record::decode(value.as_bytes()).unwrap();
-        let before = record.clone();
-        let standing = Standing { record, tags: Tags::default(), manifests: Vec::new() };
-        let repeated = repeated(&standing, Revision(7));
-        assert_eq!((before.apply_method.as_deref(), repeated.apply_method.as_deref()), (None, Some("ssa")));
-        assert_eq!((repeated.version, repeated.info.status), (Revision(7), Status::PendingRollback));
-        assert_eq!(repeated.manifest, before.manifest);
+        (Some(wanted), ..) => wanted,
+    };
+    let standing = Standing::read(client, app, revision).await?;
+    match standing.record.info.status {
+        Status::Deployed | Status::Superseded | Status::Uninstalled => Ok(standing),
+        status => Err(ReleaseError::NeverServed { app: app.clone(), revision, status: status.as_str() }),
     }
 }

@@ -1,6 +1,7 @@
 //! What a client may ask for: the exec line, parsed exactly. Nothing here reaches a shell.
 
-use crate::domain::{AppName, NameError, UserName};
+use super::verb::Verb;
+use crate::domain::{AppName, NameError};
 
 /// The longest exec line, in bytes.
 pub const MAX_LINE: usize = 4096;
@@ -14,15 +15,8 @@ pub enum Command {
     UploadPack(AppName),
     /// `git archive --remote`
     UploadArchive(AppName),
-    /// Registers the public keys that arrive on standard input.
-    UploadKey {
-        /// Whose keys they are.
-        user: UserName,
-        /// Whether that user becomes an admin.
-        admin: bool,
-    },
-    /// Lists the commands.
-    Help,
+    /// One of slipway's own.
+    Verb(Verb),
 }
 
 impl Command {
@@ -32,8 +26,7 @@ impl Command {
             Self::ReceivePack(_) => "receive-pack",
             Self::UploadPack(_) => "upload-pack",
             Self::UploadArchive(_) => "upload-archive",
-            Self::UploadKey { .. } => "upload-key",
-            Self::Help => "help",
+            Self::Verb(verb) => verb.name(),
         }
     }
 
@@ -41,7 +34,7 @@ impl Command {
     pub fn app(&self) -> Option<&AppName> {
         match self {
             Self::ReceivePack(app) | Self::UploadPack(app) | Self::UploadArchive(app) => Some(app),
-            Self::UploadKey { .. } | Self::Help => None,
+            Self::Verb(verb) => verb.app(),
         }
     }
 }
@@ -62,11 +55,22 @@ pub enum CommandError {
     #[error("unknown command {0:?}; `help` lists what there is")]
     Unknown(String),
     /// A known verb with the wrong arguments.
-    #[error("usage: {0}")]
-    Usage(&'static str),
+    #[error("{0}")]
+    Usage(String),
     /// A path or name that is not allowed.
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+impl CommandError {
+    /// Names what was asked for, but no more of it than a terminal line holds.
+    pub fn unknown(words: &[&str]) -> Self {
+        let mut asked: String = words.join(" ").chars().take(60).collect();
+        if asked.len() < words.join(" ").len() {
+            asked.push('…');
+        }
+        Self::Unknown(asked)
+    }
 }
 
 /// Reads an exec line.
@@ -79,9 +83,9 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
     match words.as_slice() {
         ["git", rest @ ..] => git(rest),
         [verb, arguments @ ..] if verb.starts_with("git-") => git_service(verb.trim_start_matches("git-"), arguments),
-        ["upload-key" | "gitreceive", ..] => upload_key(&words),
-        ["help"] => Ok(Command::Help),
-        _ => Err(unknown(&words)),
+        // what Deis called it
+        ["gitreceive", "upload-key", ..] => Verb::read(words.get(1..).unwrap_or_default()).map(Command::Verb),
+        words => Verb::read(words).map(Command::Verb),
     }
 }
 
@@ -101,7 +105,7 @@ fn split(line: &[u8]) -> Result<Vec<String>, CommandError> {
 fn git(words: &[&str]) -> Result<Command, CommandError> {
     match words {
         [verb, arguments @ ..] => git_service(verb, arguments),
-        [] => Err(unknown(&["git"])),
+        [] => Err(CommandError::unknown(&["git"])),
     }
 }
 
@@ -110,11 +114,11 @@ fn git_service(verb: &str, arguments: &[&str]) -> Result<Command, CommandError> 
         "receive-pack" => (Command::ReceivePack, "git-receive-pack APP"),
         "upload-pack" => (Command::UploadPack, "git-upload-pack APP"),
         "upload-archive" => (Command::UploadArchive, "git-upload-archive APP"),
-        _ => return Err(unknown(&["git", verb])),
+        _ => return Err(CommandError::unknown(&["git", verb])),
     };
     match arguments {
         [path] => Ok(service(app(path)?)),
-        _ => Err(CommandError::Usage(usage)),
+        _ => Err(CommandError::Usage(format!("usage: {usage}"))),
     }
 }
 
@@ -122,27 +126,6 @@ fn git_service(verb: &str, arguments: &[&str]) -> Result<Command, CommandError> 
 fn app(path: &str) -> Result<AppName, NameError> {
     let name = path.strip_prefix('/').unwrap_or(path);
     name.strip_suffix(".git").unwrap_or(name).parse()
-}
-
-fn upload_key(words: &[&str]) -> Result<Command, CommandError> {
-    let arguments = match words {
-        ["gitreceive", "upload-key", arguments @ ..] | ["upload-key", arguments @ ..] => arguments,
-        _ => return Err(unknown(words)),
-    };
-    match arguments {
-        [user] => Ok(Command::UploadKey { user: user.parse()?, admin: false }),
-        ["--admin", user] | [user, "--admin"] => Ok(Command::UploadKey { user: user.parse()?, admin: true }),
-        _ => Err(CommandError::Usage("upload-key NAME [--admin] < KEY.pub")),
-    }
-}
-
-/// Names what was asked for, but no more of it than a terminal line holds.
-fn unknown(words: &[&str]) -> CommandError {
-    let mut asked: String = words.join(" ").chars().take(60).collect();
-    if asked.len() < words.join(" ").len() {
-        asked.push('…');
-    }
-    CommandError::Unknown(asked)
 }
 
 #[cfg(test)]
@@ -168,9 +151,9 @@ mod tests {
 
     #[test]
     fn keys_are_uploaded_for_a_name() {
-        let bob: UserName = "bob".parse().unwrap();
-        let user = Command::UploadKey { user: bob.clone(), admin: false };
-        let admin = Command::UploadKey { user: bob, admin: true };
+        let bob: crate::domain::UserName = "bob".parse().unwrap();
+        let user = Command::Verb(Verb::UploadKey { user: bob.clone(), admin: false });
+        let admin = Command::Verb(Verb::UploadKey { user: bob, admin: true });
         assert_eq!(parse(b"upload-key bob"), Ok(user.clone()));
         assert_eq!(parse(b"gitreceive upload-key bob"), Ok(user));
         assert_eq!(parse(b"upload-key bob --admin"), Ok(admin.clone()));

@@ -16,6 +16,8 @@ pub mod invocation;
 pub mod server;
 pub mod session;
 pub mod startups;
+pub mod table;
+pub mod verb;
 pub mod writer;
 
 pub use commands::{FrontDoor, Occupancy};

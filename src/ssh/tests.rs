@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::command::Command;
 use super::server::{SshSettings, serve};
+use super::verb::Verb;
 use super::{Backend, Exit, Invocation, Request};
 use crate::keys::Identity;
 
@@ -53,7 +54,7 @@ impl Backend for Echo {
                 output.line("done").await;
                 Exit::OK
             }
-            Request::Exec(Ok(Command::UploadKey { .. })) => match input.read_to_end(1 << 20).await {
+            Request::Exec(Ok(Command::Verb(Verb::UploadKey { .. }))) => match input.read_to_end(1 << 20).await {
                 Ok(bytes) => {
                     output.stdout(bytes).await;
                     Exit::OK

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use russh::server::Msg;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,15 @@ impl Output {
     /// Writes a line to standard output.
     pub async fn line(&self, text: &str) {
         self.stdout(format!("{text}\n")).await;
+    }
+
+    /// Writes a value as JSON to standard output, for programs.
+    ///
+    /// # Errors
+    /// If the value is none that JSON can say.
+    pub async fn json(&self, value: &impl Serialize) -> Result<(), serde_json::Error> {
+        self.line(&serde_json::to_string_pretty(value)?).await;
+        Ok(())
     }
 
     /// Writes a failure to standard error, each line marked.

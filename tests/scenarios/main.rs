@@ -23,6 +23,8 @@ mod lock;
 mod push;
 mod refs;
 mod refusals;
+mod releases;
 mod render;
+mod rollback;
 mod rollout;
 mod serve;

@@ -8,9 +8,16 @@ const COMMANDS: &str = "\
 git push ssh://HOST/APP BRANCH   deploy an app; the first push creates it
 git clone ssh://HOST/APP         read an app's repository
 git archive --remote=…           read a tree of it
+apps                             list the apps you may see
+releases [APP]                   list an app's revisions, or the newest of each app
+releases:show APP [vN]           show a revision with its manifest
+diff APP [vA] [vB]               what differs between two revisions
+rollback APP [vN]                deploy an earlier revision again
+redeploy APP                     deploy the branch's commit again
 upload-key NAME < KEY.pub        add public keys for a user; admins for anyone
 upload-key NAME --admin          make a user an admin
 help                             this list
+apps, releases and releases:show take --format json; rollback and redeploy take --wait and --no-rollback.
 ";
 
 /// Lists the commands.

@@ -1,10 +1,13 @@
 //! What each command does: one file a verb.
 
+mod apps;
+mod deploys;
 mod exchange;
 mod fetch;
 mod help;
 mod occupancy;
 mod push;
+mod releases;
 mod upload_key;
 
 use std::net::SocketAddr;
@@ -17,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use super::command::{Command, CommandError};
 use super::input::Input;
 use super::invocation::{Backend, Exit, Invocation, Request};
+use super::verb::Verb;
 use super::writer::Output;
 use crate::apps::{AppsError, Ownership, ownership};
-use crate::deploy::Deployer;
+use crate::deploy::{DeployError, Deployer};
 use crate::domain::AppName;
 use crate::git::{GitError, Repositories, Service, ServiceSettings};
-use crate::keys::{AppCreation, Denied, Holder, Identity, KeyStore, KeysError, ParseError};
+use crate::keys::{AppCreation, Denied, Holder, Identity, KeyStore, KeysError, ParseError, read_grant};
+use crate::release::ReleaseError;
 
 pub use occupancy::Occupancy;
 
@@ -80,6 +85,12 @@ enum Refusal {
     InputLate,
     #[error(transparent)]
     Keys(#[from] KeysError),
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    #[error("the answer cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
 }
 
 impl Refusal {
@@ -122,7 +133,6 @@ impl FrontDoor {
         match request {
             Request::Shell => Ok(help::greet(&caller.identity, &streams.output).await),
             Request::Exec(command) => match command? {
-                Command::Help => Ok(help::list(&streams.output).await),
                 Command::ReceivePack(app) => Box::pin(push::run(self, caller, &app, protocol, streams)).await,
                 Command::UploadPack(app) => {
                     fetch::run(self, caller, &app, Service::UploadPack, protocol, streams).await
@@ -130,9 +140,36 @@ impl FrontDoor {
                 Command::UploadArchive(app) => {
                     fetch::run(self, caller, &app, Service::UploadArchive, protocol, streams).await
                 }
-                Command::UploadKey { user, admin } => upload_key::run(self, caller, &user, admin, streams).await,
+                Command::Verb(verb) => Box::pin(self.perform(caller, verb, streams)).await,
             },
         }
+    }
+
+    async fn perform(&self, caller: &Caller, verb: Verb, streams: Streams) -> Result<Exit, Refusal> {
+        let output = &streams.output;
+        match verb {
+            Verb::Apps { format } => apps::list(self, caller, format, output).await,
+            Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
+            Verb::Help => Ok(help::list(output).await),
+            Verb::Redeploy { app, deploy } => Box::pin(deploys::redeploy(self, caller, &app, deploy, streams)).await,
+            Verb::Releases { app: Some(app), limit, format } => {
+                releases::list(self, caller, &app, limit, format, output).await
+            }
+            Verb::Releases { app: None, format, .. } => releases::newest(self, caller, format, output).await,
+            Verb::ReleasesShow { app, revision, format } => {
+                releases::show(self, caller, &app, revision, format, output).await
+            }
+            Verb::Rollback { app, to, deploy } => {
+                Box::pin(deploys::rollback(self, caller, &app, to, deploy, streams)).await
+            }
+            Verb::UploadKey { user, admin } => upload_key::run(self, caller, &user, admin, streams).await,
+        }
+    }
+
+    /// The app, if the caller may read it.
+    async fn readable<'a>(&self, caller: &Caller, app: &'a AppName) -> Result<&'a AppName, Refusal> {
+        read_grant(&caller.identity, app, &self.holder(app).await?)?;
+        Ok(app)
     }
 
     /// Whom an app belongs to, in the words of the rules.

@@ -17,7 +17,7 @@ use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
 use crate::keys::{Holder, PushGrant, push_grant};
 
 /// How long a push waits for a repository that is just being set aside, packed or removed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(
     front: &FrontDoor,

@@ -1,0 +1,85 @@
+//! Going back to an earlier revision. Nothing is built, and no ref moves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::domain::{Cancel, Progress, Revision};
+use crate::keys::PushGrant;
+use crate::release::lock::LockNote;
+use crate::release::{self, RollbackRequest, RolledBack};
+
+use super::options::DeployOptions;
+use super::{DeployError, Deployer};
+
+/// The wish to go back.
+pub struct Rollback<'a> {
+    /// The right to push to the app.
+    pub grant: &'a PushGrant,
+    /// The revision; by default what served before the newest one.
+    pub to: Option<Revision>,
+    /// How it is to be done.
+    pub options: DeployOptions,
+    /// The client's address.
+    pub remote: SocketAddr,
+}
+
+impl Deployer {
+    /// Deploys an earlier revision again, as a new one.
+    ///
+    /// # Errors
+    /// `Display` is for the client.
+    pub async fn rollback(
+        self: &Arc<Self>,
+        rollback: &Rollback<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<RolledBack, DeployError> {
+        let (app, user) = (rollback.grant.app(), rollback.grant.user());
+        let span = tracing::info_span!(
+            "rollback", deploy_id = %uuid::Uuid::new_v4(), %app, %user, remote = %rollback.remote
+        );
+        let went = async {
+            let result = Box::pin(self.roll_back(rollback, progress, cancel)).await;
+            match &result {
+                Ok(back) => tracing::info!(revision = %back.released.revision, to = %back.to, "rolled back"),
+                Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "rollback refused or failed"),
+            }
+            result
+        };
+        went.instrument(span).await
+    }
+
+    async fn roll_back(
+        self: &Arc<Self>,
+        rollback: &Rollback<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<RolledBack, DeployError> {
+        let began = Instant::now();
+        let (app, user) = (rollback.grant.app(), rollback.grant.user());
+        let note = LockNote { user: Some(user.clone()), commit: None };
+        let locked = async {
+            let lock = self.lock(app, &note, rollback.options, progress).await?;
+            self.heal_first(&lock, progress).await?;
+            Ok::<_, DeployError>(lock)
+        };
+        let lock = cancel.unless_cancelled(Box::pin(locked)).await??;
+        cancel.commit()?;
+        let request = RollbackRequest {
+            to: rollback.to,
+            by: user.clone(),
+            timeout: self.settings.rollout_timeout,
+            on_failure: rollback.options.on_failure(),
+        };
+        let back = Box::pin(release::rollback(&self.cluster, &lock, request, progress)).await;
+        let back = back.inspect_err(|error| self.heal_what_is_left(app, error));
+        if let Ok(back) = &back {
+            self.announce(app, &back.released, began.elapsed(), progress).await;
+        }
+        lock.release().await;
+        Ok(back?)
+    }
+}

@@ -1,0 +1,142 @@
+//! What an app's history shows, over ssh and to helm.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::gateway::ADMIN;
+use crate::support::process::Output;
+use crate::support::{App, Gateway, run, try_run, world};
+
+/// `helm ARGUMENTS` in the app's namespace: what it printed.
+fn helm(app: &App, arguments: &[&str]) -> String {
+    run(Command::new("helm").args(arguments).args(["--namespace", &app.name])).stdout
+}
+
+fn ask(gateway: &Gateway, user: &str, line: &str) -> Output {
+    try_run(gateway.ssh(user).arg(line))
+}
+
+fn json(gateway: &Gateway, line: &str) -> Value {
+    serde_json::from_str(&ask(gateway, ADMIN, line).ok().stdout).unwrap()
+}
+
+#[test]
+fn an_apps_history_is_the_same_over_ssh_and_in_helm() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let first = app.head();
+    app.push(&gateway).ok();
+    app.write("index.html", "two");
+    let second = app.commit("second");
+    app.push(&gateway).ok();
+
+    let history = ask(&gateway, ADMIN, &format!("releases {}", app.name)).ok();
+    let lines: Vec<Vec<&str>> = history.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["REVISION", "STATUS", "COMMIT", "PUSHER", "AGE", "TOOK", "DESCRIPTION"]);
+    assert_eq!(lines[1][..4], ["v1", "superseded", &first[..7], ADMIN]);
+    assert_eq!(lines[2][..4], ["v2", "deployed", &second[..7], ADMIN]);
+    assert_eq!(lines.len(), 3);
+
+    let ours = json(&gateway, &format!("releases {} --format json", app.name));
+    let helms: Value = serde_json::from_str(&helm(&app, &["history", &app.name, "-o", "json"])).unwrap();
+    for (one, other) in ours.as_array().unwrap().iter().zip(helms.as_array().unwrap()) {
+        for (key, helms_key) in
+            [("revision", "revision"), ("status", "status"), ("description", "description"), ("chart", "chart")]
+        {
+            assert_eq!(one[key], other[helms_key], "{key}");
+        }
+        assert!(one["seconds"].as_f64().unwrap() > 0.0, "{one}");
+        assert!(one["image"].as_str().unwrap().starts_with("sha256:"), "{one}");
+    }
+    let limited = json(&gateway, &format!("releases {} --limit 1 --format json", app.name));
+    assert_eq!(limited.as_array().unwrap().len(), 1);
+    assert_eq!(limited[0]["revision"], 2);
+}
+
+#[test]
+fn what_helm_did_is_part_of_the_history() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    app.write("index.html", "two");
+    app.commit("second");
+    app.push(&gateway).ok();
+    helm(&app, &["rollback", &app.name, "1", "--wait"]);
+    app.shows("one");
+    let history = json(&gateway, &format!("releases {} --format json", app.name));
+    assert_eq!((&history[2]["status"], &history[2]["description"]), (&"deployed".into(), &"Rollback to 1".into()));
+    ask(&gateway, ADMIN, &format!("diff {} v1 v3", app.name)).ok().says("v1 and v3 are the same");
+}
+
+#[test]
+fn a_revision_shows_its_objects_and_two_show_their_difference() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    ask(&gateway, ADMIN, &format!("diff {}", app.name)).fails().says("nothing else of").says("served before v1");
+    let dockerfile = std::fs::read_to_string(app.path().join("Dockerfile")).unwrap();
+    app.write("Dockerfile", &dockerfile.replace("8080", "8081"));
+    let second = app.commit("another port");
+    app.push(&gateway).ok();
+
+    let shown = ask(&gateway, ADMIN, &format!("releases:show {}", app.name)).ok();
+    for text in ["revision     v2", "status       deployed", &second, "kind: Deployment", "containerPort: 8081"] {
+        assert!(shown.stdout.contains(text), "{text}\n{}", shown.stdout);
+    }
+    ask(&gateway, ADMIN, &format!("releases:show {} v1", app.name)).ok().says("containerPort: 8080");
+    let difference = ask(&gateway, ADMIN, &format!("diff {} v1 v2", app.name)).ok();
+    let name = &app.name;
+    for line in [&format!("--- deployment/{name} (v1)"), &format!("+++ deployment/{name} (v2)")] {
+        assert!(difference.stdout.contains(line), "{line}\n{}", difference.stdout);
+    }
+    assert!(
+        difference.stdout.lines().any(|line| line.starts_with('-') && line.contains("8080")),
+        "{}",
+        difference.stdout
+    );
+    ask(&gateway, ADMIN, &format!("releases:show {} v9", app.name)).fails().says("has no v9");
+    ask(&gateway, ADMIN, &format!("releases:show {} first", app.name)).fails().says("is not a revision");
+}
+
+#[test]
+fn only_those_apps_are_shown_that_one_may_see() {
+    let gateway = Gateway::start();
+    gateway.new_user("bob");
+    let (bobs, admins) = (App::web("bob's"), App::web("admin's"));
+    bobs.push_as(&gateway, "bob", &["main"]).ok();
+    admins.push(&gateway).ok();
+    let bob_sees = ask(&gateway, "bob", "apps").ok();
+    assert!(bob_sees.contains(&bobs.name) && !bob_sees.contains(&admins.name), "{bob_sees:?}");
+    ask(&gateway, ADMIN, "apps").ok().says(&bobs.name).says(&admins.name);
+    ask(&gateway, "bob", "releases").ok().says(&bobs.name).says("v1").never_says(&admins.name);
+    for verb in ["releases", "releases:show", "diff", "rollback", "redeploy"] {
+        let missing = ask(&gateway, "bob", &format!("{verb} no-such-app")).fails();
+        let foreign = ask(&gateway, "bob", &format!("{verb} {}", admins.name)).fails();
+        // it does not tell which apps there are
+        assert_eq!(foreign.stderr.replace(&admins.name, "no-such-app"), missing.stderr);
+    }
+    let listed = json(&gateway, "apps --format json");
+    assert!(listed.as_array().unwrap().iter().any(|app| app["app"] == bobs.name && app["owner"] == "bob"), "{listed}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_the_others_are_shown() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    app.write("index.html", "two");
+    app.commit("second");
+    app.push(&gateway).ok();
+    let broken = r#"{"data":{"release":"bm90IGEgcmVsZWFzZQ=="}}"#;
+    let secret = format!("sh.helm.release.v1.{}.v1", app.name);
+    world::kubectl(&["patch", "secret", &secret, "-n", &app.name, "-p", broken]);
+    let history = ask(&gateway, ADMIN, &format!("releases {}", app.name)).ok();
+    assert!(history.stdout.contains("the record of v1 cannot be read"), "{}", history.stdout);
+    assert!(history.stdout.contains("v2"), "{}", history.stdout);
+    ask(&gateway, ADMIN, &format!("releases:show {} v1", app.name)).fails().says("the record of v1 cannot be read");
+    ask(&gateway, ADMIN, &format!("rollback {} v1", app.name)).fails().says("the record of v1 cannot be read");
+    app.write("index.html", "three");
+    app.commit("third");
+    app.push(&gateway).ok().says("Released v3");
+}
