@@ -159,10 +159,11 @@ impl App {
         })
     }
 
-    /// Waits until the app answers with this page: a Service may lead to an old pod for a moment longer.
+    /// Waits until the app answers with this page: a Service may lead to an old pod for a moment longer, or to whoever
+    /// got that pod's address since.
     #[track_caller]
     pub fn shows(&self, page: &str) {
-        eventually(&format!("the page {page:?}"), || (self.page() == page).then_some(()));
+        eventually(&format!("the page {page:?}"), || (self.page().trim() == page).then_some(()));
     }
 
     /// What the gateway's repository has at a ref.
