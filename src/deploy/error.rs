@@ -62,6 +62,11 @@ pub enum DeployError {
     /// The cluster refused the release, or it did not become ready.
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    /// That was all that was asked for.
+    #[error(
+        "dry run: nothing was deployed or stored. git calls the push declined, since a branch moves only with what is live"
+    )]
+    DryRun,
     /// The client has gone, or slipway is shutting down.
     #[error("cancelled; nothing was deployed")]
     Cancelled(#[from] Cancelled),

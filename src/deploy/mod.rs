@@ -3,6 +3,7 @@
 //! [`Deployer::push`] decides inside git's pre-receive hook; [`Deployer::settle`] follows once git has
 //! moved the ref, or failed to.
 
+mod dry_run;
 mod error;
 mod healing;
 mod options;
@@ -148,7 +149,10 @@ impl Deployer {
         for note in &judged.plan.notes {
             progress.line(note.as_str()).await;
         }
-        let Some((branch, commit)) = judged.plan.deploy.clone() else { return Ok(None) };
+        let Some((branch, commit)) = judged.plan.deploy.clone() else {
+            // What deploys nothing would be stored: not in a dry run.
+            return if judged.options.dry_run { Err(DeployError::DryRun) } else { Ok(None) };
+        };
         let pushed =
             PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
         let Judged { options, facts, plan } = judged;

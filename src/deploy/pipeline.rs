@@ -18,7 +18,7 @@ use crate::git::{self, TreeLimits};
 use crate::registry;
 use crate::release::{self, ReleaseRequest, Released};
 
-use super::preflight::Cleared;
+use super::preflight::{Cleared, Tree};
 use super::{Basis, DeployError, Deployed, Deployer, Order};
 
 /// The largest Dockerfile and ignore file that are read, in bytes.
@@ -38,6 +38,9 @@ impl Deployer {
         let doing = if matches!(order.basis, Basis::Branch) { "Redeploying" } else { "Receiving" };
         let title = format!("{doing} {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher);
         progress.stage(title).await;
+        if order.options.dry_run {
+            return self.dry_run(&order, progress, cancel).await;
+        }
         let before_apply = async {
             let cleared = self.preflight(&order, progress).await?;
             let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
@@ -80,7 +83,7 @@ impl Deployer {
         let values = Values {
             exposed_port: built.exposed_port,
             user: built.user,
-            ..self.values(pushed, &cleared.version, reference)
+            ..self.values(pushed, &cleared.tree.version, reference)
         };
         let chart = chart::render(&self.templates, &values)?;
         let manifest_text = chart::to_yaml(&chart)?;
@@ -95,16 +98,25 @@ impl Deployer {
         revision: Revision,
         progress: &Progress,
     ) -> Result<(BuiltImage, PublishedImage), DeployError> {
-        let PushedCommit { app, commit, objects, .. } = pushed;
-        let plan = self.build_plan(pushed, &cleared.dockerfile).await?;
-        let ignore = self.ignore_file(pushed, &cleared.dockerfile).await?;
-        let context = git::archive(objects, commit, TreeLimits::default()).await?;
-        let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
-        let local = LocalImage::new(&self.engine, &plan.tag);
+        let (built, local) = self.built(pushed, &cleared.tree, progress).await?;
         let docker = self.engine.client().await?;
-        let published = registry::publish(&docker, &self.registry, &built, app, revision, progress).await?;
+        let published = registry::publish(&docker, &self.registry, &built, &pushed.app, revision, progress).await?;
         local.discard().await;
         Ok((built, published))
+    }
+
+    /// The image, built, and its place in the Engine.
+    pub(super) async fn built(
+        &self,
+        pushed: &PushedCommit,
+        tree: &Tree,
+        progress: &Progress,
+    ) -> Result<(BuiltImage, LocalImage), DeployError> {
+        let plan = self.build_plan(pushed, &tree.dockerfile).await?;
+        let ignore = self.ignore_file(pushed, &tree.dockerfile).await?;
+        let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
+        let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
+        Ok((built, LocalImage::new(&self.engine, &plan.tag)))
     }
 
     /// The commit is a build argument only where the Dockerfile declares it: elsewhere the same tree at

@@ -18,7 +18,13 @@ use super::{Basis, DeployError, Deployer, Order};
 pub struct Cleared {
     /// Held from here on.
     pub lock: AppLock,
-    /// Path of the Dockerfile in the tree.
+    /// The pushed tree.
+    pub tree: Tree,
+}
+
+/// What is known of a pushed tree.
+pub struct Tree {
+    /// Path of the Dockerfile in it.
     pub dockerfile: String,
     /// `git describe`, or the short commit.
     pub version: String,
@@ -32,19 +38,34 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<Cleared, DeployError> {
         let Order { grant, pushed, options, .. } = order;
-        let dockerfile = find_dockerfile(&git::top_level(&pushed.objects, &pushed.commit).await?)?;
-        let version = git::describe(&pushed.objects, &pushed.commit).await;
-        let trial = chart::render(&self.templates, &self.trial_values(pushed, &version))?;
+        let tree = self.tree(pushed).await?;
+        let trial = chart::render(&self.templates, &self.trial_values(pushed, &tree.version))?;
         self.engine.ping().await?;
         self.registry.ping(&pushed.app).await?;
 
         apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
-        let note = LockNote { user: Some(pushed.pusher.clone()), commit: Some(pushed.commit.clone()) };
-        let lock = self.lock(&pushed.app, &note, *options, progress).await?;
+        let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
         self.heal_first(&lock, progress).await?;
         release::dry_run(&self.cluster, &pushed.app, &trial).await?;
-        Ok(Cleared { lock, dockerfile, version })
+        Ok(Cleared { lock, tree })
+    }
+
+    pub(super) async fn tree(&self, pushed: &PushedCommit) -> Result<Tree, DeployError> {
+        let dockerfile = find_dockerfile(&git::top_level(&pushed.objects, &pushed.commit).await?)?;
+        let version = git::describe(&pushed.objects, &pushed.commit).await;
+        Ok(Tree { dockerfile, version })
+    }
+
+    /// The app's lock for a push, which says whose and what it is.
+    pub(super) async fn lock_for(
+        &self,
+        pushed: &PushedCommit,
+        options: DeployOptions,
+        progress: &Progress,
+    ) -> Result<AppLock, DeployError> {
+        let note = LockNote { user: Some(pushed.pusher.clone()), commit: Some(pushed.commit.clone()) };
+        self.lock(&pushed.app, &note, options, progress).await
     }
 
     pub(super) async fn lock(
@@ -86,9 +107,14 @@ impl Deployer {
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,
     /// not with the image. The registry is the real one, which admission policies may ask for.
-    fn trial_values(&self, pushed: &PushedCommit, version: &str) -> Values {
+    pub(super) fn trial_values(&self, pushed: &PushedCommit, version: &str) -> Values {
         let repository = self.registry.pull_address().name(&pushed.app);
-        let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{}", "0".repeat(64)));
+        let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{}", no_digest()));
         self.values(pushed, version, placeholder)
     }
+}
+
+/// The digits of a digest that no image has.
+pub(super) fn no_digest() -> String {
+    "0".repeat(64)
 }

@@ -33,7 +33,7 @@ pub use conflict::FieldConflict;
 pub use error::{Aftermath, ReleaseError};
 pub use heal::{Healed, heal, interrupted};
 pub use history::{next_revision, note_unmoved};
-pub use overview::{Difference, ReleaseDetails, ReleaseInfo, diff, releases, show};
+pub use overview::{Difference, ReleaseDetails, ReleaseInfo, diff, preview, releases, show};
 pub use perform::{OnFailure, Released};
 pub use rollback::{RollbackRequest, RolledBack, rollback};
 pub use upgrade::{ReleaseRequest, upgrade};

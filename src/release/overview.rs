@@ -11,7 +11,7 @@ use super::error::ReleaseError;
 use super::history::{self, RevisionSummary, Tags};
 use super::past::{Standing, standing};
 use super::record::{Record, Status};
-use crate::domain::{AppName, Revision, labels};
+use crate::domain::{AppName, RenderedChart, Revision, labels};
 
 /// How many records are read concurrently.
 const READS: usize = 8;
@@ -136,6 +136,30 @@ pub async fn diff(
     let (old, new) = (from.revision(), to.revision());
     let text = compare::unified(&from.manifests, &to.manifests, (&old.to_string(), &new.to_string()))?;
     Ok(Difference { from: old, to: new, text })
+}
+
+/// What a release of `chart` would change, as a unified diff. Where the namespace `exists`, the API server is asked whether
+/// it would take the objects.
+///
+/// # Errors
+/// As [`super::dry_run`], and as [`show`].
+pub async fn preview(
+    client: &Client,
+    app: &AppName,
+    chart: &RenderedChart,
+    exists: bool,
+) -> Result<String, ReleaseError> {
+    if !exists {
+        return compare::unified(&[], &chart.manifests, ("nothing", "this push"));
+    }
+    super::dry_run(client, app, chart).await?;
+    let serving = match standing(&history::list(client, app).await?) {
+        Some(summary) => Some(Standing::read(client, app, summary.revision).await?),
+        None => None,
+    };
+    let name = serving.as_ref().map_or_else(|| "nothing".to_owned(), |standing| standing.revision().to_string());
+    let manifests = serving.map(|standing| standing.manifests).unwrap_or_default();
+    compare::unified(&manifests, &chart.manifests, (&name, "this push"))
 }
 
 async fn serving(client: &Client, app: &AppName, revisions: &[RevisionSummary]) -> Result<Standing, ReleaseError> {

@@ -65,7 +65,7 @@ impl FrontDoor {
 
 fn options(flags: DeployFlags) -> DeployOptions {
     let DeployFlags { wait, no_rollback } = flags;
-    DeployOptions { wait, no_rollback }
+    DeployOptions { wait, no_rollback, dry_run: false }
 }
 
 /// Does the work while the client reads how it goes. If he leaves, it is cancelled, unless it is too late for that.

@@ -163,7 +163,7 @@ impl App {
     /// got that pod's address since.
     #[track_caller]
     pub fn shows(&self, page: &str) {
-        eventually(&format!("the page {page:?}"), || (self.page().trim() == page).then_some(()));
+        eventually(&format!("the page {page:?}"), || (self.page().trim() == page.trim()).then_some(()));
     }
 
     /// What the gateway's repository has at a ref.
