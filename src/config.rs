@@ -180,6 +180,9 @@ pub struct ReleaseArgs {
     /// How long a rollout may take before it is rolled back
     #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub rollout_timeout: Duration,
+    /// Revisions of an app that are kept; older records go, with the images that only they name
+    #[arg(long, env = "SLIPWAY_HISTORY_MAX", value_name = "N", default_value = "10")]
+    pub history_max: NonZeroUsize,
     /// Address of an app as printed after a push; {app} and {cluster_ip} are filled in
     #[arg(long, env = "SLIPWAY_APP_URL", value_name = "URL", default_value = "http://{app}.{app}.svc", value_parser = app_url)]
     pub app_url: String,

@@ -151,9 +151,9 @@ async fn open_repositories(place: &PlaceArgs) -> Result<Repositories, ServeError
 }
 
 fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
-    let ReleaseArgs { templates: _, rollout_timeout, app_url } = release;
+    let ReleaseArgs { templates: _, rollout_timeout, history_max, app_url } = release;
     let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
-    DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, app_url }
+    DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, history_max, app_url }
 }
 
 fn front_door(

@@ -9,10 +9,12 @@ mod healing;
 mod options;
 mod pipeline;
 mod preflight;
+mod retention;
 mod rollback;
 mod settle;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub struct DeploySettings {
     pub build_timeout: Duration,
     /// How long a rollout may take.
     pub rollout_timeout: Duration,
+    /// How many revisions of an app are kept.
+    pub history_max: NonZeroUsize,
     /// Address of an app, with `{app}` and `{cluster_ip}` to be filled in.
     pub app_url: String,
 }

@@ -78,6 +78,7 @@ impl Deployer {
         let back = back.inspect_err(|error| self.heal_what_is_left(app, error));
         if let Ok(back) = &back {
             self.announce(app, &back.released, began.elapsed(), progress).await;
+            self.trim_history(&lock).await;
         }
         lock.release().await;
         Ok(back?)

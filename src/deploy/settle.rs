@@ -32,6 +32,7 @@ impl Deployer {
             }
             false => self.keep_unmoved(&lock, revision, &branch).await,
         }
+        self.trim_history(&lock).await;
         lock.release().await;
     }
 

@@ -180,7 +180,7 @@ impl FromStr for BranchName {
 }
 
 /// A content digest, `sha256:` and 64 hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 text_name!(Digest);

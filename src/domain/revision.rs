@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct NotARevision(String);
 
 /// The number of a release, counted from 1 in each app; Helm calls it the revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u32);
 

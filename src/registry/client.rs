@@ -13,7 +13,7 @@ use super::reference::Address;
 use crate::domain::{AppName, Digest, Revision};
 
 /// How long the registry may take to answer a question.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Who slipway is at the registry.
@@ -36,8 +36,10 @@ impl std::fmt::Debug for Credentials {
 pub struct Registry {
     pub(super) push: Address,
     pub(super) pull: Address,
-    credentials: Option<Credentials>,
-    client: Client,
+    pub(super) credentials: Option<Credentials>,
+    /// Whether it is spoken to without TLS.
+    pub(super) plain: bool,
+    pub(super) client: Client,
 }
 
 impl std::fmt::Debug for Registry {
@@ -54,15 +56,16 @@ impl Registry {
     /// If an address is none.
     pub fn new(push: &str, pull: &str, insecure: &[String]) -> Result<Self, RegistryError> {
         let (push, pull): (Address, Address) = (push.parse()?, pull.parse()?);
-        let plain = if push.is_insecure(insecure) { vec![push.host().to_owned()] } else { Vec::new() };
+        let plain = push.is_insecure(insecure);
+        let exceptions = if plain { vec![push.host().to_owned()] } else { Vec::new() };
         let config = ClientConfig {
-            protocol: ClientProtocol::HttpsExcept(plain),
+            protocol: ClientProtocol::HttpsExcept(exceptions),
             connect_timeout: Some(CONNECT),
             read_timeout: Some(ANSWER),
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(RegistryError::Client)?;
-        Ok(Self { push, pull, credentials: None, client })
+        Ok(Self { push, pull, credentials: None, plain, client })
     }
 
     /// Authenticates with these credentials.
@@ -123,17 +126,20 @@ impl Registry {
         self.ask(upload).await.err()
     }
 
-    fn auth(&self) -> RegistryAuth {
+    pub(super) fn auth(&self) -> RegistryAuth {
         self.credentials.as_ref().map_or(RegistryAuth::Anonymous, |credentials| {
             RegistryAuth::Basic(credentials.username.clone(), credentials.password.clone())
         })
     }
 
-    fn reference(&self, repository: &str, tag: &str) -> Reference {
+    pub(super) fn reference(&self, repository: &str, tag: &str) -> Reference {
         Reference::with_tag(self.push.host().to_owned(), repository.to_owned(), tag.to_owned())
     }
 
-    async fn ask<T>(&self, answer: impl Future<Output = Result<T, OciDistributionError>>) -> Result<T, RegistryError> {
+    pub(super) async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> Result<T, RegistryError> {
         let unreachable = |_| RegistryError::Unreachable(self.push.to_string(), None);
         let answer = tokio::time::timeout(ANSWER, answer).await.map_err(unreachable)?;
         answer.map_err(|error| explain(&self.push, error))

@@ -1,6 +1,7 @@
 //! What can go wrong between the Engine and the registry.
 
 use super::reference::InvalidAddress;
+use crate::domain::ImageRef;
 
 /// An image that is not in the registry. What it prints is for whoever pushed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,17 @@ pub enum RegistryError {
     /// The registry answered something else than what was asked for.
     #[error("the registry {0} did not say which image it has")]
     Answer(String, #[source] oci_distribution::errors::OciDistributionError),
+    /// A request to delete an image failed.
+    #[error("the registry could not be asked to delete an image")]
+    Delete(#[source] reqwest::Error),
+    /// The registry does not delete an image.
+    #[error("the registry keeps {image}: it answers with HTTP status {status}")]
+    Kept {
+        /// The image.
+        image: ImageRef,
+        /// What it answers with.
+        status: u16,
+    },
     /// The tag names another image than the one that was pushed.
     #[error("somebody pushed another image over {0} at the same time: push again")]
     Mismatch(String),

@@ -7,6 +7,7 @@ pub mod error;
 mod publish;
 mod push_progress;
 pub mod reference;
+mod retention;
 mod tag;
 mod voice;
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::call::{CallError, call};
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::record::{self, Record, Status};
-use crate::domain::{AppName, BranchName, Revision, labels};
+use crate::domain::{AppName, BranchName, Digest, Revision, labels};
 
 const TYPE: &str = "helm.sh/release.v1";
 const KEY: &str = "release";
@@ -29,7 +29,7 @@ const KEPT: [&str; 4] = [labels::COMMIT, labels::PUSHER, labels::DIGEST, labels:
 const RACES: usize = 3;
 
 /// A revision, as far as its Secret's metadata tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevisionSummary {
     /// Its number.
     pub revision: Revision,
@@ -39,6 +39,8 @@ pub struct RevisionSummary {
     pub created: Option<Timestamp>,
     /// Whether a slipway wrote this record. Labels would not tell: Helm's rollback copies them.
     pub ours: bool,
+    /// The digest of its image, where slipway deployed it.
+    pub image: Option<Digest>,
 }
 
 impl RevisionSummary {
@@ -85,7 +87,9 @@ pub(super) async fn read(client: &Client, app: &AppName, revision: Revision) -> 
         true => ReleaseError::NoSuchRevision { app: app.clone(), revision },
         false => error.into(),
     })?;
-    Ok((decode(&secret, revision)?, tags(&secret)))
+    let record = decode(&secret, revision)?;
+    let tags = tags(&secret, &record);
+    Ok((record, tags))
 }
 
 /// Refuses a record that would not fit into its Secret.
@@ -162,6 +166,16 @@ async fn close_once(
     Ok(())
 }
 
+/// Removes a record. That it is gone already is as good.
+pub(super) async fn delete(client: &Client, lock: &AppLock, revision: Revision) -> Result<(), ReleaseError> {
+    let (secrets, name) = (secrets(client, lock.app()), secret_name(lock.app(), revision));
+    let params = DeleteParams::default();
+    match lock.guard(call(format!("removing the record of {revision}"), || secrets.delete(&name, &params))).await? {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Keeps with a release that git could not move `branch` to its commit. The next push to the branch deploys anew,
 /// which puts that right.
 ///
@@ -235,14 +249,15 @@ fn new_secret(lock: &AppLock, record: &Record, tags: &Tags, value: Vec<u8>) -> S
     }
 }
 
-fn tags(secret: &Secret) -> Tags {
+/// Helm drops the annotations of a Secret that it writes anew, but keeps the chart's.
+fn tags(secret: &Secret, record: &Record) -> Tags {
     let user = |(key, _): &(&String, &String)| !SYSTEM.contains(&key.as_str());
     let kept = |(key, _): &(&String, &String)| KEPT.contains(&key.as_str());
     let owned = |(key, value): (&String, &String)| (key.clone(), value.clone());
-    Tags {
-        labels: secret.labels().iter().filter(user).map(owned).collect(),
-        annotations: secret.annotations().iter().filter(kept).map(owned).collect(),
-    }
+    let in_chart = |key: &&str| Some(((*key).to_owned(), record.chart_annotation(key)?.to_owned()));
+    let mut annotations: BTreeMap<_, _> = KEPT.iter().filter_map(in_chart).collect();
+    annotations.extend(secret.annotations().iter().filter(kept).map(owned));
+    Tags { labels: secret.labels().iter().filter(user).map(owned).collect(), annotations }
 }
 
 /// What the metadata of a Secret says; `None` if its name is not that of a record of the app. The number is taken from
@@ -256,6 +271,7 @@ fn summary(app: &AppName, metadata: &ObjectMeta) -> Option<RevisionSummary> {
         status: status.and_then(|word| Status::from_word(word)).unwrap_or(Status::Unknown),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         ours: annotation(metadata, labels::INSTANCE).is_some(),
+        image: annotation(metadata, labels::DIGEST).and_then(|text| text.parse().ok()),
     })
 }
 
@@ -307,8 +323,16 @@ mod tests {
             ),
             ..Secret::default()
         };
-        let tags = tags(&secret);
-        assert_eq!(tags.labels, BTreeMap::from([("team".to_owned(), "blue".to_owned())]));
-        assert_eq!(tags.annotations, BTreeMap::from([(labels::COMMIT.to_owned(), "c".to_owned())]));
+        let owned = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let value: String = include_str!("fixtures/helm-4.1.4.b64").split_whitespace().collect();
+        let mut record = record::decode(value.as_bytes()).unwrap();
+        let read = tags(&secret, &record);
+        assert_eq!(read.labels, owned(&[("team", "blue")]));
+        assert_eq!(read.annotations, owned(&[(labels::COMMIT, "c")]));
+        // what the Secret does not say any more, the chart does
+        record.chart = record::chart_metadata("x", "1", "2", &owned(&[(labels::COMMIT, "d"), (labels::PUSHER, "p")]));
+        assert_eq!(tags(&secret, &record).annotations, owned(&[(labels::COMMIT, "c"), (labels::PUSHER, "p")]));
     }
 }

@@ -172,6 +172,6 @@ mod tests {
     }
 
     fn summary(number: u32, status: Status) -> RevisionSummary {
-        RevisionSummary { revision: Revision(number), status, created: None, ours: false }
+        RevisionSummary { revision: Revision(number), status, ..RevisionSummary::default() }
     }
 }

@@ -1,5 +1,6 @@
 //! A release record as Helm keeps it: the document, and its coding into one value of a Secret. Pure.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use base64::Engine as _;
@@ -19,10 +20,11 @@ const UNPACKED: u64 = 16 << 20;
 pub const SERVER_SIDE: &str = "ssa";
 
 /// A release's status, as Helm names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Helm does not know.
+    #[default]
     Unknown,
     /// It is what runs.
     Deployed,
@@ -101,6 +103,21 @@ pub struct Record {
     pub rest: Map<String, Value>,
 }
 
+impl Record {
+    /// What the chart's metadata says of it.
+    pub fn chart_annotation(&self, key: &str) -> Option<&str> {
+        self.chart.pointer("/metadata/annotations")?.get(key)?.as_str()
+    }
+
+    /// Changes what the chart's metadata says; nothing where it says nothing at all, as in charts of others.
+    pub fn annotate_chart(&mut self, key: &str, value: &str) {
+        let annotations = self.chart.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        if let Some(annotations) = annotations {
+            annotations.insert(key.to_owned(), Value::from(value));
+        }
+    }
+}
+
 /// The part of a record that changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Info {
@@ -120,8 +137,9 @@ pub struct Info {
     pub rest: Map<String, Value>,
 }
 
-/// The chart's part of a record, for a chart rendered by slipway.
-pub fn chart_metadata(name: &str, version: &str, app_version: &str) -> Value {
+/// The chart's part of a record, for a chart rendered by slipway. What the `annotations` say is kept whatever Helm makes
+/// of the record later: it drops those of the Secret.
+pub fn chart_metadata(name: &str, version: &str, app_version: &str, annotations: &BTreeMap<String, String>) -> Value {
     json!({
         "metadata": {
             "apiVersion": "v2",
@@ -130,6 +148,7 @@ pub fn chart_metadata(name: &str, version: &str, app_version: &str) -> Value {
             "appVersion": app_version,
             "type": "application",
             "description": "Deployed by slipway",
+            "annotations": annotations,
         },
         "templates": [],
         "values": {},
@@ -198,7 +217,7 @@ mod tests {
                 description: "Deploying 3f2c1ab by alice".into(),
                 rest: Map::from_iter([("notes".to_owned(), Value::from("http://x"))]),
             },
-            chart: chart_metadata("myapp", "0.1.0", "3f2c1ab"),
+            chart: chart_metadata("myapp", "0.1.0", "3f2c1ab", &[("a".to_owned(), "b".to_owned())].into()),
             config: json!({"image": "x@sha256:1"}),
             manifest: manifest.into(),
             hooks: json!([]),

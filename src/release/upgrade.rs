@@ -51,9 +51,10 @@ pub async fn upgrade(
     let scope = Scope { client, lock, progress, timeout: request.timeout };
     let past = Past::read(client, lock.app()).await?;
     let by = format!("{} by {}", request.commit.short(), request.pusher);
+    let tags = tags(&request);
     let draft = Draft {
-        record: record(lock.app(), &request, &past),
-        tags: tags(&request),
+        record: record(lock.app(), &request, &tags, &past),
+        tags,
         manifests: request.chart.manifests,
         what: format!("Deploy of {by}"),
         success: format!("Deployed {by}"),
@@ -62,7 +63,7 @@ pub async fn upgrade(
     perform(&scope, past, draft).await
 }
 
-fn record(app: &AppName, request: &ReleaseRequest, past: &Past) -> Record {
+fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past) -> Record {
     let now = Timestamp::now().to_string();
     let chart = &request.chart;
     let before = past.deployed.as_ref().map(|standing| standing.record.info.first_deployed.clone());
@@ -77,7 +78,7 @@ fn record(app: &AppName, request: &ReleaseRequest, past: &Past) -> Record {
             description: format!("Deploying {} by {}", request.commit.short(), request.pusher),
             rest: Map::new(),
         },
-        chart: chart_metadata(&chart.name, &chart.version, &chart.app_version),
+        chart: chart_metadata(&chart.name, &chart.version, &chart.app_version, &tags.annotations),
         config: chart.values.clone(),
         manifest: request.manifest_text.clone(),
         hooks: json!([]),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::gateway::ADMIN;
 use crate::support::process::Output;
-use crate::support::{App, Gateway, run, try_run, world};
+use crate::support::{App, Gateway, eventually, run, try_run, world};
 
 /// `helm ARGUMENTS` in the app's namespace: what it printed.
 fn helm(app: &App, arguments: &[&str]) -> String {
@@ -58,14 +58,18 @@ fn an_apps_history_is_the_same_over_ssh_and_in_helm() {
 fn what_helm_did_is_part_of_the_history() {
     let gateway = Gateway::start();
     let app = App::web("one");
+    let first = app.head();
     app.push(&gateway).ok();
     app.write("index.html", "two");
-    app.commit("second");
+    let second = app.commit("second");
     app.push(&gateway).ok();
     helm(&app, &["rollback", &app.name, "1", "--wait"]);
     app.shows("one");
     let history = json(&gateway, &format!("releases {} --format json", app.name));
     assert_eq!((&history[2]["status"], &history[2]["description"]), (&"deployed".into(), &"Rollback to 1".into()));
+    // helm took the annotations from the Secret of what it replaced, and made one without any
+    assert_eq!(history[1]["commit"], second);
+    assert_eq!((&history[2]["commit"], &history[2]["pusher"]), (&first.into(), &ADMIN.into()));
     ask(&gateway, ADMIN, &format!("diff {} v1 v3", app.name)).ok().says("v1 and v3 are the same");
 }
 
@@ -139,4 +143,47 @@ fn a_record_that_cannot_be_read_is_named_and_the_others_are_shown() {
     app.write("index.html", "three");
     app.commit("third");
     app.push(&gateway).ok().says("Released v3");
+}
+
+/// How many images of the app the registry has, of those that were asked for.
+fn images(app: &App, digests: &[String]) -> Vec<bool> {
+    let has = |digest: &String| {
+        let url = format!("http://{}/v2/{}/manifests/{digest}", world::registry(), app.name);
+        let accept =
+            "Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json";
+        let output =
+            run(Command::new("curl").args(["-sI", "-o", "/dev/null", "-w", "%{http_code}", "-H", accept, &url]));
+        output.stdout == "200"
+    };
+    digests.iter().map(has).collect()
+}
+
+#[test]
+fn history_is_bounded_and_takes_its_images_along() {
+    let gateway = Gateway::with(&[("SLIPWAY_HISTORY_MAX", "2")]);
+    let app = App::web("one");
+    let mut digests = Vec::new();
+    for page in ["one", "two", "three"] {
+        app.write("index.html", page);
+        app.commit(page);
+        app.push(&gateway).ok();
+        let newest = json(&gateway, &format!("releases {} --limit 1 --format json", app.name));
+        digests.push(newest[0]["image"].as_str().unwrap().to_owned());
+    }
+    // the history is trimmed after git has ended, before the app's lock is free
+    eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
+    assert_eq!(app.releases(), [(2, "superseded".to_owned()), (3, "deployed".to_owned())]);
+    assert_eq!(images(&app, &digests), [false, true, true]);
+    ask(&gateway, ADMIN, &format!("rollback {} v1", app.name)).fails().says("has no v1");
+
+    // helm's record of the same image has no mark of slipway's, and keeps it all the same
+    helm(&app, &["rollback", &app.name, "2", "--wait"]);
+    app.write("index.html", "four");
+    app.commit("fourth");
+    app.push(&gateway).ok().says("Released v5");
+    eventually("the lock is free", || app.lock_holder().is_none().then_some(()));
+    assert_eq!(app.releases(), [(4, "superseded".to_owned()), (5, "deployed".to_owned())]);
+    assert_eq!(images(&app, &digests), [false, true, false]);
+    ask(&gateway, ADMIN, &format!("rollback {} v4", app.name)).ok();
+    app.shows("two");
 }
