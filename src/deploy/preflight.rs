@@ -1,6 +1,7 @@
 //! What can be known before a build, so that nobody waits for a build that could never go live.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::apps;
 use crate::build::plan::find_dockerfile;
@@ -8,11 +9,14 @@ use crate::chart::{self, Values};
 use crate::domain::{AppName, ImageRef, Progress, PushedCommit};
 use crate::git;
 use crate::release;
-use crate::release::lock::{self, AppLock, LockNote};
+use crate::release::lock::{self, AppLock, LockError, LockNote};
 
 use super::healing::undone;
 use super::options::DeployOptions;
 use super::{Basis, DeployError, Deployer, Order};
+
+/// How long a push waits while what a gateway left behind is undone.
+const HEALING: Duration = Duration::from_secs(120);
 
 /// What the preflight found out, for the stages after it.
 pub struct Cleared {
@@ -76,11 +80,17 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<AppLock, DeployError> {
         let (cluster, gateway) = (&self.cluster, &self.gateway);
-        let lock = match options.wait {
-            true => lock::acquire_waiting(cluster, app, gateway, note, self.settings.lock_wait, progress).await?,
-            false => lock::acquire(cluster, app, gateway, note).await?,
-        };
-        Ok(lock)
+        if options.wait {
+            let limit = self.settings.lock_wait;
+            return Ok(lock::acquire_waiting(cluster, app, gateway, note, limit, progress).await?);
+        }
+        match lock::acquire(cluster, app, gateway, note).await {
+            // Nobody deploys, and what is undone would have to be undone first anyway.
+            Err(LockError::Busy(busy)) if busy.is_healing() => {
+                Ok(lock::acquire_waiting(cluster, app, gateway, note, HEALING, progress).await?)
+            }
+            taken => Ok(taken?),
+        }
     }
 
     /// What was decided before the lock was held may not hold any more, and git looks at the refs again only after the

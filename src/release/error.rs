@@ -151,6 +151,9 @@ pub enum ReleaseError {
     /// The pods did not become ready.
     #[error("{0}")]
     Rollout(String),
+    /// Nothing was written yet.
+    #[error(transparent)]
+    NotBegun(Box<ReleaseError>),
     /// The release was recorded as failed; the second part says what runs now.
     #[error("{revision} failed: {why}; {aftermath}")]
     Failed {
@@ -165,15 +168,16 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
+    /// Marks an error that came before anything was written.
+    pub(super) fn not_begun(self) -> Self {
+        Self::NotBegun(Box::new(self))
+    }
+
     /// Whether something may be left that [`super::heal`] has to undo: the cluster was lost on the way.
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Failed { aftermath, .. } => aftermath.is_unfinished(),
-            Self::NoSuchRevision { .. }
-            | Self::NothingServes(_)
-            | Self::NothingBefore { .. }
-            | Self::NeverServed { .. }
-            | Self::ServesAlready { .. } => false,
+            Self::NotBegun(_) => false,
             _ => true,
         }
     }
@@ -225,5 +229,20 @@ impl Aftermath {
     /// Whether what was to be undone is not.
     pub fn is_unfinished(&self) -> bool {
         matches!(self, Self::NotRolledBack { .. } | Self::NotRemoved(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_have_been_written_has_to_be_healed() {
+        let app: AppName = "web".parse().unwrap();
+        let lost = || ReleaseError::Lock(LockError::Lost { app: app.clone() });
+        assert!(lost().is_unfinished());
+        let early = lost().not_begun();
+        assert!(!early.is_unfinished());
+        assert_eq!(early.to_string(), lost().to_string());
     }
 }

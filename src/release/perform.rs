@@ -71,9 +71,8 @@ impl Draft {
 pub(super) async fn perform(scope: &Scope<'_>, past: Past, draft: Draft) -> Result<Released, ReleaseError> {
     let Scope { client, lock, .. } = *scope;
     let revision = draft.revision();
-    check_turn(lock, &past, revision)?;
     let mut catalog = Catalog::new(client, lock.app());
-    apply::check_owners(&mut catalog, lock.app(), &draft.manifests, past.standing()).await?;
+    admit(scope, &mut catalog, &past, &draft).await.map_err(ReleaseError::not_begun)?;
     history::create(client, lock, &draft.record, &draft.tags).await?;
 
     // Half a release is worse than none: what is refused is found out before anything is changed.
@@ -87,6 +86,12 @@ pub(super) async fn perform(scope: &Scope<'_>, past: Past, draft: Draft) -> Resu
     history::close(client, lock, revision, Status::Deployed, Some(&draft.success)).await?;
     supersede(scope, &past, revision).await;
     Ok(Released { revision, cluster_ip: cluster_ip(&applied, lock.app().as_str()) })
+}
+
+/// Whether it is the draft's turn, and everything that it names its own.
+async fn admit(scope: &Scope<'_>, catalog: &mut Catalog, past: &Past, draft: &Draft) -> Result<(), ReleaseError> {
+    check_turn(scope.lock, past, draft.revision())?;
+    apply::check_owners(catalog, scope.lock.app(), &draft.manifests, past.standing()).await
 }
 
 /// Makes `new` what the cluster has: applies it, waits for it, and deletes what only `old` had.

@@ -49,8 +49,8 @@ pub async fn rollback(
 ) -> Result<RolledBack, ReleaseError> {
     let app = lock.app();
     let scope = Scope { client, lock, progress, timeout: request.timeout };
-    let past = Past::read(client, app).await?;
-    let target = target(client, app, &past, request.to).await?;
+    let past = Past::read(client, app).await.map_err(ReleaseError::not_begun)?;
+    let target = target(client, app, &past, request.to).await.map_err(ReleaseError::not_begun)?;
     let revision = past.newest().map_or(Revision(1), |newest| newest.revision.next());
     let (to, commit) = (target.revision(), target.tags.annotations.get(labels::COMMIT).cloned());
     progress.stage(format!("Rolling back to {to}, as {revision}")).await;

@@ -49,7 +49,7 @@ pub async fn upgrade(
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
     let scope = Scope { client, lock, progress, timeout: request.timeout };
-    let past = Past::read(client, lock.app()).await?;
+    let past = Past::read(client, lock.app()).await.map_err(ReleaseError::not_begun)?;
     let by = format!("{} by {}", request.commit.short(), request.pusher);
     let tags = tags(&request);
     let draft = Draft {

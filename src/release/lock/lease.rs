@@ -64,6 +64,13 @@ pub struct Busy {
     pub now: Timestamp,
 }
 
+impl Busy {
+    /// Whether the holder only undoes what a gateway left behind.
+    pub fn is_healing(&self) -> bool {
+        self.note.user.is_none()
+    }
+}
+
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let app = &self.app;
@@ -288,7 +295,9 @@ mod tests {
             "alice is deploying 3f2c1ab to myapp since 08:00:00 UTC (14 s)"
         );
         let healing = taken(None, &ticket(LockNote::default()), at(0));
-        assert_eq!(busy(&app(), &healing, at(2)).to_string(), "slipway is healing myapp since 08:00:00 UTC (2 s)");
+        let busy = busy(&app(), &healing, at(2));
+        assert_eq!(busy.to_string(), "slipway is healing myapp since 08:00:00 UTC (2 s)");
+        assert!(busy.is_healing());
     }
 
     #[test]
