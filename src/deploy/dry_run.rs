@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{Cancel, Cancelled, Progress};
+use crate::domain::{Cancel, Progress};
 use crate::release;
 
+use super::order::Order;
 use super::preflight::no_digest;
-use super::{DeployError, Deployed, Deployer, Order};
+use super::{DeployError, Deployed, Deployer};
 
 impl Deployer {
     /// Builds, shows what the release would change, and refuses the push. The image is not pushed, so its digest is not
@@ -18,11 +19,7 @@ impl Deployer {
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
-        let trial = Box::pin(self.try_out(order, progress));
-        tokio::select! {
-            tried = cancel.unless_cancelled(trial) => tried??,
-            () = self.stop.cancelled() => return Err(Cancelled.into()),
-        }
+        self.while_wanted(cancel, Box::pin(self.try_out(order, progress))).await?;
         Err(DeployError::DryRun)
     }
 

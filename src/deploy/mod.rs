@@ -1,14 +1,16 @@
-//! One push, from the pushed commit to the live release. The only room that knows all the stages.
+//! From a commit to the live release. The only room that knows all the stages.
 //!
-//! [`Deployer::push`] decides inside git's pre-receive hook; [`Deployer::settle`] follows once git has
+//! [`Deployer::push`] decides one push inside git's pre-receive hook; [`Deployer::settle`] follows once git has
 //! moved the ref, or failed to.
 
 mod dry_run;
 mod error;
 mod healing;
 mod options;
+mod order;
 mod pipeline;
 mod preflight;
+mod redeploy;
 mod retention;
 mod rollback;
 mod settle;
@@ -21,18 +23,19 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::build::Engine;
 use crate::chart::Templates;
 use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
-use crate::git::{self, HookRequest, RefPlan, RefUpdate, RepoFacts};
+use crate::git::{self, HookRequest, RefPlan, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
 use crate::release::lock::{AppLock, Gateway};
 
 pub use error::DeployError;
 pub use options::DeployOptions;
+use order::{Basis, Order};
+pub use redeploy::Redeploy;
 pub use rollback::Rollback;
 
 /// What an operator decides about deploys.
@@ -82,40 +85,11 @@ pub struct IncomingPush<'a> {
     pub remote: SocketAddr,
 }
 
-/// The wish to deploy once more what was pushed last.
-pub struct Redeploy<'a> {
-    /// The right to push to the app.
-    pub grant: &'a PushGrant,
-    /// The app's repository.
-    pub repository: &'a Path,
-    /// How it is to be done.
-    pub options: DeployOptions,
-    /// The client's address.
-    pub remote: SocketAddr,
-}
-
 /// What a push asks for, and what was decided on it.
 struct Judged {
     options: DeployOptions,
     facts: RepoFacts,
     plan: RefPlan,
-}
-
-/// One deploy: what, by whose right, and how.
-struct Order<'a> {
-    grant: &'a PushGrant,
-    pushed: PushedCommit,
-    options: DeployOptions,
-    basis: Basis<'a>,
-    remote: SocketAddr,
-}
-
-/// What a deploy was decided on before the app was locked. It has to hold afterwards as well.
-enum Basis<'a> {
-    /// A push that is to move refs.
-    Push(&'a [RefUpdate], &'a RepoFacts, &'a RefPlan),
-    /// The deploy branch is where it is.
-    Branch,
 }
 
 /// A push that was let through, until git has moved its refs.
@@ -165,25 +139,6 @@ impl Deployer {
         self.logged(order, progress, cancel).await.map(Some)
     }
 
-    /// Deploys the deploy branch's commit again. What is returned holds the app's lock, as with a push.
-    ///
-    /// # Errors
-    /// As [`Deployer::push`], and [`DeployError::NoBranch`].
-    pub async fn redeploy(
-        self: &Arc<Self>,
-        redeploy: &Redeploy<'_>,
-        progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
-        let Redeploy { grant, repository, options, remote } = *redeploy;
-        let objects = ObjectStore { repository: repository.to_path_buf(), quarantine: None };
-        let found = git::deploy_head(&objects).await?;
-        let (branch, commit) = found.ok_or_else(|| DeployError::NoBranch(grant.app().clone()))?;
-        let pushed = PushedCommit { app: grant.app().clone(), commit, branch, pusher: grant.user().clone(), objects };
-        let order = Order { grant, pushed, options, basis: Basis::Branch, remote };
-        self.logged(order, progress, cancel).await
-    }
-
     /// What the push asks for, and what becomes of its refs.
     async fn judge(
         &self,
@@ -199,37 +154,5 @@ impl Deployer {
             return Err(DeployError::NothingToCreate(push.grant.app().clone()));
         }
         Ok(Judged { options, facts, plan })
-    }
-
-    /// The deploy with its first and last log line.
-    async fn logged(
-        self: &Arc<Self>,
-        order: Order<'_>,
-        progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
-        let pushed = &order.pushed;
-        let span = tracing::info_span!(
-            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
-            user = %pushed.pusher, remote = %order.remote
-        );
-        self.timed(order, progress, cancel).instrument(span).await
-    }
-
-    async fn timed(
-        self: &Arc<Self>,
-        order: Order<'_>,
-        progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
-        let began = tokio::time::Instant::now();
-        tracing::info!(branch = %order.pushed.branch, "deploy begins");
-        let result = Box::pin(self.deploy(order, progress, cancel)).await;
-        let seconds = began.elapsed().as_secs_f64();
-        match &result {
-            Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),
-            Err(error) => tracing::warn!(error = crate::telemetry::chain(error), seconds, "deploy refused or failed"),
-        }
-        result
     }
 }

@@ -11,15 +11,15 @@ use crate::build::plan::ignore_files;
 use crate::build::{self, BuildPlan, LocalImage};
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, Cancel, Cancelled, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
-    Revision,
+    AppName, BuiltImage, Cancel, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Revision,
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
 use crate::release::{self, ReleaseRequest, Released};
 
+use super::order::Order;
 use super::preflight::{Cleared, Tree};
-use super::{Basis, DeployError, Deployed, Deployer, Order};
+use super::{DeployError, Deployed, Deployer};
 
 /// The largest Dockerfile and ignore file that are read, in bytes.
 const SMALL_FILE: u64 = 1 << 20;
@@ -35,9 +35,7 @@ impl Deployer {
     ) -> Result<Deployed, DeployError> {
         let began = Instant::now();
         let pushed = &order.pushed;
-        let doing = if matches!(order.basis, Basis::Branch) { "Redeploying" } else { "Receiving" };
-        let title = format!("{doing} {} at {} from {}", pushed.branch, pushed.commit.short(), pushed.pusher);
-        progress.stage(title).await;
+        progress.stage(order.title()).await;
         if order.options.dry_run {
             return self.dry_run(&order, progress, cancel).await;
         }
@@ -46,10 +44,7 @@ impl Deployer {
             let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
             Ok::<_, DeployError>((cleared, prepared))
         };
-        let (cleared, prepared) = tokio::select! {
-            prepared = cancel.unless_cancelled(before_apply) => prepared??,
-            () = self.stop.cancelled() => return Err(Cancelled.into()),
-        };
+        let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;
         let Prepared { revision, digest, chart, manifest_text } = prepared;
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;

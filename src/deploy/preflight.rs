@@ -13,7 +13,8 @@ use crate::release::lock::{self, AppLock, LockError, LockNote};
 
 use super::healing::undone;
 use super::options::DeployOptions;
-use super::{Basis, DeployError, Deployer, Order};
+use super::order::{Basis, Order};
+use super::{DeployError, Deployer};
 
 /// How long a push waits while what a gateway left behind is undone.
 const HEALING: Duration = Duration::from_secs(120);

@@ -66,7 +66,7 @@ impl Deployer {
             self.heal_first(&lock, progress).await?;
             Ok::<_, DeployError>(lock)
         };
-        let lock = cancel.unless_cancelled(Box::pin(locked)).await??;
+        let lock = self.while_wanted(cancel, Box::pin(locked)).await?;
         cancel.commit()?;
         let request = RollbackRequest {
             to: rollback.to,

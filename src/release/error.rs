@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::call::CallError;
 use super::conflict::FieldConflict;
-use super::history::RevisionSummary;
 use super::lock::LockError;
 use super::record::DecodeError;
+use super::secret::RevisionSummary;
 use crate::domain::{AppName, Revision};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -68,12 +68,16 @@ pub enum ReleaseError {
         revision: Revision,
     },
     /// The record would not fit into a Secret.
-    #[error("the release is too large to be recorded: {size} bytes packed, {limit} are possible")]
+    #[error(
+        "the release is too large to be recorded: {size} bytes packed, {limit} are possible; the largest are {largest}"
+    )]
     TooLarge {
         /// The size of the packed record.
         size: usize,
         /// What fits.
         limit: usize,
+        /// The objects that take the most room.
+        largest: String,
     },
     /// The record could not be packed.
     #[error("the release could not be recorded")]

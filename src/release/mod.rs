@@ -23,6 +23,7 @@ pub mod record;
 mod retention;
 mod rollback;
 mod rollout;
+mod secret;
 mod status;
 mod undo;
 mod upgrade;

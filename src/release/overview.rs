@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::compare;
 use super::error::ReleaseError;
-use super::history::{self, RevisionSummary, Tags};
+use super::history;
 use super::past::{Standing, standing};
 use super::record::{Record, Status};
+use super::secret::{RevisionSummary, Tags};
 use crate::domain::{AppName, RenderedChart, Revision, labels};
 
 /// How many records are read concurrently.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use kube::Client;
 
 use super::error::ReleaseError;
-use super::history::{self, RevisionSummary, Tags};
+use super::history;
 use super::plan;
 use super::record::{Record, SERVER_SIDE, Status};
+use super::secret::{RevisionSummary, Tags};
 use crate::domain::{AppName, Manifest, Revision};
 
 /// How many records are read for objects that may have been left behind.

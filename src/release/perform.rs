@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
-use super::history::{self, Tags};
+use super::history;
 use super::lock::AppLock;
 use super::past::Past;
 use super::record::{Record, Status};
+use super::secret::Tags;
 use super::wait::Watch;
 use super::{apply, plan, undo};
 use crate::domain::{Manifest, Progress, Revision};

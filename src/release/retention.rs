@@ -6,9 +6,10 @@ use std::num::NonZeroUsize;
 use kube::Client;
 
 use super::error::ReleaseError;
-use super::history::{self, RevisionSummary};
+use super::history;
 use super::lock::AppLock;
 use super::past::standing;
+use super::secret::RevisionSummary;
 use crate::domain::{AppName, Digest, Revision, labels};
 
 /// Removes the oldest records, so that `keep` are left. What serves and what is pending stays, however old it is.

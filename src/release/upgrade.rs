@@ -8,11 +8,11 @@ use kube::Client;
 use serde_json::{Map, json};
 
 use super::error::ReleaseError;
-use super::history::Tags;
 use super::lock::AppLock;
 use super::past::Past;
 use super::perform::{Draft, OnFailure, Released, Scope, perform};
 use super::record::{Info, Record, SERVER_SIDE, Status, chart_metadata};
+use super::secret::Tags;
 use crate::domain::{AppName, CommitSha, Digest, Progress, RenderedChart, Revision, UserName, labels};
 
 /// What is to be released.

@@ -1,0 +1,88 @@
+//! One deploy, whatever asked for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::domain::{Cancel, Cancelled, Progress, PushedCommit};
+use crate::git::{RefPlan, RefUpdate, RepoFacts};
+use crate::keys::PushGrant;
+
+use super::options::DeployOptions;
+use super::{DeployError, Deployed, Deployer};
+
+/// One deploy: what, by whose right, and how.
+pub(super) struct Order<'a> {
+    pub grant: &'a PushGrant,
+    pub pushed: PushedCommit,
+    pub options: DeployOptions,
+    pub basis: Basis<'a>,
+    pub remote: SocketAddr,
+}
+
+/// What a deploy was decided on before the app was locked. It has to hold afterwards as well.
+pub(super) enum Basis<'a> {
+    /// A push that is to move refs.
+    Push(&'a [RefUpdate], &'a RepoFacts, &'a RefPlan),
+    /// The deploy branch is where it is.
+    Branch,
+}
+
+impl Order<'_> {
+    /// Its first line in the terminal.
+    pub fn title(&self) -> String {
+        let PushedCommit { branch, commit, pusher, .. } = &self.pushed;
+        match self.basis {
+            Basis::Push(..) => format!("Receiving {branch} at {} from {pusher}", commit.short()),
+            Basis::Branch => format!("Redeploying {branch} at {} for {pusher}", commit.short()),
+        }
+    }
+}
+
+impl Deployer {
+    /// The deploy with its first and last log line.
+    pub(super) async fn logged(
+        self: &Arc<Self>,
+        order: Order<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        let pushed = &order.pushed;
+        let span = tracing::info_span!(
+            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
+            user = %pushed.pusher, remote = %order.remote
+        );
+        self.timed(order, progress, cancel).instrument(span).await
+    }
+
+    async fn timed(
+        self: &Arc<Self>,
+        order: Order<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        let began = Instant::now();
+        tracing::info!(branch = %order.pushed.branch, "deploy begins");
+        let result = Box::pin(self.deploy(order, progress, cancel)).await;
+        let seconds = began.elapsed().as_secs_f64();
+        match &result {
+            Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),
+            Err(error) => tracing::warn!(error = crate::telemetry::chain(error), seconds, "deploy refused or failed"),
+        }
+        result
+    }
+
+    /// Runs what a cancelled deploy may leave undone, until the client goes or slipway has to end.
+    pub(super) async fn while_wanted<T>(
+        &self,
+        cancel: &Cancel,
+        work: impl Future<Output = Result<T, DeployError>>,
+    ) -> Result<T, DeployError> {
+        tokio::select! {
+            result = cancel.unless_cancelled(work) => result?,
+            () = self.stop.cancelled() => Err(Cancelled.into()),
+        }
+    }
+}
