@@ -8,7 +8,7 @@ pub const SECOND: Duration = Duration::from_secs(1);
 /// Waits until `condition` holds, for as long as a loaded machine may need.
 #[track_caller]
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
-    within(Duration::from_secs(60), what, condition, String::new)
+    within(Duration::from_secs(120), what, condition, String::new)
 }
 
 /// Waits until `condition` holds, for at most `limit`.
