@@ -14,6 +14,14 @@ pub enum AppsError {
     /// The namespace is on its way out.
     #[error("the namespace {0} is being deleted; try again in a moment")]
     BeingDeleted(AppName),
+    /// The namespace does not go.
+    #[error("the namespace {app} is still being deleted, and its repository stays until it is gone: {reasons}")]
+    Stuck {
+        /// The app.
+        app: AppName,
+        /// What stands in the way, as far as the cluster says.
+        reasons: String,
+    },
     /// The app ended while it was pushed to.
     #[error("the namespace of {0} is gone; push again")]
     Gone(AppName),

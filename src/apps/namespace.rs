@@ -129,7 +129,7 @@ fn is_being_deleted(namespace: &Namespace) -> bool {
 }
 
 /// The owner that slipway wrote, if slipway made the namespace for this very app.
-fn owner(metadata: &ObjectMeta, app: &AppName) -> Option<UserName> {
+pub(super) fn owner(metadata: &ObjectMeta, app: &AppName) -> Option<UserName> {
     let label = metadata.labels.as_ref()?.get(labels::APP)?;
     let owner = metadata.annotations.as_ref()?.get(labels::OWNER)?;
     if label == app.as_str() { owner.parse().ok() } else { None }

@@ -1,5 +1,6 @@
 //! The bound of an app's history, and of what it keeps in the registry.
 
+use crate::domain::{AppName, Digest};
 use crate::release;
 use crate::release::lock::AppLock;
 
@@ -16,6 +17,11 @@ impl Deployer {
                 return tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot trim the history");
             }
         };
+        self.forget(app, images).await;
+    }
+
+    /// Removes images from the registry. What it keeps is logged, and nobody's fault.
+    pub(super) async fn forget(&self, app: &AppName, images: Vec<Digest>) {
         for digest in images {
             match self.registry.forget(app, &digest).await {
                 Ok(true) => tracing::info!(%app, %digest, "an image that no revision names any more was removed"),

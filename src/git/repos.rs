@@ -150,8 +150,11 @@ impl Repositories {
         Ok(true)
     }
 
-    /// That there is none is no error.
-    async fn remove(&self, app: &AppName) -> Result<(), GitError> {
+    /// Removes the app's repository. That there is none is no error.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub async fn remove(&self, app: &AppName) -> Result<(), GitError> {
         let discard = async {
             // Renamed first: half a repository must never stand under the app's name.
             let bin = self.unfinished()?;

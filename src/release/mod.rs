@@ -26,6 +26,7 @@ mod rollout;
 mod secret;
 mod status;
 mod undo;
+mod uninstall;
 mod upgrade;
 mod wait;
 
@@ -39,4 +40,5 @@ pub use overview::{Difference, ReleaseDetails, ReleaseInfo, diff, preview, relea
 pub use perform::{OnFailure, Released};
 pub use retention::trim;
 pub use rollback::{RollbackRequest, RolledBack, rollback};
+pub use uninstall::uninstall;
 pub use upgrade::{ReleaseRequest, upgrade};

@@ -36,7 +36,11 @@ pub async fn trim(client: &Client, lock: &AppLock, keep: NonZeroUsize) -> Result
 }
 
 /// The image of a revision, if it is known.
-async fn image(client: &Client, app: &AppName, summary: &RevisionSummary) -> Result<Option<Digest>, ReleaseError> {
+pub(super) async fn image(
+    client: &Client,
+    app: &AppName,
+    summary: &RevisionSummary,
+) -> Result<Option<Digest>, ReleaseError> {
     if summary.image.is_some() {
         return Ok(summary.image.clone());
     }

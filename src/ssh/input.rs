@@ -59,6 +59,22 @@ impl Input {
         }
         Ok(all.freeze())
     }
+
+    /// The first line, without its end; `None` if none came, or a longer one.
+    pub async fn line(&mut self, limit: usize) -> Option<String> {
+        let mut line = BytesMut::new();
+        while let Some(chunk) = self.chunk().await {
+            line.extend_from_slice(&chunk);
+            if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+                line.truncate(end);
+                break;
+            }
+            if line.len() > limit {
+                return None;
+            }
+        }
+        String::from_utf8(line.to_vec()).ok()
+    }
 }
 
 impl Pump {

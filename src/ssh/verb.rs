@@ -16,6 +16,15 @@ pub enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Removes an app: its release, its namespace, its repository.
+    #[command(name = "apps:destroy")]
+    AppsDestroy {
+        /// The app.
+        app: AppName,
+        /// Do not ask for its name.
+        #[arg(long)]
+        force: bool,
+    },
     /// Prints what differs between the manifests of two revisions.
     Diff {
         /// The app.
@@ -122,6 +131,7 @@ impl Verb {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Apps { .. } => "apps",
+            Self::AppsDestroy { .. } => "apps:destroy",
             Self::Diff { .. } => "diff",
             Self::Help => "help",
             Self::Redeploy { .. } => "redeploy",
@@ -135,7 +145,8 @@ impl Verb {
     /// The app it is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
-            Self::Diff { app, .. }
+            Self::AppsDestroy { app, .. }
+            | Self::Diff { app, .. }
             | Self::Redeploy { app, .. }
             | Self::ReleasesShow { app, .. }
             | Self::Rollback { app, .. } => Some(app),

@@ -15,6 +15,7 @@ mod support;
 
 mod build;
 mod cancel;
+mod destroy;
 mod dry_run;
 mod faults;
 mod keys;

@@ -56,7 +56,7 @@ pub(super) async fn redeploy(
 
 impl FrontDoor {
     /// The right to deploy an app that is there.
-    async fn deployable(&self, caller: &Caller, app: &AppName) -> Result<PushGrant, Refusal> {
+    pub(super) async fn deployable(&self, caller: &Caller, app: &AppName) -> Result<PushGrant, Refusal> {
         let holder = self.holder(app).await?;
         let readable = crate::keys::read_grant(&caller.identity, app, &holder)?;
         Ok(push_grant(&caller.identity, readable.app(), &holder, self.creation)?)
@@ -69,7 +69,7 @@ fn options(flags: DeployFlags) -> DeployOptions {
 }
 
 /// Does the work while the client reads how it goes. If he leaves, it is cancelled, unless it is too late for that.
-async fn told<T>(
+pub(super) async fn told<T>(
     streams: &Streams,
     work: impl AsyncFnOnce(Progress, &Cancel) -> Result<T, DeployError>,
 ) -> Result<T, Refusal> {

@@ -2,6 +2,7 @@
 
 mod apps;
 mod deploys;
+mod destroy;
 mod exchange;
 mod fetch;
 mod help;
@@ -79,6 +80,8 @@ enum Refusal {
     NoRepository(AppName),
     #[error("the repository of {0} is in use by an earlier push; try again in a moment")]
     Occupied(AppName),
+    #[error("that is not {0}: nothing was removed")]
+    Unconfirmed(AppName),
     #[error(transparent)]
     Input(#[from] ParseError),
     #[error("no end of input in time: pipe the public key in, such as: cat ~/.ssh/id_ed25519.pub | ssh …")]
@@ -149,6 +152,7 @@ impl FrontDoor {
         let output = &streams.output;
         match verb {
             Verb::Apps { format } => apps::list(self, caller, format, output).await,
+            Verb::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, streams)).await,
             Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
             Verb::Help => Ok(help::list(output).await),
             Verb::Redeploy { app, deploy } => Box::pin(deploys::redeploy(self, caller, &app, deploy, streams)).await,

@@ -1,0 +1,83 @@
+//! The end of an app's namespace.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, Preconditions};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, Client, ResourceExt};
+
+use super::error::AppsError;
+use super::namespace::owner;
+use crate::domain::AppName;
+
+/// How long a namespace may take to go: its pods have their time to end, half a minute as a rule.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Deletes the app's namespace with everything in it, and waits until it is gone.
+///
+/// # Errors
+/// [`AppsError::Foreign`] if slipway did not make it; [`AppsError::Stuck`] if it does not go; [`AppsError`].
+pub async fn remove(client: &Client, app: &AppName) -> Result<(), AppsError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let Some(namespace) = namespaces.get_opt(app.as_str()).await? else { return Ok(()) };
+    if owner(&namespace.metadata, app).is_none() {
+        return Err(AppsError::Foreign(app.clone()));
+    }
+    let uid = namespace.uid().unwrap_or_default();
+    let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
+    match namespaces.delete(app.as_str(), &DeleteParams::background().preconditions(only_this)).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        result => result.map(drop)?,
+    }
+    let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
+    match tokio::time::timeout(PATIENCE, gone).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(stuck(&namespaces, app).await),
+    }
+}
+
+/// What stands in the way, as the namespace's controller says it.
+async fn stuck(namespaces: &Api<Namespace>, app: &AppName) -> AppsError {
+    let namespace = namespaces.get_opt(app.as_str()).await.ok().flatten().unwrap_or_default();
+    let conditions = namespace.status.and_then(|status| status.conditions).unwrap_or_default();
+    let reasons = conditions.into_iter().filter(|condition| condition.status == "True");
+    let reasons: Vec<String> = reasons.filter_map(|condition| condition.message).collect();
+    AppsError::Stuck { app: app.clone(), reasons: reasons.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::api_server;
+
+    #[tokio::test]
+    async fn a_namespace_that_slipway_did_not_make_is_never_deleted() {
+        let client = api_server(|request| {
+            assert_eq!(request.method(), Method::GET, "{}", request.uri());
+            (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
+        });
+        let error = remove(&client, &"web".parse().unwrap()).await.unwrap_err();
+        assert!(matches!(error, AppsError::Foreign(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_namespace_is_said() {
+        let conditions = json!([
+            { "type": "NamespaceDeletionContentFailure", "status": "False", "message": "all is well" },
+            { "type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.com/keep in 1 resource instances" },
+        ]);
+        let client = api_server(move |_| {
+            (
+                200,
+                json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web" },
+                          "status": { "phase": "Terminating", "conditions": conditions } }),
+            )
+        });
+        let error = stuck(&Api::all(client), &"web".parse().unwrap()).await;
+        assert!(error.to_string().ends_with("example.com/keep in 1 resource instances"), "{error}");
+    }
+}
