@@ -8,6 +8,7 @@ use super::call::{CallError, call};
 use super::catalog::Catalog;
 use super::conflict::FieldConflict;
 use super::error::ReleaseError;
+use super::immutable;
 use super::lock::AppLock;
 use super::past::Past;
 use super::plan::{self, ObjectId};
@@ -82,12 +83,41 @@ async fn patch(
         Err(error) => error,
     };
     match error.status().and_then(FieldConflict::of) {
-        None => Err(error.into()),
+        None => replace(objects, manifest, &id, params, error).await,
         Some(conflict) if conflict.is_with_ourselves() => {
             Ok(send(objects, manifest, &id, &PatchParams { force: true, ..params.clone() }).await?)
         }
         Some(conflict) => Err(ReleaseError::Conflict { object: id.to_string(), conflict, source: Box::new(error) }),
     }
+}
+
+/// Deletes and makes anew what cannot be changed, where nothing is lost by that. `refusal` is the answer to the change.
+async fn replace(
+    objects: &Api<DynamicObject>,
+    manifest: &Manifest,
+    id: &ObjectId,
+    params: &PatchParams,
+    refusal: CallError,
+) -> Result<DynamicObject, ReleaseError> {
+    let fields = refusal.status().map(immutable::fields).unwrap_or_default();
+    if fields.is_empty() {
+        return Err(refusal.into());
+    }
+    let Some(live) = call(format!("reading {id}"), || objects.get_opt(&id.name)).await? else {
+        return Err(refusal.into());
+    };
+    let replaceable = serde_json::to_value(&live).is_ok_and(|live| immutable::is_replaceable(&live));
+    if !replaceable {
+        let (object, fields) = (id.to_string(), fields.join(", "));
+        return Err(ReleaseError::Immutable { object, fields, source: Box::new(refusal) });
+    }
+    if params.dry_run {
+        return Ok(live);
+    }
+    let only_this = Preconditions { uid: live.uid(), resource_version: None };
+    let background = DeleteParams::background().preconditions(only_this);
+    call(format!("deleting {id}"), || objects.delete(&id.name, &background)).await?;
+    Ok(send(objects, manifest, id, params).await?)
 }
 
 async fn send(

@@ -31,6 +31,19 @@ pub enum ReleaseError {
         #[source]
         source: Box<CallError>,
     },
+    /// The chart changes what cannot be changed.
+    #[error(
+        "{object}: {fields} cannot be changed once it is there; give it another name, or delete it and deploy again"
+    )]
+    Immutable {
+        /// Which object.
+        object: String,
+        /// The fields.
+        fields: String,
+        /// The answer.
+        #[source]
+        source: Box<CallError>,
+    },
     /// An object of the chart's name exists, and belongs to someone else.
     #[error("{object} exists already in the namespace {app} and does not belong to this app; delete it or rename it")]
     Foreign {

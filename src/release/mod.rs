@@ -13,6 +13,7 @@ mod error;
 mod explain;
 mod heal;
 pub mod history;
+mod immutable;
 pub mod lock;
 mod overview;
 mod past;

@@ -165,3 +165,43 @@ fn the_layers_of_one_push_serve_the_next() {
     // another one if the step before the change ran again
     app.shows(first.trim());
 }
+
+/// A Job that runs the app's image once.
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {{ app }}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n        - name: setup\n          image: {{ image }}\n          command: [\"true\"]\n";
+
+#[test]
+fn a_job_that_has_ended_is_replaced_since_it_cannot_be_changed() {
+    let templates = templates_with("", "");
+    std::fs::write(templates.path().join("job.yaml"), JOB).unwrap();
+    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", templates.path().to_str().unwrap())]);
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let job = || app.object("job", &app.name).expect("the Job");
+    let image = |job: &serde_json::Value| job["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    eventually("the Job has ended", || (job()["status"]["succeeded"] == 1).then_some(()));
+    let first = job();
+    app.write("index.html", "two");
+    app.commit("second");
+    app.push(&gateway).ok().says("Released v2");
+    let second = job();
+    assert_ne!(first["metadata"]["uid"], second["metadata"]["uid"]);
+    assert_ne!(image(&first), image(&second));
+    eventually("the Job has ended again", || (job()["status"]["succeeded"] == 1).then_some(()));
+}
+
+#[test]
+fn what_cannot_be_changed_is_named_before_anything_is() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let templates = templates_with("component\": \"web\"", "component\": \"www\"");
+    let other = gateway.twin(&[("SLIPWAY_TEMPLATES", templates.path().to_str().unwrap())]);
+    let copy = App { name: app.name.clone(), dir: tempfile::tempdir().unwrap() };
+    run(crate::support::gateway::git(copy.path()).args(["init", "-q", "-b", "main"]));
+    copy.web_files("two");
+    copy.commit("second");
+    let refused = copy.push(&other).fails();
+    assert!(refused.contains(&format!("deployment/{}: spec.selector cannot be changed", app.name)), "{refused:?}");
+    assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
+    app.shows("one");
+}
