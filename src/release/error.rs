@@ -194,7 +194,8 @@ impl ReleaseError {
     pub fn is_unfinished(&self) -> bool {
         match self {
             Self::Failed { aftermath, .. } => aftermath.is_unfinished(),
-            Self::NotBegun(_) => false,
+            // of the last two nothing was recorded
+            Self::NotBegun(_) | Self::Taken { .. } | Self::TooLarge { .. } => false,
             _ => true,
         }
     }
@@ -260,6 +261,7 @@ mod tests {
         assert!(lost().is_unfinished());
         let early = lost().not_begun();
         assert!(!early.is_unfinished());
+        assert!(!ReleaseError::TooLarge { size: 2, limit: 1, largest: String::new() }.is_unfinished());
         assert_eq!(early.to_string(), lost().to_string());
     }
 }
