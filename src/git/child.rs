@@ -260,7 +260,7 @@ mod tests {
         });
         drop(runtime);
         drop(child);
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(is_dead(grandchild));
+        let another = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(another.block_on(dies(grandchild)));
     }
 }

@@ -21,7 +21,16 @@ use crate::domain::{AppName, Manifest, Progress, RenderedChart};
 /// # Errors
 /// What [`super::upgrade`] would fail with.
 pub async fn dry_run(client: &Client, app: &AppName, chart: &RenderedChart) -> Result<(), ReleaseError> {
-    let past = Past::read(client, app).await?;
+    try_on(client, app, chart, &Past::read(client, app).await?).await
+}
+
+/// The same, where the past is known.
+pub(super) async fn try_on(
+    client: &Client,
+    app: &AppName,
+    chart: &RenderedChart,
+    past: &Past,
+) -> Result<(), ReleaseError> {
     let mut catalog = Catalog::new(client, app);
     check_owners(&mut catalog, app, &chart.manifests, past.standing()).await?;
     rehearse(&mut catalog, &chart.manifests).await

@@ -6,12 +6,12 @@ use kube::Client;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::compare;
 use super::error::ReleaseError;
 use super::history;
-use super::past::{Standing, standing};
+use super::past::{Past, Standing, standing};
 use super::record::{Record, Status};
 use super::secret::{RevisionSummary, Tags};
+use super::{apply, compare};
 use crate::domain::{AppName, RenderedChart, Revision, labels};
 
 /// How many records are read concurrently.
@@ -153,14 +153,10 @@ pub async fn preview(
     if !exists {
         return compare::unified(&[], &chart.manifests, ("nothing", "this push"));
     }
-    super::dry_run(client, app, chart).await?;
-    let serving = match standing(&history::list(client, app).await?) {
-        Some(summary) => Some(Standing::read(client, app, summary.revision).await?),
-        None => None,
-    };
-    let name = serving.as_ref().map_or_else(|| "nothing".to_owned(), |standing| standing.revision().to_string());
-    let manifests = serving.map(|standing| standing.manifests).unwrap_or_default();
-    compare::unified(&manifests, &chart.manifests, (&name, "this push"))
+    let past = Past::read(client, app).await?;
+    apply::try_on(client, app, chart, &past).await?;
+    let name = past.deployed.as_ref().map_or_else(|| "nothing".to_owned(), |standing| standing.revision().to_string());
+    compare::unified(past.standing(), &chart.manifests, (&name, "this push"))
 }
 
 async fn serving(client: &Client, app: &AppName, revisions: &[RevisionSummary]) -> Result<Standing, ReleaseError> {

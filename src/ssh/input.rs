@@ -60,20 +60,18 @@ impl Input {
         Ok(all.freeze())
     }
 
-    /// The first line, without its end; `None` if none came, or a longer one.
+    /// The first line, without its end; `None` if it is no text, or longer than `limit` bytes.
     pub async fn line(&mut self, limit: usize) -> Option<String> {
         let mut line = BytesMut::new();
         while let Some(chunk) = self.chunk().await {
             line.extend_from_slice(&chunk);
-            if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
-                line.truncate(end);
+            let end = line.iter().position(|byte| *byte == b'\n');
+            line.truncate(end.unwrap_or(line.len()));
+            if end.is_some() || line.len() > limit {
                 break;
             }
-            if line.len() > limit {
-                return None;
-            }
         }
-        String::from_utf8(line.to_vec()).ok()
+        String::from_utf8(line.to_vec()).ok().filter(|line| line.len() <= limit)
     }
 }
 
@@ -101,5 +99,29 @@ impl Pump {
         {
             self.queue = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn line(chunks: &[&'static [u8]]) -> Option<String> {
+        let (sender, mut input) = Input::of_a_test();
+        for chunk in chunks {
+            sender.send(Bytes::from_static(chunk)).await.unwrap();
+        }
+        drop(sender);
+        input.line(8).await
+    }
+
+    #[tokio::test]
+    async fn a_line_may_come_in_pieces_and_be_too_long() {
+        assert_eq!(line(&[b"my", b"app\nmore"]).await.as_deref(), Some("myapp"));
+        assert_eq!(line(&[b"myapp"]).await.as_deref(), Some("myapp"));
+        assert_eq!(line(&[]).await.as_deref(), Some(""));
+        assert_eq!(line(&[b"far too long\n"]).await, None);
+        assert_eq!(line(&[b"far too ", b"long and never ending"]).await, None);
+        assert_eq!(line(&[b"\xff\n"]).await, None);
     }
 }

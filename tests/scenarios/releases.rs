@@ -24,12 +24,8 @@ fn json(gateway: &Gateway, line: &str) -> Value {
 #[test]
 fn an_apps_history_is_the_same_over_ssh_and_in_helm() {
     let gateway = Gateway::start();
-    let app = App::web("one");
-    let first = app.head();
-    app.push(&gateway).ok();
-    app.write("index.html", "two");
-    let second = app.commit("second");
-    app.push(&gateway).ok();
+    let app = App::upgraded(&gateway);
+    let (first, second) = (app.git(&["rev-parse", "HEAD~"]), app.head());
 
     let history = ask(&gateway, ADMIN, &format!("releases {}", app.name)).ok();
     let lines: Vec<Vec<&str>> = history.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -57,12 +53,8 @@ fn an_apps_history_is_the_same_over_ssh_and_in_helm() {
 #[test]
 fn what_helm_did_is_part_of_the_history() {
     let gateway = Gateway::start();
-    let app = App::web("one");
-    let first = app.head();
-    app.push(&gateway).ok();
-    app.write("index.html", "two");
-    let second = app.commit("second");
-    app.push(&gateway).ok();
+    let app = App::upgraded(&gateway);
+    let (first, second) = (app.git(&["rev-parse", "HEAD~"]), app.head());
     helm(&app, &["rollback", &app.name, "1", "--wait"]);
     app.shows("one");
     let history = json(&gateway, &format!("releases {} --format json", app.name));
@@ -127,11 +119,7 @@ fn only_those_apps_are_shown_that_one_may_see() {
 #[test]
 fn a_record_that_cannot_be_read_is_named_and_the_others_are_shown() {
     let gateway = Gateway::start();
-    let app = App::web("one");
-    app.push(&gateway).ok();
-    app.write("index.html", "two");
-    app.commit("second");
-    app.push(&gateway).ok();
+    let app = App::upgraded(&gateway);
     let broken = r#"{"data":{"release":"bm90IGEgcmVsZWFzZQ=="}}"#;
     let secret = format!("sh.helm.release.v1.{}.v1", app.name);
     world::kubectl(&["patch", "secret", &secret, "-n", &app.name, "-p", broken]);

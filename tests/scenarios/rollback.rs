@@ -16,21 +16,10 @@ fn statuses(app: &App) -> Vec<String> {
     app.releases().into_iter().map(|(_, status)| status).collect()
 }
 
-/// An app that showed `one` and then `two`.
-fn upgraded(gateway: &Gateway) -> App {
-    let app = App::web("one");
-    app.push(gateway).ok();
-    app.write("index.html", "two");
-    app.commit("second");
-    app.push(gateway).ok();
-    app.shows("two");
-    app
-}
-
 #[test]
 fn a_rollback_brings_an_earlier_revision_back_as_a_new_one() {
     let gateway = Gateway::start();
-    let app = upgraded(&gateway);
+    let app = App::upgraded(&gateway);
     let image = |app: &App| {
         app.object("deployment", &app.name).unwrap()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
     };
@@ -63,7 +52,7 @@ fn a_rollback_brings_an_earlier_revision_back_as_a_new_one() {
 #[test]
 fn a_redeploy_deploys_the_branch_again() {
     let gateway = Gateway::start();
-    let app = upgraded(&gateway);
+    let app = App::upgraded(&gateway);
     tell(&gateway, &format!("rollback {} v1", app.name)).ok();
     app.shows("one");
     let again = tell(&gateway, &format!("redeploy {}", app.name)).ok();
@@ -118,7 +107,7 @@ fn a_failed_upgrade_is_kept_where_that_was_asked_for() {
 fn who_may_not_push_may_not_roll_back() {
     let gateway = Gateway::start();
     gateway.new_user("bob");
-    let app = upgraded(&gateway);
+    let app = App::upgraded(&gateway);
     for verb in ["rollback", "redeploy"] {
         try_run(gateway.ssh("bob").arg(format!("{verb} {}", app.name))).fails();
     }

@@ -24,6 +24,18 @@ impl App {
         app
     }
 
+    /// A web server that was pushed when it showed `one`, and pushed again when it showed `two`.
+    #[track_caller]
+    pub fn upgraded(gateway: &Gateway) -> Self {
+        let app = Self::web("one");
+        app.push(gateway).ok();
+        app.write("index.html", "two");
+        app.commit("second");
+        app.push(gateway).ok();
+        app.shows("two");
+        app
+    }
+
     /// Nothing but an empty repository on branch `main`.
     pub fn empty() -> Self {
         let app = Self { name: world::unique("app"), dir: tempfile::tempdir().unwrap() };
