@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
+use super::probe;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -62,7 +64,7 @@ pub fn explain(pod: &Pod) -> Option<Explanation> {
     let ended = failed(status).map(|why| about_pod(Severity::Trouble, format!("it was ended: {why}")));
     let main = status.container_statuses.iter().flatten();
     let init = status.init_container_statuses.iter().flatten().rev();
-    let worst = main.chain(init).filter_map(|container| explain_container(&name, container));
+    let worst = main.chain(init).filter_map(|container| explain_container(pod, container));
     // Of equals the last counts: an eviction before the exit code that it caused, and the first init container that
     // does not end before all that wait for it.
     scheduling.into_iter().chain(worst).chain(ended).max_by_key(|explanation| explanation.severity)
@@ -83,7 +85,7 @@ pub fn ended(code: i32, probe: &str) -> String {
     format!("it ended (exit code {code}) after its probe had failed: {probe}")
 }
 
-fn explain_container(pod: &str, container: &ContainerStatus) -> Option<Explanation> {
+fn explain_container(pod: &Pod, container: &ContainerStatus) -> Option<Explanation> {
     let state = container.state.as_ref()?;
     let (severity, text, evidence) = if let Some(waiting) = &state.waiting {
         let message = waiting.message.as_deref().unwrap_or_default();
@@ -91,11 +93,12 @@ fn explain_container(pod: &str, container: &ContainerStatus) -> Option<Explanati
     } else if let Some(ended) = state.terminated.as_ref().filter(|ended| ended.exit_code != 0) {
         (Severity::Trouble, crash(ended), Evidence::PreviousLog)
     } else if state.running.is_some() && !container.ready {
-        (Severity::Starting, unready(container), Evidence::LogAndProbes)
+        (Severity::Starting, unready(pod, container), Evidence::LogAndProbes)
     } else {
         return None;
     };
-    Some(Explanation { severity, pod: pod.to_owned(), container: Some(container.name.clone()), text, evidence })
+    let pod = pod.metadata.name.clone().unwrap_or_default();
+    Some(Explanation { severity, pod, container: Some(container.name.clone()), text, evidence })
 }
 
 /// The reasons are the kubelet's.
@@ -149,14 +152,16 @@ fn crash(ended: &ContainerStateTerminated) -> String {
     }
 }
 
-fn unready(container: &ContainerStatus) -> String {
+fn unready(pod: &Pod, container: &ContainerStatus) -> String {
     let times = match container.restart_count {
         1 => "once".to_owned(),
         times => format!("{times} times"),
     };
+    let lacks = probe::awaited(pod, container).map(|probe| format!("its {probe} does not pass"));
+    let lacks = lacks.unwrap_or_else(|| "is not ready".to_owned());
     match last_end(container) {
-        Some(ended) => format!("it runs, but is not ready; restarted {times}, last exit code {}", ended.exit_code),
-        None => "it runs, but is not ready".to_owned(),
+        Some(ended) => format!("it runs, but {lacks}; restarted {times}, last exit code {}", ended.exit_code),
+        None => format!("it runs, but {lacks}"),
     }
 }
 

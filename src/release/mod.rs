@@ -20,6 +20,7 @@ mod past;
 mod perform;
 mod plan;
 mod pods;
+mod probe;
 pub mod record;
 mod retention;
 mod rollback;
