@@ -80,7 +80,8 @@ impl Deployer {
             user: built.user,
             ..self.values(pushed, &cleared.tree.version, reference)
         };
-        let chart = chart::render(&self.templates, &values)?;
+        let mut chart = chart::render(&self.templates, &values)?;
+        release::fit(&self.cluster, &pushed.app, &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         Ok(Prepared { revision, digest, chart, manifest_text })
     }

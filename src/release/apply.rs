@@ -5,7 +5,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
 use super::call::{CallError, call};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Place};
 use super::conflict::FieldConflict;
 use super::error::ReleaseError;
 use super::immutable;
@@ -14,6 +14,14 @@ use super::past::Past;
 use super::plan::{self, ObjectId};
 use crate::domain::labels::FIELD_MANAGER;
 use crate::domain::{AppName, Manifest, Progress, RenderedChart};
+
+/// Puts the objects of a chart into the API versions that the server has, where versions have the same fields.
+///
+/// # Errors
+/// [`ReleaseError::UnknownKind`], [`ReleaseError::ClusterWide`], [`ReleaseError::Api`].
+pub async fn fit(client: &Client, app: &AppName, chart: &mut RenderedChart) -> Result<(), ReleaseError> {
+    Catalog::new(client, app).fit(&mut chart.manifests).await
+}
 
 /// Asks the API server, with its admission webhooks and quotas, whether it would take the objects of a chart. The
 /// namespace must exist. Nothing is changed.
@@ -39,8 +47,8 @@ pub(super) async fn try_on(
 /// Applies all objects in order without an effect.
 pub(super) async fn rehearse(catalog: &mut Catalog, manifests: &[Manifest]) -> Result<(), ReleaseError> {
     for manifest in plan::apply_order(manifests) {
-        let objects = catalog.find(manifest).await?;
-        patch(&objects, manifest, &PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
+        let place = catalog.find(manifest).await?;
+        patch(&place, manifest, &PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
     }
     Ok(())
 }
@@ -55,7 +63,7 @@ pub(super) async fn check_owners(
 ) -> Result<(), ReleaseError> {
     for manifest in plan::difference(new, old) {
         let id = ObjectId::of(manifest);
-        let objects = catalog.find(manifest).await?;
+        let objects = catalog.find(manifest).await?.objects;
         let existing = call(format!("reading {id}"), || objects.get_opt(&id.name)).await?;
         if existing.is_some_and(|existing| !belongs_to(&existing, app)) {
             return Err(ReleaseError::Foreign { object: id.to_string(), app: app.clone() });
@@ -73,28 +81,24 @@ pub(super) async fn apply(
     applied: &mut Vec<DynamicObject>,
 ) -> Result<(), ReleaseError> {
     for manifest in plan::apply_order(manifests) {
-        let objects = catalog.find(manifest).await?;
+        let place = catalog.find(manifest).await?;
         let params = PatchParams::apply(FIELD_MANAGER);
-        applied.push(lock.guard(patch(&objects, manifest, &params)).await??);
+        applied.push(lock.guard(patch(&place, manifest, &params)).await??);
     }
     Ok(())
 }
 
 /// One server-side apply. Ownership is taken by force only from managers of our own name.
-async fn patch(
-    objects: &Api<DynamicObject>,
-    manifest: &Manifest,
-    params: &PatchParams,
-) -> Result<DynamicObject, ReleaseError> {
+async fn patch(place: &Place, manifest: &Manifest, params: &PatchParams) -> Result<DynamicObject, ReleaseError> {
     let id = ObjectId::of(manifest);
-    let error = match send(objects, manifest, &id, params).await {
+    let error = match send(place, manifest, &id, params).await {
         Ok(object) => return Ok(object),
         Err(error) => error,
     };
     match error.status().and_then(FieldConflict::of) {
-        None => replace(objects, manifest, &id, params, error).await,
+        None => replace(place, manifest, &id, params, error).await,
         Some(conflict) if conflict.is_with_ourselves() => {
-            Ok(send(objects, manifest, &id, &PatchParams { force: true, ..params.clone() }).await?)
+            Ok(send(place, manifest, &id, &PatchParams { force: true, ..params.clone() }).await?)
         }
         Some(conflict) => Err(ReleaseError::Conflict { object: id.to_string(), conflict, source: Box::new(error) }),
     }
@@ -102,7 +106,7 @@ async fn patch(
 
 /// Deletes and makes anew what cannot be changed, where nothing is lost by that. `refusal` is the answer to the change.
 async fn replace(
-    objects: &Api<DynamicObject>,
+    place: &Place,
     manifest: &Manifest,
     id: &ObjectId,
     params: &PatchParams,
@@ -112,7 +116,7 @@ async fn replace(
     if fields.is_empty() {
         return Err(refusal.into());
     }
-    let Some(live) = call(format!("reading {id}"), || objects.get_opt(&id.name)).await? else {
+    let Some(live) = call(format!("reading {id}"), || place.objects.get_opt(&id.name)).await? else {
         return Err(refusal.into());
     };
     let replaceable = serde_json::to_value(&live).is_ok_and(|live| immutable::is_replaceable(&live));
@@ -125,18 +129,22 @@ async fn replace(
     }
     let only_this = Preconditions { uid: live.uid(), resource_version: None };
     let background = DeleteParams::background().preconditions(only_this);
-    call(format!("deleting {id}"), || objects.delete(&id.name, &background)).await?;
-    Ok(send(objects, manifest, id, params).await?)
+    call(format!("deleting {id}"), || place.objects.delete(&id.name, &background)).await?;
+    Ok(send(place, manifest, id, params).await?)
 }
 
 async fn send(
-    objects: &Api<DynamicObject>,
+    place: &Place,
     manifest: &Manifest,
     id: &ObjectId,
     params: &PatchParams,
 ) -> Result<DynamicObject, CallError> {
-    let patch = Patch::Apply(&manifest.object);
-    call(format!("applying {id}"), || objects.patch(&id.name, params, &patch)).await
+    let mut object = manifest.object.clone();
+    if let Some(object) = object.as_object_mut() {
+        object.insert("apiVersion".to_owned(), place.api_version.clone().into());
+    }
+    let patch = Patch::Apply(&object);
+    call(format!("applying {id}"), || place.objects.patch(&id.name, params, &patch)).await
 }
 
 /// Deletes `gone`, except what is not the release's any more, or says that it must be kept. Each is tried; the first

@@ -66,7 +66,7 @@ impl CallError {
         let doing = &self.doing;
         match &self.cause {
             Cause::Timeout(_) => format!("the Kubernetes API did not answer while {doing}"),
-            Cause::Kube(kube::Error::Api(status)) if (400..500).contains(&status.code) => {
+            Cause::Kube(kube::Error::Api(status)) if (400..500).contains(&status.code) || is_of_the_patch(status) => {
                 format!("the Kubernetes API refused {doing}: {}", words(&status.message))
             }
             Cause::Kube(kube::Error::Api(status)) => {
@@ -80,7 +80,9 @@ impl CallError {
     fn is_transient(&self) -> bool {
         match &self.cause {
             Cause::Timeout(_) => true,
-            Cause::Kube(kube::Error::Api(status)) => status.code == 429 || status.code >= 500,
+            Cause::Kube(kube::Error::Api(status)) => {
+                (status.code == 429 || status.code >= 500) && !is_of_the_patch(status)
+            }
             Cause::Kube(kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_)) => true,
             Cause::Kube(_) => false,
         }
@@ -91,6 +93,11 @@ impl CallError {
         let wished = self.status().and_then(|status| status.details.as_ref()).map_or(0, |d| d.retry_after_seconds);
         planned.max(Duration::from_secs(u64::from(wished))).min(LONGEST_PAUSE)
     }
+}
+
+/// An object that server-side apply cannot read is answered with 500, as if it were the server's fault.
+fn is_of_the_patch(status: &Status) -> bool {
+    status.message.contains("failed to create typed patch object")
 }
 
 fn words(message: &str) -> String {
@@ -176,6 +183,16 @@ mod tests {
             (count, error.to_string().as_str()),
             (4, "the Kubernetes API failed with status 500 while applying x")
         );
+    }
+
+    /// As kube-apiserver 1.20 answers to a Service's port without a protocol.
+    #[tokio::test]
+    async fn a_patch_that_cannot_be_read_is_no_fault_of_the_server() {
+        let message = "failed to create typed patch object: .spec.ports: element 0 omits key field \"protocol\"";
+        let refused = || Err::<(), _>(kube::Error::Api(Status::failure(message, "").with_code(500).boxed()));
+        let error = call("applying x", || std::future::ready(refused())).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("the Kubernetes API refused applying x: {message}"));
+        assert!(!error.is_transient());
     }
 
     #[tokio::test]

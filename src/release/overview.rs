@@ -154,7 +154,9 @@ pub async fn preview(
         return compare::unified(&[], &chart.manifests, ("nothing", "this push"));
     }
     let past = Past::read(client, app).await?;
-    apply::try_on(client, app, chart, &past).await?;
+    let mut chart = chart.clone();
+    apply::fit(client, app, &mut chart).await?;
+    apply::try_on(client, app, &chart, &past).await?;
     let name = past.deployed.as_ref().map_or_else(|| "nothing".to_owned(), |standing| standing.revision().to_string());
     compare::unified(past.standing(), &chart.manifests, (&name, "this push"))
 }

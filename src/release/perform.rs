@@ -13,8 +13,8 @@ use super::lock::AppLock;
 use super::past::Past;
 use super::record::{Record, Status};
 use super::secret::Tags;
-use super::wait::Watch;
-use super::{apply, plan, undo};
+use super::verify::Watch;
+use super::{apply, plan, replicas, undo};
 use crate::domain::{Manifest, Progress, Revision};
 
 /// How much of a reason goes into a record.
@@ -69,11 +69,12 @@ impl Draft {
 
 /// Records the draft as pending, applies its objects, waits until they are ready, deletes those of the `past` that are
 /// gone, and records the outcome.
-pub(super) async fn perform(scope: &Scope<'_>, past: Past, draft: Draft) -> Result<Released, ReleaseError> {
+pub(super) async fn perform(scope: &Scope<'_>, past: Past, mut draft: Draft) -> Result<Released, ReleaseError> {
     let Scope { client, lock, .. } = *scope;
     let revision = draft.revision();
     let mut catalog = Catalog::new(client, lock.app());
     admit(scope, &mut catalog, &past, &draft).await.map_err(ReleaseError::not_begun)?;
+    draft.manifests = replicas::leave_out(&mut catalog, draft.manifests).await.map_err(ReleaseError::not_begun)?;
     history::create(client, lock, &draft.record, &draft.tags).await?;
 
     // Half a release is worse than none: what is refused is found out before anything is changed.
@@ -103,9 +104,10 @@ pub(super) async fn go_live(
     old: &[Manifest],
     applied: &mut Vec<DynamicObject>,
 ) -> Result<(), ReleaseError> {
-    let watch = Watch::open(scope.client, scope.lock.app(), new);
+    let watch = Watch::open(scope.client, scope.lock.app(), catalog, new).await?;
+    replicas::keep(scope.lock, catalog, old, new).await?;
     apply::apply(scope.lock, catalog, new, applied).await?;
-    scope.lock.guard(watch.until_ready(applied, scope.timeout, scope.progress)).await??;
+    scope.lock.guard(Box::pin(watch.until_ready(applied, scope.timeout, scope.progress))).await??;
     apply::delete(scope.lock, catalog, &plan::prune(old, new), scope.progress).await
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::error::ReleaseError;
@@ -51,6 +52,13 @@ impl ObjectId {
     pub fn of(manifest: &Manifest) -> Self {
         let group = manifest.api_version().split_once('/').map_or("", |(group, _)| group);
         Self { group: group.to_owned(), kind: manifest.kind().to_owned(), name: manifest.name().to_owned() }
+    }
+
+    /// The identity of an object that the server returned.
+    pub fn of_live(object: &DynamicObject) -> Option<Self> {
+        let types = object.types.as_ref()?;
+        let group = types.api_version.split_once('/').map_or("", |(group, _)| group);
+        Some(Self { group: group.to_owned(), kind: types.kind.clone(), name: object.metadata.name.clone()? })
     }
 }
 

@@ -1,13 +1,12 @@
 //! Bringing back what ran before, as a new revision; or, where there was nothing, removing what was made.
 
-use super::apply;
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
 use super::history;
 use super::past::{Past, Standing};
 use super::perform::{Scope, failure, go_live, supersede};
-use super::plan;
 use super::record::Status;
+use super::{apply, plan, replicas};
 use crate::domain::Revision;
 
 /// Undoes `failed`, which is recorded as pending and whose objects are among those of `past`; `description` says in
@@ -47,7 +46,7 @@ async fn bring_back(
     let revision = record.version;
     history::create(scope.client, scope.lock, &record, &standing.tags).await?;
     close(scope, past, failed, description).await?;
-    match go_live(scope, catalog, &standing.manifests, &past.objects, &mut Vec::new()).await {
+    match restore(scope, catalog, past, standing).await {
         Ok(()) => {
             history::close(scope.client, scope.lock, revision, Status::Deployed, None).await?;
             supersede(scope, past, revision).await;
@@ -59,6 +58,16 @@ async fn bring_back(
             Err(error)
         }
     }
+}
+
+async fn restore(
+    scope: &Scope<'_>,
+    catalog: &mut Catalog,
+    past: &Past,
+    standing: &Standing,
+) -> Result<(), ReleaseError> {
+    let manifests = replicas::leave_out(catalog, standing.manifests.clone()).await?;
+    go_live(scope, catalog, &manifests, &past.objects, &mut Vec::new()).await
 }
 
 /// Removes the objects of a first release. The namespace stays, and the record, which is closed last.

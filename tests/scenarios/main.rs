@@ -20,6 +20,7 @@ mod dry_run;
 mod faults;
 mod keys;
 mod kill;
+mod kinds;
 mod limits;
 mod lock;
 mod push;

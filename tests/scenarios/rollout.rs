@@ -1,6 +1,7 @@
 //! Rollouts that fail, and what comes back.
 
 use crate::support::gateway::ADMIN;
+use crate::support::templates::Templates;
 use crate::support::{App, Gateway, eventually, run, world};
 
 const CRASH: &str = "CMD [\"sh\", \"-c\", \"echo the last words; exit 3\"]";
@@ -52,9 +53,8 @@ fn an_app_that_does_not_listen_fails_at_the_deadline_with_its_probe() {
 #[test]
 fn an_upgrade_that_does_not_listen_is_rolled_back_at_the_deadline() {
     // The controller gives up first, for certain, so that its words still stand when the rollback begins.
-    let templates = templates_with("{{ progress_deadline_seconds }}", "10");
-    let dir = templates.path().to_str().unwrap();
-    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", dir), ("SLIPWAY_ROLLOUT_TIMEOUT", "15s")]);
+    let templates = Templates::copied().replaced("{{ progress_deadline_seconds }}", "10");
+    let gateway = Gateway::with(&[templates.setting(), ("SLIPWAY_ROLLOUT_TIMEOUT", "15s")]);
     let app = App::web("one");
     let first = app.head();
     app.push(&gateway).ok();
@@ -66,22 +66,11 @@ fn an_upgrade_that_does_not_listen_is_rolled_back_at_the_deadline() {
     app.shows("one");
 }
 
-/// A copy of the templates in which one text is replaced.
-fn templates_with(text: &str, replacement: &str) -> tempfile::TempDir {
-    let templates = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir("templates").unwrap().map(Result::unwrap) {
-        let template = std::fs::read_to_string(entry.path()).unwrap();
-        std::fs::write(templates.path().join(entry.file_name()), template.replace(text, replacement)).unwrap();
-    }
-    templates
-}
-
 #[test]
 fn an_app_that_no_node_can_take_fails_at_the_deadline_with_the_reason() {
     let selector = "      nodeSelector: {disk: floppy}\n      containers:\n";
-    let templates = templates_with("      containers:\n", selector);
-    let dir = templates.path().to_str().unwrap();
-    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", dir), ("SLIPWAY_ROLLOUT_TIMEOUT", "10s")]);
+    let templates = Templates::copied().replaced("      containers:\n", selector);
+    let gateway = Gateway::with(&[templates.setting(), ("SLIPWAY_ROLLOUT_TIMEOUT", "10s")]);
     let app = App::web("one");
     app.push(&gateway).fails().says("node");
     assert_eq!(app.object("deployment", &app.name), None);
@@ -171,9 +160,8 @@ const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {{ app }}
 
 #[test]
 fn a_job_that_has_ended_is_replaced_since_it_cannot_be_changed() {
-    let templates = templates_with("", "");
-    std::fs::write(templates.path().join("job.yaml"), JOB).unwrap();
-    let gateway = Gateway::with(&[("SLIPWAY_TEMPLATES", templates.path().to_str().unwrap())]);
+    let templates = Templates::copied().with("job.yaml", JOB);
+    let gateway = templates.gateway();
     let app = App::web("one");
     app.push(&gateway).ok();
     let job = || app.object("job", &app.name).expect("the Job");
@@ -191,16 +179,14 @@ fn a_job_that_has_ended_is_replaced_since_it_cannot_be_changed() {
 
 #[test]
 fn what_cannot_be_changed_is_named_before_anything_is() {
-    let gateway = Gateway::start();
+    let mut gateway = Gateway::start();
     let app = App::web("one");
     app.push(&gateway).ok();
-    let templates = templates_with("component\": \"web\"", "component\": \"www\"");
-    let other = gateway.twin(&[("SLIPWAY_TEMPLATES", templates.path().to_str().unwrap())]);
-    let copy = App { name: app.name.clone(), dir: tempfile::tempdir().unwrap() };
-    run(crate::support::gateway::git(copy.path()).args(["init", "-q", "-b", "main"]));
-    copy.web_files("two");
-    copy.commit("second");
-    let refused = copy.push(&other).fails();
+    let templates = Templates::copied().replaced("component\": \"web\"", "component\": \"www\"");
+    gateway.restart_with(&[templates.setting()]);
+    app.write("index.html", "two");
+    app.commit("second");
+    let refused = app.push(&gateway).fails();
     assert!(refused.contains(&format!("deployment/{}: spec.selector cannot be changed", app.name)), "{refused:?}");
     assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
     app.shows("one");

@@ -127,6 +127,17 @@ impl Gateway {
         self.write_known_hosts();
     }
 
+    /// Ends the process in good order, and starts it again with more settings.
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        self.terminate();
+        assert_eq!(self.wait(), Some(0));
+        for (name, value) in settings {
+            self.settings.retain(|(other, _)| other != name);
+            self.settings.push((name.to_string(), value.to_string()));
+        }
+        self.launch();
+    }
+
     fn process(&self) -> &Process {
         self.process.as_ref().expect("the gateway runs")
     }

@@ -4,6 +4,7 @@ pub mod app;
 pub mod gateway;
 pub mod process;
 pub mod proxy;
+pub mod templates;
 pub mod wait;
 pub mod world;
 

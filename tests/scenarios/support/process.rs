@@ -134,7 +134,13 @@ impl Running {
     /// Waits until a text was printed.
     #[track_caller]
     pub fn until(&self, text: &str) -> &Self {
-        within(LIMIT, &format!("{text:?}"), || self.text().contains(text).then_some(()), || self.text());
+        let printed = || {
+            let ended = self.readers.iter().all(std::thread::JoinHandle::is_finished);
+            let printed = self.text().contains(text);
+            assert!(printed || !ended, "it ended without {text:?}:\n{}", self.text());
+            printed.then_some(())
+        };
+        within(LIMIT, &format!("{text:?}"), printed, || self.text());
         self
     }
 

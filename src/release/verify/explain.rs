@@ -54,7 +54,7 @@ pub struct Explanation {
 /// The worst reason why `pod` is not ready; `None` if it is, or if it is going away.
 pub fn explain(pod: &Pod) -> Option<Explanation> {
     let status = pod.status.as_ref()?;
-    if pod.metadata.deletion_timestamp.is_some() || is_ready(status) {
+    if pod.metadata.deletion_timestamp.is_some() || is_ready(pod) {
         return None;
     }
     let name = pod.metadata.name.clone().unwrap_or_default();
@@ -68,6 +68,12 @@ pub fn explain(pod: &Pod) -> Option<Explanation> {
     // Of equals the last counts: an eviction before the exit code that it caused, and the first init container that
     // does not end before all that wait for it.
     scheduling.into_iter().chain(worst).chain(ended).max_by_key(|explanation| explanation.severity)
+}
+
+/// Whether a pod says that it is ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// What the pod itself says about not being ready; `None` if it is, or if it is going away.
@@ -163,10 +169,6 @@ fn unready(pod: &Pod, container: &ContainerStatus) -> String {
         Some(ended) => format!("it runs, but {lacks}; restarted {times}, last exit code {}", ended.exit_code),
         None => format!("it runs, but {lacks}"),
     }
-}
-
-fn is_ready(status: &PodStatus) -> bool {
-    status.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn unschedulable(status: &PodStatus) -> Option<String> {
