@@ -7,13 +7,16 @@ use super::error::{ChartError, ReadFault};
 use super::template;
 
 /// The files of the compiled-in set.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
+    (NOTES, include_str!("../../templates/NOTES.txt")),
     ("_labels.yaml", include_str!("../../templates/_labels.yaml")),
     ("_probe.yaml", include_str!("../../templates/_probe.yaml")),
     ("_selector.yaml", include_str!("../../templates/_selector.yaml")),
     ("deployment.yaml", include_str!("../../templates/deployment.yaml")),
     ("service.yaml", include_str!("../../templates/service.yaml")),
 ];
+/// The text for `helm get notes`, as in Helm's charts. It is no object.
+pub(super) const NOTES: &str = "NOTES.txt";
 const VERSION: &str = include_str!("../../templates/VERSION");
 /// The version of a directory that does not say its own.
 const UNVERSIONED: &str = "0.0.0";
@@ -27,6 +30,7 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Templates {
     pub(super) engine: tera::Tera,
     pub(super) names: Vec<String>,
+    pub(super) has_notes: bool,
     version: String,
 }
 
@@ -46,7 +50,7 @@ impl Templates {
         Self::parse(files.into(), VERSION.trim())
     }
 
-    /// The set in a directory: each `*.yaml` in it, and the set's version in a file `VERSION`.
+    /// The set in a directory: each `*.yaml` in it, `NOTES.txt`, and the set's version in a file `VERSION`.
     ///
     /// # Errors
     /// [`ChartError::Read`] if it cannot be read or has no template, [`ChartError::Templates`] if
@@ -78,19 +82,20 @@ impl Templates {
 
     fn parse(files: Vec<(String, String)>, version: &str) -> Result<Self, ChartError> {
         let mut names: Vec<String> =
-            files.iter().map(|(name, _)| name.clone()).filter(|name| !name.starts_with('_')).collect();
+            files.iter().map(|(name, _)| name.clone()).filter(|name| !name.starts_with('_') && name != NOTES).collect();
+        let has_notes = files.iter().any(|(name, _)| name == NOTES);
         names.sort();
         let engine = template::engine(files).map_err(ChartError::Templates)?;
-        Ok(Self { engine, names, version: version.to_owned() })
+        Ok(Self { engine, names, has_notes, version: version.to_owned() })
     }
 }
 
-/// Name and content of each `*.yaml`, also where it is a link, as in a mounted ConfigMap.
+/// Name and content of each `*.yaml` and of the notes, also where it is a link, as in a mounted ConfigMap.
 fn template_files(directory: &Path) -> Result<Vec<(String, String)>, ReadFault> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if !name.ends_with(".yaml") || name.starts_with('.') {
+        if name != NOTES && (!name.ends_with(".yaml") || name.starts_with('.')) {
             continue;
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

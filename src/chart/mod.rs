@@ -37,6 +37,7 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
         version: templates.version().to_owned(),
         app_version: values.version.clone().unwrap_or_default(),
         values: serde_json::to_value(values).map_err(ChartError::Record)?,
+        notes: template::notes(templates, values)?,
         manifests,
     })
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
-use super::embedded::Templates;
+use super::embedded::{NOTES, Templates};
 use super::error::ChartError;
 use super::settings::Resources;
 use super::values::Values;
@@ -88,6 +88,16 @@ pub(super) fn render(templates: &Templates, values: &Values) -> Result<Vec<(Stri
             .map_err(|source| ChartError::Template { template: name.clone(), source })
     };
     templates.names.iter().map(one).collect()
+}
+
+/// The notes, if the set has any.
+pub(super) fn notes(templates: &Templates, values: &Values) -> Result<Option<String>, ChartError> {
+    if !templates.has_notes {
+        return Ok(None);
+    }
+    let context = Context::from_serialize(&View::of(values)).map_err(ChartError::Templates)?;
+    let notes = render_one(&templates.engine, NOTES, &context);
+    notes.map(Some).map_err(|source| ChartError::Template { template: NOTES.to_owned(), source })
 }
 
 fn render_one(engine: &Tera, name: &str, context: &Context) -> TeraResult<String> {

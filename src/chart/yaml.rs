@@ -132,6 +132,7 @@ mod tests {
 
     fn chart(manifests: Vec<Manifest>) -> RenderedChart {
         RenderedChart {
+            notes: None,
             name: "app".into(),
             version: "1.0.0".into(),
             app_version: String::new(),

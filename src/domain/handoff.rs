@@ -84,6 +84,8 @@ pub struct RenderedChart {
     pub app_version: String,
     /// The values it was rendered with, as they go into the release record.
     pub values: serde_json::Value,
+    /// What `helm get notes` shows.
+    pub notes: Option<String>,
     /// The objects.
     pub manifests: Vec<Manifest>,
 }

@@ -76,7 +76,7 @@ fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past) -> 
             last_deployed: now,
             status: if past.deployed.is_some() { Status::PendingUpgrade } else { Status::PendingInstall },
             description: format!("Deploying {} by {}", request.commit.short(), request.pusher),
-            rest: Map::new(),
+            rest: chart.notes.iter().map(|notes| ("notes".to_owned(), json!(notes))).collect(),
         },
         chart: chart_metadata(&chart.name, &chart.version, &chart.app_version, &tags.annotations),
         config: chart.values.clone(),
