@@ -23,6 +23,7 @@ mod replicas;
 mod retention;
 mod rollback;
 mod secret;
+mod takeover;
 mod undo;
 mod uninstall;
 mod upgrade;

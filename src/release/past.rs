@@ -21,6 +21,8 @@ pub(super) struct Past {
     pub deployed: Option<Standing>,
     /// Every object that the release may have in the cluster: those of what serves, and of what failed after it.
     pub objects: Vec<Manifest>,
+    /// Whether any of that was updated on the client's side, as helm 3 does.
+    pub has_updates: bool,
 }
 
 /// A recorded revision, read as a whole.
@@ -38,10 +40,14 @@ impl Past {
             Some(summary) => Some(Standing::read(client, app, summary.revision).await?),
             None => None,
         };
+        let mut has_updates = deployed.as_ref().is_some_and(Standing::is_updated);
         let mut objects = deployed.iter().flat_map(|standing| standing.manifests.clone()).collect::<Vec<_>>();
         for summary in later(&revisions, deployed.as_ref().map(Standing::revision)) {
             match Standing::read(client, app, summary.revision).await {
-                Ok(standing) => objects.extend(standing.manifests),
+                Ok(standing) => {
+                    has_updates |= standing.is_updated();
+                    objects.extend(standing.manifests);
+                }
                 // It cannot say what it left behind; the others still can.
                 Err(error @ (ReleaseError::Record { .. } | ReleaseError::Manifest { .. })) => {
                     tracing::warn!(%app, revision = %summary.revision, %error, "a release record cannot be read");
@@ -49,7 +55,7 @@ impl Past {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { revisions, deployed, objects })
+        Ok(Self { revisions, deployed, objects, has_updates })
     }
 
     /// The newest revision.
@@ -86,6 +92,11 @@ impl Standing {
     /// Its number.
     pub fn revision(&self) -> Revision {
         self.record.version
+    }
+
+    /// Whether its objects were updated on the client's side.
+    fn is_updated(&self) -> bool {
+        self.record.apply_method.as_deref() != Some(SERVER_SIDE)
     }
 
     /// A pending record that repeats this one as `revision`.

@@ -14,7 +14,7 @@ use super::past::Past;
 use super::record::{Record, Status};
 use super::secret::Tags;
 use super::verify::Watch;
-use super::{apply, plan, replicas, undo};
+use super::{apply, plan, replicas, takeover, undo};
 use crate::domain::{Manifest, Progress, Revision};
 
 /// How much of a reason goes into a record.
@@ -82,7 +82,7 @@ pub(super) async fn perform(scope: &Scope<'_>, past: Past, mut draft: Draft) -> 
         return Err(give_up(scope, &draft, why).await);
     }
     let mut applied = Vec::new();
-    if let Err(why) = go_live(scope, &mut catalog, &draft.manifests, &past.objects, &mut applied).await {
+    if let Err(why) = go_live(scope, &mut catalog, &draft.manifests, &past, &mut applied).await {
         return Err(Box::pin(fail(scope, catalog, past, draft, why)).await);
     }
     history::close(client, lock, revision, Status::Deployed, Some(&draft.success)).await?;
@@ -96,19 +96,22 @@ async fn admit(scope: &Scope<'_>, catalog: &mut Catalog, past: &Past, draft: &Dr
     apply::check_owners(catalog, scope.lock.app(), &draft.manifests, past.standing()).await
 }
 
-/// Makes `new` what the cluster has: applies it, waits for it, and deletes what only `old` had.
+/// Makes `new` what the cluster has: applies it, waits for it, and deletes what only the `past` had.
 pub(super) async fn go_live(
     scope: &Scope<'_>,
     catalog: &mut Catalog,
     new: &[Manifest],
-    old: &[Manifest],
+    past: &Past,
     applied: &mut Vec<DynamicObject>,
 ) -> Result<(), ReleaseError> {
     let watch = Watch::open(scope.client, scope.lock.app(), catalog, new).await?;
-    replicas::keep(scope.lock, catalog, old, new).await?;
+    if past.has_updates {
+        takeover::take_over(scope.lock, catalog, new).await?;
+    }
+    replicas::keep(scope.lock, catalog, &past.objects, new).await?;
     apply::apply(scope.lock, catalog, new, applied).await?;
     scope.lock.guard(Box::pin(watch.until_ready(applied, scope.timeout, scope.progress))).await??;
-    apply::delete(scope.lock, catalog, &plan::prune(old, new), scope.progress).await
+    apply::delete(scope.lock, catalog, &plan::prune(&past.objects, new), scope.progress).await
 }
 
 /// Marks what served before. That it is left undone does no harm: Helm and slipway take the newest, and the next

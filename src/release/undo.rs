@@ -67,7 +67,7 @@ async fn restore(
     standing: &Standing,
 ) -> Result<(), ReleaseError> {
     let manifests = replicas::leave_out(catalog, standing.manifests.clone()).await?;
-    go_live(scope, catalog, &manifests, &past.objects, &mut Vec::new()).await
+    go_live(scope, catalog, &manifests, past, &mut Vec::new()).await
 }
 
 /// Removes the objects of a first release. The namespace stays, and the record, which is closed last.
