@@ -107,7 +107,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     });
     let tasks = TaskTracker::new();
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
-    let front = front_door(cluster, keys, repositories, deployer, &push);
+    let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);
 
@@ -158,6 +158,7 @@ fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> 
 
 fn front_door(
     cluster: Client,
+    namespace: String,
     keys: KeyStore,
     repositories: Repositories,
     deployer: Arc<Deployer>,
@@ -165,6 +166,7 @@ fn front_door(
 ) -> Arc<FrontDoor> {
     Arc::new(FrontDoor {
         cluster,
+        namespace,
         keys,
         repositories,
         deployer,

@@ -9,7 +9,7 @@ pub enum AppsError {
     #[error("{0} was created by someone else a moment ago")]
     Taken(AppName),
     /// The namespace is not slipway's.
-    #[error("the namespace {0} exists and was not made by slipway")]
+    #[error("the namespace {0} exists and was not made by slipway; an admin may hand it over: apps:adopt {0}")]
     Foreign(AppName),
     /// The namespace is on its way out.
     #[error("the namespace {0} is being deleted; try again in a moment")]

@@ -1,9 +1,11 @@
 //! Apps as the cluster knows them: a namespace, its owner.
 
+mod adopt;
 mod error;
 mod namespace;
 mod remove;
 
+pub use adopt::adopt;
 pub use error::AppsError;
 pub use namespace::{App, Claim, Ownership, claim, list, ownership};
-pub use remove::remove;
+pub use remove::{Removed, remove};

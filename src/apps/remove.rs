@@ -7,6 +7,7 @@ use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt};
 
+use super::adopt::{give_back, is_adopted};
 use super::error::AppsError;
 use super::namespace::owner;
 use crate::domain::AppName;
@@ -14,25 +15,38 @@ use crate::domain::AppName;
 /// How long a namespace may take to go: its pods have their time to end, half a minute as a rule.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Deletes the app's namespace with everything in it, and waits until it is gone.
+/// What became of an app's namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone.
+    Deleted,
+    /// It was there before the app, and is nobody's again.
+    GivenBack,
+}
+
+/// Deletes the app's namespace with everything in it, and waits until it is gone. One that was adopted stays.
 ///
 /// # Errors
 /// [`AppsError::Foreign`] if slipway did not make it; [`AppsError::Stuck`] if it does not go; [`AppsError`].
-pub async fn remove(client: &Client, app: &AppName) -> Result<(), AppsError> {
+pub async fn remove(client: &Client, app: &AppName) -> Result<Removed, AppsError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let Some(namespace) = namespaces.get_opt(app.as_str()).await? else { return Ok(()) };
+    let Some(namespace) = namespaces.get_opt(app.as_str()).await? else { return Ok(Removed::Deleted) };
     if owner(&namespace.metadata, app).is_none() {
         return Err(AppsError::Foreign(app.clone()));
+    }
+    if is_adopted(&namespace) {
+        give_back(&namespaces, &namespace).await?;
+        return Ok(Removed::GivenBack);
     }
     let uid = namespace.uid().unwrap_or_default();
     let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
     match namespaces.delete(app.as_str(), &DeleteParams::background().preconditions(only_this)).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Removed::Deleted),
         result => result.map(drop)?,
     }
     let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
     match tokio::time::timeout(PATIENCE, gone).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(_)) => Ok(Removed::Deleted),
         Ok(Err(_)) | Err(_) => Err(stuck(&namespaces, app).await),
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tracing::Instrument;
 
-use crate::apps;
+use crate::apps::{self, Removed};
 use crate::domain::Progress;
 use crate::keys::PushGrant;
 use crate::release;
@@ -18,13 +18,18 @@ impl Deployer {
     /// # Errors
     /// [`DeployError::Lock`] if somebody deploys; [`DeployError::App`] if the namespace does not go. What else could not
     /// be removed is told, and goes with the namespace.
-    pub async fn destroy(&self, grant: &PushGrant, remote: SocketAddr, progress: &Progress) -> Result<(), DeployError> {
+    pub async fn destroy(
+        &self,
+        grant: &PushGrant,
+        remote: SocketAddr,
+        progress: &Progress,
+    ) -> Result<Removed, DeployError> {
         let (app, user) = (grant.app(), grant.user());
         let span = tracing::info_span!("destroy", deploy_id = %uuid::Uuid::new_v4(), %app, %user, %remote);
         self.remove_app(grant, progress).instrument(span).await
     }
 
-    async fn remove_app(&self, grant: &PushGrant, progress: &Progress) -> Result<(), DeployError> {
+    async fn remove_app(&self, grant: &PushGrant, progress: &Progress) -> Result<Removed, DeployError> {
         let app = grant.app();
         let note = LockNote { user: Some(grant.user().clone()), commit: None };
         let lock = lock::acquire(&self.cluster, app, &self.gateway, &note).await?;
@@ -35,7 +40,11 @@ impl Deployer {
         lock.release().await;
         let removed = apps::remove(&self.cluster, app).await;
         match &removed {
-            Ok(()) => tracing::info!("the app was destroyed"),
+            Ok(Removed::Deleted) => tracing::info!("the app was destroyed"),
+            Ok(Removed::GivenBack) => {
+                tracing::info!("the app was destroyed, and its namespace given back");
+                lock::forget(&self.cluster, app).await;
+            }
             Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "the namespace could not be removed"),
         }
         Ok(removed?)

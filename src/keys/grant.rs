@@ -60,7 +60,7 @@ pub enum Denied {
     #[error("there is no app {0}, and only admins may create one")]
     CreationByAdmins(AppName),
     /// Never touched, whoever asks.
-    #[error("the namespace {0} exists and was not made by slipway")]
+    #[error("the namespace {0} exists and was not made by slipway; an admin may hand it over: apps:adopt {0}")]
     ForeignNamespace(AppName),
     /// The same for an app of somebody else and for none at all.
     #[error("there is no app {app} that {user} may read")]
@@ -70,6 +70,15 @@ pub enum Denied {
         /// For which app.
         app: AppName,
     },
+    /// What is nobody's is not a user's to give away.
+    #[error("only an admin may adopt a namespace")]
+    AdoptionByAdmins,
+    /// There is nothing to adopt.
+    #[error("there is no namespace {0} to adopt: a push creates it")]
+    NothingToAdopt(AppName),
+    /// It was adopted, or made, before.
+    #[error("{0} is an app already")]
+    AlreadyAnApp(AppName),
     /// Users upload for themselves.
     #[error("{0} is not an admin and may upload keys only for {0}")]
     UploadForOthers(UserName),
@@ -106,6 +115,19 @@ impl PushGrant {
     /// Whether the app was free when the right was given: the push has to claim it.
     pub fn creates(&self) -> bool {
         self.creates
+    }
+}
+
+/// The right to make an app of a namespace that slipway did not make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptGrant {
+    owner: UserName,
+}
+
+impl AdoptGrant {
+    /// Whose app it will be.
+    pub fn owner(&self) -> &UserName {
+        &self.owner
     }
 }
 
@@ -170,6 +192,24 @@ pub fn push_grant(
         Holder::Nobody => return Err(Denied::CreationByAdmins(app.clone())),
     };
     Ok(PushGrant { app: app.clone(), user: identity.user.clone(), admin: identity.admin, creates })
+}
+
+/// Admins adopt what is nobody's, for themselves or for the `owner` they name.
+///
+/// # Errors
+/// [`Denied`], to be shown as it is.
+pub fn adopt_grant(
+    identity: &Identity,
+    app: &AppName,
+    holder: &Holder,
+    owner: Option<UserName>,
+) -> Result<AdoptGrant, Denied> {
+    match holder {
+        _ if !identity.admin => Err(Denied::AdoptionByAdmins),
+        Holder::Nobody => Err(Denied::NothingToAdopt(app.clone())),
+        Holder::User(_) => Err(Denied::AlreadyAnApp(app.clone())),
+        Holder::Foreign => Ok(AdoptGrant { owner: owner.unwrap_or_else(|| identity.user.clone()) }),
+    }
 }
 
 /// Admins read everything that is slipway's, users what they created.
@@ -242,7 +282,24 @@ mod tests {
             assert!(push_grant(&admin, &app("web"), &Holder::User(user("alice")), policy).unwrap().admin());
             assert!(push_grant(&admin, &app("web"), &Holder::Nobody, policy).unwrap().creates());
             let denied = push_grant(&admin, &app("monitoring"), &Holder::Foreign, policy).unwrap_err();
-            assert_eq!(denied.to_string(), "the namespace monitoring exists and was not made by slipway");
+            assert_eq!(
+                denied.to_string(),
+                "the namespace monitoring exists and was not made by slipway; an admin may hand it over: apps:adopt monitoring"
+            );
+        }
+    }
+
+    #[test]
+    fn admins_adopt_what_is_nobodys() {
+        let (root, web) = (identity("root", true), app("web"));
+        let grant = adopt_grant(&root, &web, &Holder::Foreign, Some(user("bob"))).unwrap();
+        assert_eq!(*grant.owner(), user("bob"));
+        assert_eq!(*adopt_grant(&root, &web, &Holder::Foreign, None).unwrap().owner(), user("root"));
+        assert_eq!(adopt_grant(&root, &web, &Holder::Nobody, None), Err(Denied::NothingToAdopt(web.clone())));
+        let taken = adopt_grant(&root, &web, &Holder::User(user("bob")), None);
+        assert_eq!(taken, Err(Denied::AlreadyAnApp(web.clone())));
+        for holder in [Holder::Foreign, Holder::Nobody, Holder::User(user("bob"))] {
+            assert_eq!(adopt_grant(&identity("bob", false), &web, &holder, None), Err(Denied::AdoptionByAdmins));
         }
     }
 

@@ -20,8 +20,8 @@ mod write;
 
 pub use error::{KeysError, SeedProblem};
 pub use grant::{
-    AppCreation, Denied, Holder, Identity, PushGrant, ReadGrant, Role, UploadGrant, push_grant, read_grant,
-    upload_grant,
+    AppCreation, Denied, Holder, Identity, PushGrant, ReadGrant, Role, UploadGrant, adopt_grant, push_grant,
+    read_grant, upload_grant,
 };
 pub use host::host_key;
 pub use parse::{AuthorizedKey, MAX_UPLOAD, ParseError, parse};

@@ -16,6 +16,15 @@ pub enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Makes an app of a namespace that slipway did not make, with helm's release in it.
+    #[command(name = "apps:adopt")]
+    AppsAdopt {
+        /// The app, and the namespace.
+        app: AppName,
+        /// Whose app it will be; by default one's own.
+        #[arg(long, value_name = "USER")]
+        owner: Option<UserName>,
+    },
     /// Removes an app: its release, its namespace, its repository.
     #[command(name = "apps:destroy")]
     AppsDestroy {
@@ -131,6 +140,7 @@ impl Verb {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Apps { .. } => "apps",
+            Self::AppsAdopt { .. } => "apps:adopt",
             Self::AppsDestroy { .. } => "apps:destroy",
             Self::Diff { .. } => "diff",
             Self::Help => "help",
@@ -145,7 +155,8 @@ impl Verb {
     /// The app it is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
-            Self::AppsDestroy { app, .. }
+            Self::AppsAdopt { app, .. }
+            | Self::AppsDestroy { app, .. }
             | Self::Diff { app, .. }
             | Self::Redeploy { app, .. }
             | Self::ReleasesShow { app, .. }

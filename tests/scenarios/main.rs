@@ -18,6 +18,7 @@ mod cancel;
 mod destroy;
 mod dry_run;
 mod faults;
+mod helm;
 mod keys;
 mod kill;
 mod kinds;

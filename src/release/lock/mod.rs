@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::DeleteParams;
 use kube::{Api, Client};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 pub use acquire::{acquire, acquire_waiting, held_by};
 pub use lease::{Busy, Gateway, HeldBy, LockNote};
 
-use super::call::CallError;
+use super::call::{CallError, call};
 use crate::domain::AppName;
 use lease::Ticket;
 
@@ -151,6 +152,14 @@ impl AppLock {
 
     fn loss(&self) -> LockError {
         LockError::Lost { app: self.app.clone() }
+    }
+}
+
+/// Deletes the Lease, once the app is no app any more.
+pub async fn forget(client: &Client, app: &AppName) {
+    let (leases, params) = (leases(client, app), DeleteParams::default());
+    if let Err(error) = call("deleting the deploy lock", || leases.delete(lease::NAME, &params)).await {
+        tracing::warn!(%app, %error, "the deploy lock's Lease stays");
     }
 }
 

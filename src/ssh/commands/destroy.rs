@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::super::invocation::Exit;
 use super::deploys::told;
 use super::{Caller, FrontDoor, Refusal, Streams};
+use crate::apps::Removed;
 use crate::domain::{AppName, Cancel};
 
 /// How long one may think about it.
@@ -29,9 +30,13 @@ pub(super) async fn run(
     let _alone = timeout(super::push::PATIENCE, front.occupancy.alone(app)).await;
     let _alone = _alone.map_err(|_| Refusal::Occupied(app.clone()))?;
     let work = async |progress, _: &Cancel| front.deployer.destroy(&grant, caller.remote, &progress).await;
-    told(&streams, work).await?;
+    let removed = told(&streams, work).await?;
     front.repositories.remove(app).await?;
-    streams.output.line(&format!("=====> {app} is gone, with its namespace and its repository")).await;
+    let namespace = match removed {
+        Removed::Deleted => "its namespace and its repository",
+        Removed::GivenBack => "its release and its repository; the namespace was there before, and stays",
+    };
+    streams.output.line(&format!("=====> {app} is gone, with {namespace}")).await;
     Ok(Exit::OK)
 }
 

@@ -9,6 +9,7 @@ git push ssh://HOST/APP BRANCH   deploy an app; the first push creates it
 git clone ssh://HOST/APP         read an app's repository
 git archive --remote=…           read a tree of it
 apps                             list the apps you may see
+apps:adopt APP [--owner USER]    make an app of a namespace with helm's release; admins
 apps:destroy APP [--force]       remove an app, its namespace and its repository
 releases [APP]                   list an app's revisions, or the newest of each app
 releases:show APP [vN]           show a revision with its manifest

@@ -1,5 +1,6 @@
 //! What each command does: one file a verb.
 
+mod adopt;
 mod apps;
 mod deploys;
 mod destroy;
@@ -36,6 +37,8 @@ pub use occupancy::Occupancy;
 pub struct FrontDoor {
     /// The cluster that knows whose an app is.
     pub cluster: Client,
+    /// slipway's own namespace, which is never an app's.
+    pub namespace: String,
     /// The keys of users.
     pub keys: KeyStore,
     /// The repositories.
@@ -78,6 +81,8 @@ enum Refusal {
     Pipe(#[from] std::io::Error),
     #[error("the app {0} has no repository here yet: push to it first")]
     NoRepository(AppName),
+    #[error("{0} is slipway's own namespace")]
+    OwnNamespace(AppName),
     #[error("the repository of {0} is in use by an earlier push; try again in a moment")]
     Occupied(AppName),
     #[error("that is not {0}: nothing was removed")]
@@ -152,6 +157,7 @@ impl FrontDoor {
         let output = &streams.output;
         match verb {
             Verb::Apps { format } => apps::list(self, caller, format, output).await,
+            Verb::AppsAdopt { app, owner } => adopt::run(self, caller, &app, owner, output).await,
             Verb::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, streams)).await,
             Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
             Verb::Help => Ok(help::list(output).await),

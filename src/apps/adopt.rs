@@ -1,0 +1,50 @@
+//! Making a namespace that slipway did not make that of an app, and giving it back.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use super::error::AppsError;
+use super::namespace::owner;
+use crate::domain::{AppName, UserName, labels};
+
+/// Marks an existing namespace as that of the app of its name. Nothing in it is touched.
+///
+/// # Errors
+/// [`AppsError::Gone`] if it is not there, [`AppsError::BeingDeleted`], [`AppsError::Taken`] if it is an app's already;
+/// [`AppsError`], also if somebody changed it at this very moment.
+pub async fn adopt(client: &Client, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = namespaces.get_opt(app.as_str()).await?.ok_or_else(|| AppsError::Gone(app.clone()))?;
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Err(AppsError::BeingDeleted(app.clone()));
+    }
+    if owner(&namespace.metadata, app).is_some() {
+        return Err(AppsError::Taken(app.clone()));
+    }
+    let marks = json!({ "metadata": {
+        "resourceVersion": namespace.metadata.resource_version,
+        "labels": { labels::APP: app },
+        "annotations": { labels::OWNER: new_owner, labels::ADOPTED: Timestamp::now().to_string() },
+    }});
+    namespaces.patch_metadata(app.as_str(), &PatchParams::default(), &Patch::Merge(marks)).await?;
+    Ok(())
+}
+
+/// Takes slipway's marks from a namespace that was adopted.
+pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace) -> Result<(), kube::Error> {
+    let none = json!({ "metadata": {
+        "resourceVersion": namespace.metadata.resource_version,
+        "labels": { labels::APP: null },
+        "annotations": { labels::OWNER: null, labels::ADOPTED: null },
+    }});
+    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    namespaces.patch_metadata(name, &PatchParams::default(), &Patch::Merge(none)).await.map(drop)
+}
+
+/// Whether a namespace was there before its app.
+pub(super) fn is_adopted(namespace: &Namespace) -> bool {
+    namespace.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(labels::ADOPTED))
+}
