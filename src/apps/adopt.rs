@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
-use serde_json::json;
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
 
 use super::error::AppsError;
 use super::namespace::owner;
+use crate::clusters::call;
 use crate::domain::{AppName, UserName, labels};
 
 /// Marks an existing namespace as that of the app of its name. Nothing in it is touched.
@@ -17,7 +18,8 @@ use crate::domain::{AppName, UserName, labels};
 /// [`AppsError`], also if somebody changed it at this very moment.
 pub async fn adopt(client: &Client, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = namespaces.get_opt(app.as_str()).await?.ok_or_else(|| AppsError::Gone(app.clone()))?;
+    let namespace = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
+    let namespace = namespace.ok_or_else(|| AppsError::Gone(app.clone()))?;
     if namespace.metadata.deletion_timestamp.is_some() {
         return Err(AppsError::BeingDeleted(app.clone()));
     }
@@ -29,19 +31,22 @@ pub async fn adopt(client: &Client, app: &AppName, new_owner: &UserName) -> Resu
         "labels": { labels::APP: app },
         "annotations": { labels::OWNER: new_owner, labels::ADOPTED: Timestamp::now().to_string() },
     }});
-    namespaces.patch_metadata(app.as_str(), &PatchParams::default(), &Patch::Merge(marks)).await?;
-    Ok(())
+    mark(&namespaces, &namespace, marks).await
 }
 
 /// Takes slipway's marks from a namespace that was adopted.
-pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace) -> Result<(), kube::Error> {
+pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace) -> Result<(), AppsError> {
     let none = json!({ "metadata": {
         "resourceVersion": namespace.metadata.resource_version,
         "labels": { labels::APP: null },
         "annotations": { labels::OWNER: null, labels::ADOPTED: null },
     }});
-    let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    namespaces.patch_metadata(name, &PatchParams::default(), &Patch::Merge(none)).await.map(drop)
+    mark(namespaces, namespace, none).await
+}
+
+async fn mark(namespaces: &Api<Namespace>, namespace: &Namespace, marks: Value) -> Result<(), AppsError> {
+    let (name, params, patch) = (namespace.name_any(), PatchParams::default(), Patch::Merge(marks));
+    Ok(call("marking the namespace", || namespaces.patch_metadata(&name, &params, &patch)).await.map(drop)?)
 }
 
 /// Whether a namespace was there before its app.

@@ -1,5 +1,6 @@
 //! What can go wrong with the namespace of an app.
 
+use crate::clusters::CallError;
 use crate::domain::AppName;
 
 /// Why an app's namespace can't be used. The text is for the user, the source for the log.
@@ -27,7 +28,7 @@ pub enum AppsError {
     Gone(AppName),
     /// No answer.
     #[error("the Kubernetes API cannot be reached; nothing was deployed")]
-    Unreachable(#[source] Box<kube::Error>),
+    Unreachable(#[source] Box<CallError>),
     /// An answer that says no.
     #[error("the Kubernetes API refused this with status {code}; slipway's log says why")]
     Refused {
@@ -35,16 +36,16 @@ pub enum AppsError {
         code: u16,
         /// What it said.
         #[source]
-        source: Box<kube::Error>,
+        source: Box<CallError>,
     },
 }
 
-impl From<kube::Error> for AppsError {
-    fn from(error: kube::Error) -> Self {
+impl From<CallError> for AppsError {
+    fn from(error: CallError) -> Self {
         let source = Box::new(error);
-        match &*source {
-            kube::Error::Api(status) => Self::Refused { code: status.code, source },
-            _ => Self::Unreachable(source),
+        match source.status() {
+            Some(status) => Self::Refused { code: status.code, source },
+            None => Self::Unreachable(source),
         }
     }
 }

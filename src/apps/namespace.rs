@@ -9,6 +9,7 @@ use kube::api::{ListParams, ObjectMeta, PartialObjectMeta, PostParams};
 use kube::{Api, Client};
 
 use super::error::AppsError;
+use crate::clusters::call;
 use crate::domain::{AppName, UserName, labels};
 
 /// How often a claim is tried while namespaces of that name come and go.
@@ -39,7 +40,8 @@ pub enum Claim {
 /// # Errors
 /// [`AppsError`], also while the app's namespace is being deleted.
 pub async fn ownership(client: &Client, app: &AppName) -> Result<Ownership, AppsError> {
-    match Api::<Namespace>::all(client.clone()).get_opt(app.as_str()).await? {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match call("reading the namespace", || namespaces.get_opt(app.as_str())).await? {
         None => Ok(Ownership::Unknown),
         Some(namespace) if is_being_deleted(&namespace) => Err(AppsError::BeingDeleted(app.clone())),
         Some(namespace) => Ok(owner(&namespace.metadata, app).map_or(Ownership::Foreign, Ownership::Owned)),
@@ -63,7 +65,8 @@ pub struct App {
 /// [`AppsError`].
 pub async fn list(client: &Client) -> Result<Vec<App>, AppsError> {
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
-    let list = namespaces.list(&ListParams::default().labels(labels::APP)).await?;
+    let ours = ListParams::default().labels(labels::APP);
+    let list = call("listing the apps", || namespaces.list(&ours)).await?;
     let mut apps: Vec<_> = list.items.iter().filter_map(|namespace| app(&namespace.metadata)).collect();
     apps.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(apps)
@@ -106,9 +109,10 @@ pub async fn claim(
 /// False if there is such a namespace already.
 async fn create(client: &Client, app: &AppName, owner: &UserName) -> Result<bool, AppsError> {
     let api = Api::<Namespace>::all(client.clone());
-    match api.create(&PostParams::default(), &namespace(app, owner)).await {
+    let (params, namespace) = (PostParams::default(), namespace(app, owner));
+    match call("making the namespace", || api.create(&params, &namespace)).await {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
+        Err(error) if error.is_already_exists() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

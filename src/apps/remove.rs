@@ -10,6 +10,7 @@ use kube::{Api, Client, ResourceExt};
 use super::adopt::{give_back, is_adopted};
 use super::error::AppsError;
 use super::namespace::owner;
+use crate::clusters::call;
 use crate::domain::AppName;
 
 /// How long a namespace may take to go: its pods have their time to end, half a minute as a rule.
@@ -30,7 +31,8 @@ pub enum Removed {
 /// [`AppsError::Foreign`] if slipway did not make it; [`AppsError::Stuck`] if it does not go; [`AppsError`].
 pub async fn remove(client: &Client, app: &AppName) -> Result<Removed, AppsError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let Some(namespace) = namespaces.get_opt(app.as_str()).await? else { return Ok(Removed::Deleted) };
+    let read = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
+    let Some(namespace) = read else { return Ok(Removed::Deleted) };
     if owner(&namespace.metadata, app).is_none() {
         return Err(AppsError::Foreign(app.clone()));
     }
@@ -40,8 +42,9 @@ pub async fn remove(client: &Client, app: &AppName) -> Result<Removed, AppsError
     }
     let uid = namespace.uid().unwrap_or_default();
     let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
-    match namespaces.delete(app.as_str(), &DeleteParams::background().preconditions(only_this)).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Removed::Deleted),
+    let params = DeleteParams::background().preconditions(only_this);
+    match call("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
+        Err(error) if error.is_not_found() => return Ok(Removed::Deleted),
         result => result.map(drop)?,
     }
     let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));

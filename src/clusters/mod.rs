@@ -1,8 +1,9 @@
-//! Kubernetes clients.
+//! Kubernetes clients, and requests with them.
 //!
 //! Every request of a client made here ends in bounded time: see `deadline.rs`. Only what a watch reports may take as
 //! long as it likes.
 
+mod call;
 mod deadline;
 mod namespace;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
+pub use call::{CallError, call, once};
 use deadline::DeadlineLayer;
 pub use namespace::ensure_namespace;
 

@@ -4,7 +4,6 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use super::call::{CallError, call};
 use super::catalog::{Catalog, Place};
 use super::conflict::FieldConflict;
 use super::error::ReleaseError;
@@ -12,6 +11,7 @@ use super::immutable;
 use super::lock::AppLock;
 use super::past::Past;
 use super::plan::{self, ObjectId};
+use crate::clusters::{CallError, call};
 use crate::domain::labels::FIELD_MANAGER;
 use crate::domain::{AppName, Manifest, Progress, RenderedChart};
 

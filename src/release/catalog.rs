@@ -9,9 +9,9 @@ use kube::core::GroupVersion;
 use kube::discovery::{ApiGroup, Scope, oneshot};
 use kube::{Api, Client};
 
-use super::call::call;
 use super::error::ReleaseError;
 use super::plan::ObjectId;
+use crate::clusters::call;
 use crate::domain::{AppName, Manifest};
 
 /// Kinds that were taken from one version of their group to the next with the fields that they had, and between which

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::call::CallError;
 use super::conflict::FieldConflict;
 use super::lock::LockError;
 use super::record::DecodeError;
 use super::secret::RevisionSummary;
+use crate::clusters::CallError;
 use crate::domain::{AppName, Revision};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -7,13 +7,13 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt};
 
-use super::call::call;
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
 use super::lock::{self, AppLock, Gateway, HeldBy};
 use super::past::Past;
 use super::perform::Scope;
 use super::{history, undo};
+use crate::clusters::call;
 use crate::domain::{AppName, Progress, Revision, labels};
 
 /// How many apps are looked at concurrently.

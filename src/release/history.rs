@@ -5,11 +5,11 @@ use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams,
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::call::{CallError, call};
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::record::{Record, Status};
 use super::secret::{self, RevisionSummary, Tags};
+use crate::clusters::{CallError, call};
 use crate::domain::{AppName, BranchName, Revision, labels};
 
 /// How often a record is read again that someone else wrote in the meantime.

@@ -5,7 +5,6 @@
 //! pending while nobody holds the lock was left by a process that died, and [`heal`] undoes it.
 
 mod apply;
-mod call;
 mod catalog;
 mod compare;
 mod conflict;
@@ -30,7 +29,6 @@ mod upgrade;
 mod verify;
 
 pub use apply::{dry_run, fit};
-pub use call::CallError;
 pub use conflict::FieldConflict;
 pub use error::{Aftermath, ReleaseError};
 pub use heal::{Healed, heal, interrupted};

@@ -7,11 +7,11 @@ use kube::ResourceExt;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::call::call;
 use super::catalog::{Catalog, Place};
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::plan::ObjectId;
+use crate::clusters::call;
 use crate::domain::Manifest;
 use crate::domain::labels::FIELD_MANAGER;
 

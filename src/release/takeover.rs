@@ -8,11 +8,11 @@ use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::call::{CallError, call};
 use super::catalog::{Catalog, Place};
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::plan::ObjectId;
+use crate::clusters::{CallError, call};
 use crate::domain::Manifest;
 use crate::domain::labels::FIELD_MANAGER;
 

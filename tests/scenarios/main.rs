@@ -13,10 +13,12 @@
 
 mod support;
 
+mod api_faults;
 mod build;
 mod cancel;
 mod destroy;
 mod dry_run;
+mod every_write;
 mod faults;
 mod helm;
 mod keys;

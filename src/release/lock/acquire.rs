@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::lease::{self, Busy, Claim, Gateway, HeldBy, LockNote, Ticket, decide, is_held};
 use super::{AppLock, LockError, leases};
+use crate::clusters::call;
 use crate::domain::{AppName, Progress};
-use crate::release::call::call;
 
 /// How often others may be faster before that counts as busy.
 const RACES: usize = 5;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::lease::{self, is_held};
-use crate::release::call::{CallError, once};
+use crate::clusters::{CallError, once};
 
 /// The time between two renewals.
 const RENEW: Duration = Duration::from_secs(5);

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use acquire::{acquire, acquire_waiting, held_by};
 pub use lease::{Busy, Gateway, HeldBy, LockNote};
 
-use super::call::{CallError, call};
+use crate::clusters::{CallError, call};
 use crate::domain::AppName;
 use lease::Ticket;
 

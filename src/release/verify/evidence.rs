@@ -9,9 +9,9 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Precondition
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use super::super::call::once;
 use super::super::plan::ObjectId;
 use super::explain::{self, Evidence, Explanation};
+use crate::clusters::once;
 use crate::domain::{AppName, Progress};
 
 /// How long looking for evidence may take: the rollback waits for it.

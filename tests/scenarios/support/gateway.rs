@@ -131,11 +131,16 @@ impl Gateway {
     pub fn restart_with(&mut self, settings: &[(&str, &str)]) {
         self.terminate();
         assert_eq!(self.wait(), Some(0));
+        self.set(settings);
+        self.launch();
+    }
+
+    /// Changes settings for the next start.
+    pub fn set(&mut self, settings: &[(&str, &str)]) {
         for (name, value) in settings {
             self.settings.retain(|(other, _)| other != name);
             self.settings.push((name.to_string(), value.to_string()));
         }
-        self.launch();
     }
 
     fn process(&self) -> &Process {

@@ -1,5 +1,6 @@
 //! What the scenarios are written with.
 
+pub mod api;
 pub mod app;
 pub mod gateway;
 pub mod process;
