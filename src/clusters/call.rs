@@ -66,7 +66,7 @@ impl CallError {
         let doing = &self.doing;
         match &self.cause {
             Cause::Timeout(_) => format!("the Kubernetes API did not answer while {doing}"),
-            Cause::Kube(kube::Error::Api(status)) if (400..500).contains(&status.code) || is_of_the_patch(status) => {
+            Cause::Kube(kube::Error::Api(status)) if is_of_the_request(status) => {
                 format!("the Kubernetes API refused {doing}: {}", words(&status.message))
             }
             Cause::Kube(kube::Error::Api(status)) => {
@@ -93,6 +93,11 @@ impl CallError {
         let wished = self.status().and_then(|status| status.details.as_ref()).map_or(0, |d| d.retry_after_seconds);
         planned.max(Duration::from_secs(u64::from(wished))).min(LONGEST_PAUSE)
     }
+}
+
+/// Whether an answer is about what was asked for, or about an admission webhook that was to judge it.
+fn is_of_the_request(status: &Status) -> bool {
+    (400..500).contains(&status.code) || is_of_the_patch(status) || status.message.contains("failed calling webhook")
 }
 
 /// An object that server-side apply cannot read is answered with 500, as if it were the server's fault.

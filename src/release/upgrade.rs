@@ -96,3 +96,40 @@ fn tags(request: &ReleaseRequest) -> Tags {
     let annotations = annotations.map(|(key, value)| (key.to_owned(), value));
     Tags { labels: BTreeMap::new(), annotations: annotations.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record;
+    use super::*;
+    use crate::domain::Manifest;
+
+    /// What helm reads: the fields that it demands, the chart's real name and version, whose deploy it was.
+    #[test]
+    fn the_record_of_a_push_is_helms() {
+        let chart = RenderedChart {
+            name: "web".into(),
+            version: "0.1.0".into(),
+            app_version: "v1.4-2-gabc1234".into(),
+            values: json!({"port": 8080}),
+            notes: Some("web runs".into()),
+            manifests: Vec::<Manifest>::new(),
+        };
+        let request = ReleaseRequest {
+            chart,
+            manifest_text: "---\n# Source: web/templates/a.yaml\nkind: ConfigMap\n".into(),
+            commit: "4937c40e2b1f0d8a6c5e3b7f9a1d2c4e6f8091a2".parse().unwrap(),
+            pusher: "alice".parse().unwrap(),
+            digest: format!("sha256:{}", "5".repeat(64)).parse().unwrap(),
+            revision: Revision(3),
+            timeout: Duration::ZERO,
+            on_failure: OnFailure::Undo,
+        };
+        let past = Past { revisions: Vec::new(), deployed: None, objects: Vec::new(), has_updates: false };
+        let written = super::record(&"web".parse().unwrap(), &request, &tags(&request), &past);
+        let mut read = record::decode(&record::encode(&written).unwrap()).unwrap();
+        assert_eq!(read, written);
+        read.info.first_deployed = "(first)".into();
+        read.info.last_deployed = "(last)".into();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&read).unwrap());
+    }
+}

@@ -1,6 +1,7 @@
 //! An API server that answers badly: overloaded, in error, not at all, or ending what it began.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::api::{Api, Fate, Request};
@@ -81,4 +82,27 @@ fn watches_that_end_all_the_time_are_opened_again() {
 fn a_watch_whose_place_in_history_is_gone_lists_anew() {
     let expired = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n";
     assert_deploys_in_spite_of(Fate::Answer("200 OK", expired), Request::is_watch);
+}
+
+#[test]
+fn while_nothing_happens_nothing_is_asked() {
+    let (api, gateway, app) = wired();
+    app.slow_start(20);
+    let push = app.start_push(&gateway, crate::support::gateway::ADMIN, &["main"]);
+    push.until("0 of 1 ready");
+    // the pod has been told of as running by then, and its probe fails until it listens
+    std::thread::sleep(Duration::from_secs(5));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    api.decide(move |request| {
+        // whoever holds the lock says so now and then, or loses it
+        if !(request.method == "PUT" && request.path.contains("/leases/")) {
+            seen.lock().unwrap().push(format!("{} {}", request.method, request.path));
+        }
+        Fate::Pass
+    });
+    std::thread::sleep(Duration::from_secs(8));
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    assert!(asked.is_empty(), "{asked:?}");
+    push.finish().ok().says("1 of 1 ready");
 }

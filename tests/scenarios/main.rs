@@ -29,6 +29,7 @@ mod lock;
 mod push;
 mod refs;
 mod refusals;
+mod refused_by_the_cluster;
 mod releases;
 mod render;
 mod rollback;

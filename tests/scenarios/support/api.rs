@@ -164,7 +164,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream) -> std::thread::JoinHandle<()
 }
 
 /// The head as it came, what it says, and how long its body is.
-fn read_head(requests: &mut impl BufRead) -> Option<(String, Request, usize)> {
+pub fn read_head(requests: &mut impl BufRead) -> Option<(String, Request, usize)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if requests.read_line(&mut head).ok()? == 0 {

@@ -7,6 +7,7 @@ pub mod process;
 pub mod proxy;
 pub mod templates;
 pub mod wait;
+pub mod webhook;
 pub mod world;
 
 pub use app::App;
