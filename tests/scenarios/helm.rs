@@ -209,3 +209,53 @@ fn adopt(program: &str) {
     tell(&gateway, ADMIN, "apps:adopt no-such-namespace").fails().says("a push creates it");
     tell(&gateway, ADMIN, &format!("apps:adopt {}", gateway.namespace)).fails().says("slipway's own namespace");
 }
+
+#[test]
+fn helm_and_slipway_wait_for_each_other_to_finish() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let manifest = helm("helm", &app, &["get", "manifest", &app.name]).ok().stdout;
+    let slow = changed_by_hand(&manifest).replace("mkdir /h;", "sleep 15; mkdir /h;");
+    let chart = chart(&slow);
+    let path = chart.path().to_str().unwrap().to_owned();
+    let mut upgrade = Command::new("helm");
+    upgrade.args(["upgrade", &app.name, &path, "--wait", "--namespace", &app.name]);
+    let upgrade = crate::support::process::Running::start(&mut upgrade);
+    eventually("helm is at work", || app.releases().contains(&(2, "pending-upgrade".to_owned())).then_some(()));
+    app.write("index.html", "two");
+    app.commit("second");
+    let refused = app.push(&gateway).fails().never_says("Building");
+    assert!(refused.contains("v2") && refused.contains("pending-upgrade"), "{refused:?}");
+    upgrade.finish().ok();
+    assert_eq!(app.releases().last(), Some(&(2, "deployed".to_owned())));
+    app.push(&gateway).ok().says("Released v3");
+
+    app.slow_start(15);
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
+    eventually("slipway is at work", || app.releases().contains(&(4, "pending-upgrade".to_owned())).then_some(()));
+    helm("helm", &app, &["upgrade", &app.name, &path]).fails().says("another operation");
+    push.finish().ok().says("Released v4");
+}
+
+#[test]
+fn fields_that_somebody_else_took_are_named_with_who_it_was() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    let name = &app.name;
+    let theirs = format!(
+        "{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: {name}}}, \
+         spec: {{ports: [{{name: other, port: 80, protocol: TCP, targetPort: 81}}]}}}}"
+    );
+    let mut apply = Command::new("kubectl");
+    apply.args(["apply", "--server-side", "--field-manager=mesh", "--force-conflicts", "-f", "-"]);
+    crate::support::process::try_run_with(&mut apply, &theirs).ok();
+    app.write("index.html", "two");
+    app.commit("second");
+    let refused = app.push(&gateway).fails().never_says("Building");
+    for text in [&format!("service/{name}"), "\"mesh\"", "targetPort"] {
+        assert!(refused.contains(text), "{text} is not in {refused:?}");
+    }
+    assert_eq!(app.releases(), [(1, "deployed".to_owned())]);
+}
