@@ -12,7 +12,8 @@ up_node() {
 
 node_is_ready() { own_kubectl get node "$NODE" | grep -qw Ready; }
 
-# Images are never collected: a test's base images would vanish on a full disk. Pulls and events are not throttled.
+# Images are never collected: a test's base images would vanish on a full disk. Pulls and events are not throttled (0 would
+# mean 5 events a second).
 # Pods' cgroups are dockerd's: the kubelet's own tree would be shared with another kubelet on the machine.
 up_kubelet() {
   running kubelet && return 0
@@ -24,7 +25,7 @@ up_kubelet() {
     --experimental-dockershim-root-directory="$STATE/dockershim" --container-runtime-endpoint="unix://$dir/dockershim.sock" \
     --docker-endpoint="unix://$ENGINE_SOCKET" --docker="unix://$ENGINE_SOCKET" --cni-cache-dir="$dir/cni" --healthz-port=0 \
     --pod-infra-container-image=slipway-dev/pause --cgroup-driver=cgroupfs --cgroups-per-qos=false --enforce-node-allocatable= \
-    --fail-swap-on=false --eviction-hard= --image-gc-high-threshold=100 --registry-qps=0 --event-qps=0 --max-pods=250 \
+    --fail-swap-on=false --eviction-hard= --image-gc-high-threshold=100 --registry-qps=0 --event-qps=200 --event-burst=400 --max-pods=250 \
     --kube-api-qps=100 --kube-api-burst=200 --cluster-dns=10.96.0.10 --resolv-conf=/etc/resolv.conf --sync-frequency=10s
 }
 
