@@ -31,10 +31,18 @@ pub enum Command {
     UploadKey(UploadKeyArgs),
     /// Print the manifests of an app, without a cluster
     Render(RenderArgs),
+    /// Print the version and the commit that it was built from
+    Version,
     /// git's pre-receive hook; git runs it
     #[command(hide = true)]
     Hook,
 }
+
+/// The commit that this program was built from, as far as whoever built it said so.
+pub const COMMIT: &str = match option_env!("SLIPWAY_COMMIT") {
+    Some(commit) if !commit.is_empty() => commit,
+    _ => "unknown",
+};
 
 /// `slipway upload-key`
 #[derive(Debug, clap::Args)]

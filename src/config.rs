@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
+use crate::apps::ServiceAccount;
 use crate::domain::UserName;
 use crate::keys::AppCreation;
 
@@ -74,6 +75,13 @@ pub struct PlaceArgs {
     /// Address for health checks
     #[arg(long, env = "SLIPWAY_HTTP_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_listen: SocketAddr,
+    /// ClusterRole that slipway binds to itself in the namespace of each app [default: none; it has its rights in the
+    /// whole cluster]
+    #[arg(long, env = "SLIPWAY_APP_ROLE", value_name = "NAME", requires = "service_account")]
+    pub app_role: Option<String>,
+    /// slipway's own service account, which --app-role is bound to
+    #[arg(long, env = "SLIPWAY_SERVICE_ACCOUNT", value_name = "NAMESPACE/NAME")]
+    pub service_account: Option<ServiceAccount>,
     /// How long running deploys may go on after SIGTERM
     #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,

@@ -15,6 +15,7 @@ pub mod git;
 pub mod keys;
 pub mod registry;
 pub mod release;
+pub mod self_check;
 pub mod serve;
 pub mod ssh;
 pub mod telemetry;

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use slipway::cli::{Cli, Command, RenderArgs, UploadKeyArgs};
+use slipway::cli::{COMMIT, Cli, Command, RenderArgs, UploadKeyArgs};
 use slipway::keys::{Role, UploadGrant};
 use slipway::serve::{ServeError, read_templates, serve};
 use slipway::{chart, clusters, git, keys, telemetry};
@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve(args).await.map_err(Failure::from),
         Command::Render(args) => render(args),
         Command::UploadKey(args) => upload_key(args).await,
+        Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
         Command::Hook => return ExitCode::FAILURE,
     };
     match result {

@@ -15,15 +15,19 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::api::{self, Health};
+use crate::apps::AppRights;
 use crate::build::Engine;
 use crate::chart::Templates;
+use crate::cli::COMMIT;
 use crate::config::{BuildArgs, PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
 use crate::registry::{Credentials, Registry};
 use crate::release::lock::Gateway;
+use crate::self_check::missing_rights;
 use crate::ssh::{FrontDoor, Occupancy, SshSettings};
+use crate::telemetry::metrics;
 use crate::{clusters, keys, ssh};
 
 /// How long the first list of keys may take before the gateway gives up.
@@ -86,9 +90,14 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
 
     let stop = Stop::default();
     let health = Health::default();
-    let http = tokio::spawn(api::serve(http_listener, api::router(health.clone()), stop.http.clone()));
+    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), COMMIT).map_err(|e| start("keeping metrics")(&e))?;
+    let router = api::router(health.clone(), Some(metrics));
+    let http = tokio::spawn(api::serve(http_listener, router, stop.http.clone()));
 
     let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
+    let rights = place.app_role.clone().zip(place.service_account.clone());
+    let rights = rights.map(|(role, account)| AppRights { role, account });
+    check_rights(&cluster, &place.namespace, rights.as_ref()).await?;
     let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
     namespaced.map_err(|e| start("making slipway's namespace")(&e))?;
     let keys = start_keys(&cluster, &place, &ssh).await?;
@@ -101,6 +110,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         gateway: Gateway { identity, instance: Uuid::new_v4() },
         engine,
         registry,
+        rights,
         templates,
         settings: deploy_settings(&push, &build, release),
         stop: stop.deploys.clone(),
@@ -112,7 +122,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let server = tokio::spawn(server);
 
     health.set_started();
-    tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), "slipway is running");
+    tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "slipway is running");
     wait_for_signal().await?;
     health.set_draining();
     drain(&stop, &tasks, place.drain_timeout).await;
@@ -209,6 +219,16 @@ async fn server_ended(server: &'static str, task: JoinHandle<()>) {
         Ok(Err(error)) => tracing::error!(server, %error, "a server ended in disorder"),
         Err(_) => tracing::error!(server, "a server did not end in time"),
     }
+}
+
+/// Every right that is missing is named, and slipway does not start: a push would find out in its middle.
+async fn check_rights(cluster: &Client, namespace: &str, rights: Option<&AppRights>) -> Result<(), ServeError> {
+    let what = "having its rights in the cluster";
+    let missing = missing_rights(cluster, namespace, rights).await.map_err(|e| start(what)(&e))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ServeError::Start { what, reason: format!("it may not {}", missing.join("; nor ")) })
 }
 
 async fn start_keys(cluster: &Client, place: &PlaceArgs, ssh: &SshArgs) -> Result<KeyStore, ServeError> {

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: pushes are accepted.
+//! `/healthz`: the process answers. `/readyz`: pushes are accepted. `/metrics`: what Prometheus reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+
+use crate::telemetry::metrics::Metrics;
+
+/// The text format that Prometheus reads.
+const EXPOSITION: &str = "text/plain; version=0.0.4";
 
 /// Whether the gateway takes pushes, and if not, why.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +45,12 @@ impl Health {
 }
 
 /// The routes.
-pub fn router(health: Health) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(readyz)).with_state(health)
+pub fn router(health: Health, metrics: Option<Metrics>) -> Router {
+    let router = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(readyz)).with_state(health);
+    match metrics {
+        Some(metrics) => router.route("/metrics", get(async move || ([(CONTENT_TYPE, EXPOSITION)], metrics.render()))),
+        None => router,
+    }
 }
 
 async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {

@@ -89,7 +89,7 @@ mod tests {
     async fn start() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let server = tokio::spawn(serve(listener, router(Health::default()), stop.clone()));
+        let server = tokio::spawn(serve(listener, router(Health::default(), None), stop.clone()));
         (address, stop, server)
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         for client in [TcpStream::connect(address).await.unwrap(), stalled(address).await] {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer(stream, router(Health::default()), Duration::from_millis(100)));
+            tokio::spawn(answer(stream, router(Health::default(), None), Duration::from_millis(100)));
             assert!(closes(client, Duration::from_secs(5)).await);
         }
     }

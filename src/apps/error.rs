@@ -23,6 +23,9 @@ pub enum AppsError {
         /// What stands in the way, as far as the cluster says.
         reasons: String,
     },
+    /// A binding that does not count.
+    #[error("slipway has no rights in the namespace {0} yet; try again in a moment")]
+    NoRights(AppName),
     /// The app ended while it was pushed to.
     #[error("the namespace of {0} is gone; push again")]
     Gone(AppName),

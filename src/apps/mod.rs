@@ -4,8 +4,10 @@ mod adopt;
 mod error;
 mod namespace;
 mod remove;
+mod rights;
 
 pub use adopt::adopt;
 pub use error::AppsError;
 pub use namespace::{App, Claim, Ownership, claim, list, ownership};
 pub use remove::{Removed, remove};
+pub use rights::{AppRights, ServiceAccount};

@@ -1,4 +1,4 @@
-//! A limit on how long the API server may be silent during a request.
+//! What all requests of a client go through: a limit on how long the API server may be silent, and the count of them.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,7 +8,10 @@ use futures_util::{FutureExt, StreamExt};
 use http::{Request, Response};
 use http_body_util::{BodyStream, StreamBody};
 use kube::client::{Body, DynBody};
+use metrics::counter;
 use tower::{BoxError, Layer, Service};
+
+use crate::domain::metric;
 
 /// What is limited in the answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +72,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let silence = self.silence;
         let limit = Limit::of(&request);
-        let response = self.inner.call(request);
+        let method = if limit == Limit::Beginning { "WATCH".to_owned() } else { request.method().to_string() };
+        let response = counted(method, self.inner.call(request));
         match limit {
             Limit::Beginning => beginning_within(silence, response).boxed(),
             Limit::Whole => {
@@ -77,6 +81,16 @@ where
             }
         }
     }
+}
+
+async fn counted<E>(
+    method: String,
+    response: impl Future<Output = Result<Response<Box<DynBody>>, E>>,
+) -> Result<Response<Box<DynBody>>, E> {
+    let result = response.await;
+    let code = result.as_ref().map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
+    counter!(metric::API_REQUESTS_TOTAL, "method" => method, "code" => code).increment(1);
+    result
 }
 
 async fn beginning_within<T>(

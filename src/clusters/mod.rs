@@ -6,6 +6,7 @@
 mod call;
 mod deadline;
 mod namespace;
+mod rights;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use kube::{Client, Config};
 pub use call::{CallError, call, once};
 use deadline::DeadlineLayer;
 pub use namespace::ensure_namespace;
+pub use rights::{Right, is_allowed, missing};
 
 /// How long a connection to the API server may take.
 const CONNECT: Duration = Duration::from_secs(5);

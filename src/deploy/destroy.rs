@@ -44,6 +44,9 @@ impl Deployer {
             Ok(Removed::GivenBack) => {
                 tracing::info!("the app was destroyed, and its namespace given back");
                 lock::forget(&self.cluster, app).await;
+                if let Some(rights) = &self.rights {
+                    rights.give_up(&self.cluster, app).await?;
+                }
             }
             Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "the namespace could not be removed"),
         }

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::domain::{Cancel, Cancelled, Progress, PushedCommit};
 use crate::git::{RefPlan, RefUpdate, RepoFacts};
 use crate::keys::PushGrant;
 
+use super::events::News;
+use super::measure::Running;
 use super::options::DeployOptions;
 use super::{DeployError, Deployed, Deployer};
 
@@ -31,6 +32,14 @@ pub(super) enum Basis<'a> {
 }
 
 impl Order<'_> {
+    /// What it is counted as.
+    fn kind(&self) -> &'static str {
+        match self.basis {
+            Basis::Push(..) => "push",
+            Basis::Branch => "redeploy",
+        }
+    }
+
     /// Its first line in the terminal.
     pub fn title(&self) -> String {
         let PushedCommit { branch, commit, pusher, .. } = &self.pushed;
@@ -63,13 +72,20 @@ impl Deployer {
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
-        let began = Instant::now();
+        let running = Running::new(order.kind());
+        let (app, user) = (order.pushed.app.clone(), order.pushed.pusher.clone());
         tracing::info!(branch = %order.pushed.branch, "deploy begins");
         let result = Box::pin(self.deploy(order, progress, cancel)).await;
-        let seconds = began.elapsed().as_secs_f64();
+        let seconds = running.ended(&result);
         match &result {
-            Ok(deployed) => tracing::info!(revision = %deployed.revision, seconds, "deployed"),
-            Err(error) => tracing::warn!(error = crate::telemetry::chain(error), seconds, "deploy refused or failed"),
+            Ok(deployed) => {
+                tracing::info!(revision = %deployed.revision, seconds, "deployed");
+                self.tell(&app, News::deployed(deployed.revision, deployed.commit.short(), &user));
+            }
+            Err(error) => {
+                tracing::warn!(error = crate::telemetry::chain(error), seconds, "deploy refused or failed");
+                News::failed(error).into_iter().for_each(|news| self.tell(&app, news));
+            }
         }
         result
     }

@@ -17,6 +17,8 @@ use crate::git::{self, TreeLimits};
 use crate::registry;
 use crate::release::{self, ReleaseRequest, Released};
 
+use super::events::News;
+use super::measure::Phase;
 use super::order::Order;
 use super::preflight::{Cleared, Tree};
 use super::{DeployError, Deployed, Deployer};
@@ -40,7 +42,9 @@ impl Deployer {
             return self.dry_run(&order, progress, cancel).await;
         }
         let before_apply = async {
-            let cleared = self.preflight(&order, progress).await?;
+            let preflight = Box::pin(self.preflight(&order, progress));
+            let cleared = Phase::Preflight.timed(preflight).await?;
+            self.tell(&pushed.app, News::received(pushed.commit.short(), &pushed.pusher));
             let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
             Ok::<_, DeployError>((cleared, prepared))
         };
@@ -58,7 +62,8 @@ impl Deployer {
             timeout: self.settings.rollout_timeout,
             on_failure: order.options.on_failure(),
         };
-        let released = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress)).await;
+        let releasing = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress));
+        let released = Phase::Release.timed(releasing).await;
         let released = released.inspect_err(|error| self.heal_what_is_left(&pushed.app, error))?;
         self.announce(&pushed.app, &released, began.elapsed(), progress).await;
         let PushedCommit { branch, commit, .. } = order.pushed;
@@ -94,9 +99,10 @@ impl Deployer {
         revision: Revision,
         progress: &Progress,
     ) -> Result<(BuiltImage, PublishedImage), DeployError> {
-        let (built, local) = self.built(pushed, &cleared.tree, progress).await?;
+        let (built, local) = Phase::Build.timed(self.built(pushed, &cleared.tree, progress)).await?;
         let docker = self.engine.client().await?;
-        let published = registry::publish(&docker, &self.registry, &built, &pushed.app, revision, progress).await?;
+        let publishing = registry::publish(&docker, &self.registry, &built, &pushed.app, revision, progress);
+        let published = Phase::Publish.timed(publishing).await?;
         local.discard().await;
         Ok((built, published))
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::counter;
+
 use crate::apps;
 use crate::build::plan::find_dockerfile;
 use crate::chart::{self, Values};
-use crate::domain::{AppName, ImageRef, Progress, PushedCommit};
+use crate::domain::{AppName, ImageRef, Progress, PushedCommit, metric};
 use crate::git;
 use crate::release;
 use crate::release::lock::{self, AppLock, LockError, LockNote};
@@ -49,6 +51,7 @@ impl Deployer {
         self.registry.ping(&pushed.app).await?;
 
         apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
+        self.take_rights(grant.app()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
         self.heal_first(&lock, progress).await?;
@@ -80,17 +83,31 @@ impl Deployer {
         options: DeployOptions,
         progress: &Progress,
     ) -> Result<AppLock, DeployError> {
+        let taken = self.take_lock(app, note, options, progress).await;
+        if let Err(LockError::Busy(_) | LockError::StillBusy { .. }) = &taken {
+            counter!(metric::LOCK_REFUSALS_TOTAL).increment(1);
+        }
+        Ok(taken?)
+    }
+
+    async fn take_lock(
+        &self,
+        app: &AppName,
+        note: &LockNote,
+        options: DeployOptions,
+        progress: &Progress,
+    ) -> Result<AppLock, LockError> {
         let (cluster, gateway) = (&self.cluster, &self.gateway);
         if options.wait {
             let limit = self.settings.lock_wait;
-            return Ok(lock::acquire_waiting(cluster, app, gateway, note, limit, progress).await?);
+            return lock::acquire_waiting(cluster, app, gateway, note, limit, progress).await;
         }
         match lock::acquire(cluster, app, gateway, note).await {
             // Nobody deploys, and what is undone would have to be undone first anyway.
             Err(LockError::Busy(busy)) if busy.is_healing() => {
-                Ok(lock::acquire_waiting(cluster, app, gateway, note, HEALING, progress).await?)
+                lock::acquire_waiting(cluster, app, gateway, note, HEALING, progress).await
             }
-            taken => Ok(taken?),
+            taken => taken,
         }
     }
 

@@ -11,6 +11,8 @@ use crate::keys::PushGrant;
 use crate::release::lock::LockNote;
 use crate::release::{self, RollbackRequest, RolledBack};
 
+use super::events::News;
+use super::measure::Running;
 use super::options::DeployOptions;
 use super::{DeployError, Deployer};
 
@@ -42,10 +44,18 @@ impl Deployer {
             "rollback", deploy_id = %uuid::Uuid::new_v4(), %app, %user, remote = %rollback.remote
         );
         let went = async {
+            let running = Running::new("rollback");
             let result = Box::pin(self.roll_back(rollback, progress, cancel)).await;
+            running.ended(&result);
             match &result {
-                Ok(back) => tracing::info!(revision = %back.released.revision, to = %back.to, "rolled back"),
-                Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "rollback refused or failed"),
+                Ok(back) => {
+                    tracing::info!(revision = %back.released.revision, to = %back.to, "rolled back");
+                    self.tell(app, News::rolled_back(back.released.revision, back.to, user));
+                }
+                Err(error) => {
+                    tracing::warn!(error = crate::telemetry::chain(error), "rollback refused or failed");
+                    News::failed(error).into_iter().for_each(|news| self.tell(app, news));
+                }
             }
             result
         };

@@ -5,6 +5,7 @@
 pub mod cancel;
 pub mod handoff;
 pub mod labels;
+pub mod metric;
 pub mod names;
 pub mod progress;
 pub mod revision;

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::{self, Event, ExponentialBackoff};
 use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Client};
+use metrics::{counter, gauge};
 use russh::keys::ssh_key::HashAlg;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -21,6 +22,7 @@ use super::parse::AuthorizedKey;
 use super::plan::{Added, plan};
 use super::shard::{Shard, selector};
 use super::write::{carry_out, refresh};
+use crate::domain::metric;
 
 /// How long a watch lasts, in seconds, before it is opened anew. A connection that died unnoticed
 /// hides changes for as long.
@@ -118,6 +120,7 @@ impl Seen {
 
     fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
         let result = change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
+        gauge!(metric::KEYS).set(self.read(Index::len) as f64);
         self.synced.send_modify(|_| {});
         result
     }
@@ -151,6 +154,7 @@ async fn follow(api: Api<ConfigMap>, seen: Arc<Seen>) {
                 take(&seen, event, &mut listed);
             }
             Err(error) => {
+                counter!(metric::WATCH_RESTARTS_TOTAL, "watch" => "keys").increment(1);
                 let error: &dyn std::error::Error = &error;
                 if std::mem::replace(&mut failing, true) {
                     tracing::debug!(error, "the keys in the cluster still can't be watched");

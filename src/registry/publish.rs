@@ -7,12 +7,14 @@ use bollard::errors::Error as EngineError;
 use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::{Stream, StreamExt};
+use metrics::counter;
 
 use super::client::Registry;
 use super::error::RegistryError;
 use super::push_progress::PushProgress;
 use super::tag::Tag;
 use super::voice::{Trouble, Voice};
+use crate::domain::metric;
 use crate::domain::progress::clean;
 use crate::domain::{AppName, BuiltImage, Progress, PublishedImage, Revision};
 
@@ -80,6 +82,7 @@ async fn follow(
         }
     }
     voice.end(&state).await;
+    counter!(metric::REGISTRY_BYTES_TOTAL).increment(state.bytes());
     Ok(())
 }
 

@@ -59,6 +59,11 @@ impl PushProgress {
         format!("{} of {}", size(sent), size(self.total()))
     }
 
+    /// How many bytes of new layers there are.
+    pub(super) fn bytes(&self) -> u64 {
+        self.total().try_into().unwrap_or(0)
+    }
+
     fn total(&self) -> i64 {
         self.uploads.iter().map(|upload| upload.total).sum()
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::{counter, gauge};
 use russh::keys::PrivateKey;
 use russh::server::{Config, RunningSession, run_stream};
 use russh::{Disconnect, MethodKind, MethodSet, SshId};
@@ -19,6 +20,7 @@ use super::gate::Gate;
 use super::invocation::Backend;
 use super::session::{Connection, SessionHandler};
 use super::startups::{Startup, Startups};
+use crate::domain::metric;
 
 /// How long accepting rests after it failed, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -120,14 +122,19 @@ async fn accept<B: Backend>(listener: &TcpListener, server: &Arc<Server<B>>) {
 fn admit<B: Backend>(server: &Arc<Server<B>>, stream: TcpStream, remote: SocketAddr) {
     let Ok(permit) = Arc::clone(&server.connections).try_acquire_owned() else {
         tracing::warn!(%remote, "too many SSH connections; one was refused");
+        counter!(metric::SSH_CONNECTIONS_TOTAL, "result" => "refused").increment(1);
         return;
     };
     let startup = server.startups.admit(remote.ip());
+    counter!(metric::SSH_CONNECTIONS_TOTAL, "result" => "accepted").increment(1);
     let span = tracing::info_span!("ssh", %remote, user = field::Empty);
     let server = Arc::clone(server);
     let tasks = server.tasks.clone();
     let connection = async move {
-        match connection(&server, stream, remote, startup).await {
+        gauge!(metric::SSH_CONNECTIONS).increment(1);
+        let ended = connection(&server, stream, remote, startup).await;
+        gauge!(metric::SSH_CONNECTIONS).decrement(1);
+        match ended {
             Ok(()) => tracing::debug!("connection closed"),
             Err(error) => tracing::debug!(%error, "connection ended"),
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use metrics::counter;
 use russh::keys::{Certificate, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Error, Pty};
@@ -16,6 +17,7 @@ use super::channel::{self, Start};
 use super::invocation::{Backend, Request};
 use super::startups::Startup;
 use super::{auth, command};
+use crate::domain::metric;
 use crate::keys::Identity;
 
 /// The longest `GIT_PROTOCOL` that is passed on.
@@ -114,6 +116,8 @@ impl<B: Backend> Handler for SessionHandler<B> {
     /// Called after russh has verified the signature: the only place where a key becomes an identity.
     async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
         let auth = auth::judge(&*self.connection.backend, key.public_key, key.algorithm);
+        let result = if auth == Auth::Accept { "accepted" } else { "refused" };
+        counter!(metric::SSH_AUTHENTICATIONS_TOTAL, "result" => result).increment(1);
         self.key = (auth == Auth::Accept).then(|| key.public_key.clone());
         Ok(auth)
     }

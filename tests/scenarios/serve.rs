@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::gateway::ADMIN;
-use crate::support::{App, Gateway, eventually, try_run};
+use crate::support::{App, Gateway, eventually, try_run, world};
 
 #[test]
 fn a_wrong_setting_is_named_and_ends_the_start_with_2() {
@@ -105,4 +105,39 @@ fn log_lines_of_a_deploy_carry_its_fields() {
     }
     assert_eq!(span["app"], app.name.as_str());
     assert_eq!(span["user"], ADMIN);
+}
+
+#[test]
+fn what_happens_is_counted_and_told_to_the_cluster() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    app.build_step("exit 7");
+    app.push(&gateway).fails();
+    let metrics = gateway.get("/metrics").ok().stdout;
+    for line in [
+        "# TYPE slipway_deploys_total counter",
+        "slipway_build_info{version=",
+        "slipway_deploys_total{kind=\"push\",result=\"deployed\"} 1",
+        "slipway_deploys_total{kind=\"push\",result=\"failed\"} 1",
+        "slipway_deploys 0",
+        "slipway_receives_total{result=\"deployed\"} 1",
+        "slipway_receives_total{result=\"refused\"} 1",
+        "slipway_deploy_phase_duration_seconds_count{phase=\"build\"} 2",
+        "slipway_deploy_phase_duration_seconds_count{phase=\"release\"} 1",
+        "slipway_ssh_authentications_total{result=\"accepted\"} 2",
+        "slipway_kubernetes_requests_total{method=\"PATCH\",code=\"201\"}",
+        "slipway_keys 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let reasons = || {
+        let events = world::object(&["events", "-n", &app.name]).unwrap();
+        let ours = events["items"].as_array().unwrap().iter().filter(|event| event["reportingComponent"] == "slipway");
+        let mut reasons: Vec<String> = ours.map(|event| event["reason"].as_str().unwrap().to_owned()).collect();
+        reasons.sort();
+        reasons.dedup();
+        reasons
+    };
+    eventually("the events", || (reasons() == ["BuildFailed", "Deployed", "PushReceived"]).then_some(()));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Preconditions};
-use kube::{Api, Client, ResourceExt};
+use kube::api::{DynamicObject, ListParams, LogParams};
+use kube::{Api, Client};
 use serde_json::Value;
 
 use super::super::plan::ObjectId;
@@ -125,18 +125,6 @@ pub(super) async fn binds_late(client: &Client, object: &DynamicObject) -> bool 
             tracing::warn!(%error, class, "a storage class cannot be read");
             true
         }
-    }
-}
-
-/// Deletes a pod that stands in the way of its own replacement: this one, and not the next of its name.
-pub(super) async fn remove(client: &Client, app: &AppName, pod: &Pod, progress: &Progress) {
-    let (pods, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), app.as_str()), pod.name_any());
-    let only_this = Preconditions { uid: pod.uid(), resource_version: None };
-    let params = DeleteParams::default().preconditions(only_this);
-    match once("deleting a pod", DEADLINE, pods.delete(&name, &params)).await {
-        Ok(_) => progress.line(format!("pod/{name} of an older template never became ready: removed")).await,
-        // Another one stands there by now, or none, or the deadline will tell.
-        Err(error) => tracing::warn!(%error, %app, pod = name, "a stuck pod could not be deleted"),
     }
 }
 

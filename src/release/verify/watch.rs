@@ -7,10 +7,11 @@ use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::serde::de::DeserializeOwned;
-use kube::api::DynamicObject;
+use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use metrics::counter;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,13 +23,16 @@ use super::super::plan::ObjectId;
 use super::evidence::{self, Witness};
 use super::rollout::{Change, Rollout, Verdict};
 use super::rule::{Rule, Target};
-use crate::domain::{AppName, Manifest, Progress};
+use crate::clusters::once;
+use crate::domain::{AppName, Manifest, Progress, metric};
 
 /// How many reports wait for being read while objects are still applied.
 const QUEUE: usize = 256;
 /// How long a watch lasts, in seconds, before it is opened anew. A connection that died unnoticed hides for as long that
 /// the app is ready.
 const WATCH_SECONDS: u32 = 30;
+/// How long deleting a stuck pod may take.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The objects of a chart that are waited for, under observation.
 pub(in crate::release) struct Watch {
@@ -123,7 +127,7 @@ impl Watch {
     async fn release_stuck(&mut self, progress: &Progress) {
         for tracked in &mut self.tracked {
             for pod in tracked.rollout.stuck() {
-                evidence::remove(&self.client, &self.app, &pod, progress).await;
+                remove(&self.client, &self.app, &pod, progress).await;
             }
         }
     }
@@ -195,7 +199,10 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
     watcher(objects, config).default_backoff().filter_map(|event| {
-        let event = event.inspect_err(|error| tracing::warn!(%error, "a watch was interrupted and resumes"));
+        let event = event.inspect_err(|error| {
+            counter!(metric::WATCH_RESTARTS_TOTAL, "watch" => "rollout").increment(1);
+            tracing::warn!(%error, "a watch was interrupted and resumes");
+        });
         std::future::ready(event.ok())
     })
 }
@@ -218,5 +225,17 @@ async fn target(client: &Client, applied: &[DynamicObject], id: &ObjectId) -> Ta
         uid: object.uid().unwrap_or_default(),
         generation: object.metadata.generation.unwrap_or_default(),
         binds_late: evidence::binds_late(client, object).await,
+    }
+}
+
+/// Deletes a pod that stands in the way of its own replacement: this one, and not the next of its name.
+async fn remove(client: &Client, app: &AppName, pod: &Pod, progress: &Progress) {
+    let (pods, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), app.as_str()), pod.name_any());
+    let only_this = Preconditions { uid: pod.uid(), resource_version: None };
+    let params = DeleteParams::default().preconditions(only_this);
+    match once("deleting a pod", DEADLINE, pods.delete(&name, &params)).await {
+        Ok(_) => progress.line(format!("pod/{name} of an older template never became ready: removed")).await,
+        // Another one stands there by now, or none, or the deadline will tell.
+        Err(error) => tracing::warn!(%error, %app, pod = name, "a stuck pod could not be deleted"),
     }
 }

@@ -19,6 +19,7 @@ pub(super) async fn run(
         return Err(Refusal::OwnNamespace(app.clone()));
     }
     let grant = adopt_grant(&caller.identity, app, &front.holder(app).await?, owner)?;
+    front.deployer.take_rights(app).await?;
     let newest = release::releases(&front.cluster, app, 1).await?.pop();
     apps::adopt(&front.cluster, app, grant.owner()).await?;
     tracing::info!(%app, owner = %grant.owner(), release = newest.is_some(), "a namespace was adopted");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -12,6 +13,7 @@ use super::super::invocation::Exit;
 use super::occupancy::Alone;
 use super::{Caller, FrontDoor, Refusal, Streams, exchange};
 use crate::deploy::{DeployError, Deployed, IncomingPush};
+use crate::domain::metric;
 use crate::domain::{AppName, Cancel, Progress};
 use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
 use crate::keys::{Holder, PushGrant, push_grant};
@@ -93,6 +95,18 @@ enum Verdict {
     NotAsked,
 }
 
+impl Verdict {
+    /// What it is counted as.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Deployed(_) => "deployed",
+            Self::Passed => "stored",
+            Self::Refused => "refused",
+            Self::NotAsked => "unchanged",
+        }
+    }
+}
+
 struct Push<'a> {
     front: &'a FrontDoor,
     caller: &'a Caller,
@@ -113,6 +127,7 @@ impl Push<'_> {
             exchange::serve(git, streams, &self.cancel, &self.front.deployer.stop).await
         };
         let (exit, verdict) = tokio::join!(serving, self.decide(&listener, &ended));
+        counter!(metric::RECEIVES_TOTAL, "result" => verdict.as_str()).increment(1);
         match verdict {
             Verdict::Deployed(deployed) => self.front.deployer.settle(deployed, self.repository).await,
             // receive-pack exits with 0 when it has reported the refusal.

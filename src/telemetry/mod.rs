@@ -1,4 +1,6 @@
-//! Logs: human on a terminal, JSON otherwise, always on standard error.
+//! Logs: human on a terminal, JSON otherwise, always on standard error. And metrics.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

@@ -1,0 +1,52 @@
+//! Metrics, as Prometheus reads them.
+
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+pub use metrics_exporter_prometheus::PrometheusHandle as Metrics;
+
+use crate::domain::metric as names;
+
+/// From a cached build to one that takes its half hour, in seconds.
+const BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0];
+/// How often what was measured is sorted into buckets, so that it does not pile up where nobody asks.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Begins to keep the metrics of the whole process.
+///
+/// # Errors
+/// [`BuildError`] if somebody keeps them already.
+pub fn install(version: &str, commit: &str) -> Result<Metrics, BuildError> {
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+        .install_recorder()?;
+    describe();
+    gauge!(names::BUILD_INFO, "version" => version.to_owned(), "commit" => commit.to_owned()).set(1.0);
+    let kept = metrics.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            kept.run_upkeep();
+        }
+    });
+    Ok(metrics)
+}
+
+fn describe() {
+    describe_gauge!(names::BUILD_INFO, "What runs.");
+    describe_gauge!(names::SSH_CONNECTIONS, "SSH connections that are open.");
+    describe_counter!(names::SSH_CONNECTIONS_TOTAL, "SSH connections that were made.");
+    describe_counter!(names::SSH_AUTHENTICATIONS_TOTAL, "Public keys that were judged by their signature.");
+    describe_counter!(names::RECEIVES_TOTAL, "Pushes that git received.");
+    describe_gauge!(names::DEPLOYS, "Deploys that run.");
+    describe_counter!(names::DEPLOYS_TOTAL, "Deploys that ended.");
+    describe_histogram!(names::DEPLOY_SECONDS, Unit::Seconds, "How long deploys took.");
+    describe_histogram!(names::PHASE_SECONDS, Unit::Seconds, "How long the phases of deploys took.");
+    describe_counter!(names::LOCK_REFUSALS_TOTAL, "Deploys refused because another one of the app ran.");
+    describe_counter!(names::REGISTRY_BYTES_TOTAL, Unit::Bytes, "Bytes of layers that went to the registry.");
+    describe_counter!(names::API_REQUESTS_TOTAL, "Requests to the Kubernetes API.");
+    describe_counter!(names::WATCH_RESTARTS_TOTAL, "Watches that were interrupted and resumed.");
+    describe_gauge!(names::KEYS, "Public keys that are known.");
+}
