@@ -1,6 +1,8 @@
-# slipway, ready to run. Both base images are arguments, so that a mirror can stand in for Docker Hub.
+# slipway, ready to run. The base images are arguments, so that a mirror can stand in for Docker Hub. BINARY_FROM may name
+# an image that has the program already, as /slipway; then nothing is compiled.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
+ARG BINARY_FROM=build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
@@ -11,16 +13,19 @@ RUN mkdir src && echo 'fn main() {}' >src/main.rs && : >src/lib.rs \
     && rm -r src
 COPY src src
 COPY templates templates
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked
+ARG COMMIT
+RUN touch src/main.rs src/lib.rs && SLIPWAY_COMMIT=${COMMIT} cargo build --release --locked && mv target/release/slipway /slipway
+
+FROM ${BINARY_FROM} AS binary
 
 FROM ${RUNTIME_IMAGE}
-# git receives the pushes; tini reaps what a killed push leaves
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates git tini \
-    && rm -rf /var/lib/apt/lists/* \
+# git receives the pushes; tini reaps what a killed push leaves. A base that has them needs no network.
+RUN if ! command -v git || ! command -v tini; then \
+      apt-get update && apt-get install -y --no-install-recommends ca-certificates git tini && rm -rf /var/lib/apt/lists/*; \
+    fi \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin slipway \
     && install -d -o slipway -g slipway /data /keys
-COPY --from=build /src/target/release/slipway /usr/local/bin/slipway
+COPY --from=binary /slipway /usr/local/bin/slipway
 COPY keys /keys
 USER 10001:10001
 VOLUME /data

@@ -1,9 +1,9 @@
 # Tasks for contributors. The scripts behind them are in dev/, and say more at their heads.
 .DEFAULT_GOAL := help
-.PHONY: help up down env status demo test check fmt lint deny
+.PHONY: help up down env status demo demo-in-cluster test check fmt lint deny
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## bring a development cluster up, or use the one that is there (one of our own needs root)
 	@dev/cluster up
@@ -19,6 +19,9 @@ status: ## which parts of the cluster run
 
 demo: ## build slipway, start it on the cluster, push an app
 	@dev/demo
+
+demo-in-cluster: ## the same as it is really run: slipway in a pod, installed with helm
+	@dev/demo-in-cluster
 
 test: ## everything, with real git, ssh, Docker, registry and Kubernetes
 	@dev/test

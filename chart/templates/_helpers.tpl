@@ -1,13 +1,49 @@
+{{/* Name of everything: the release's, with `slipway` in it. */}}
+{{- define "slipway.name" -}}
+{{- if contains "slipway" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-slipway" (.Release.Name | trunc 32 | trimSuffix "-") }}{{ end }}
+{{- end }}
+
+{{/* Which pods; the argument is a list of the context and the component. */}}
 {{- define "slipway.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: slipway
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "slipway.labels" -}}
 app.kubernetes.io/name: slipway
 app.kubernetes.io/instance: {{ .Release.Name }}
-{{- end }}
-{{- define "slipway.labels" -}}
-{{ include "slipway.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
-{{- define "slipway.name" -}}
-{{- if contains "slipway" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-slipway" (.Release.Name | trunc 32 | trimSuffix "-") }}{{ end }}
+
+{{/* A duration such as 90s, 5m or 1h in seconds. */}}
+{{- define "slipway.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int -}}
+{{- if hasSuffix "h" . }}{{ mul $number 3600 }}{{ else if hasSuffix "m" . }}{{ mul $number 60 }}{{ else }}{{ $number }}{{ end }}
+{{- end }}
+
+{{/* Whether the registry is the one in the pod. */}}
+{{- define "slipway.sidecar" -}}
+{{- if eq .Values.registry.mode "sidecar" }}yes{{ end }}
+{{- end }}
+
+{{/* HOST:PORT by which the Engine and slipway reach the registry. */}}
+{{- define "slipway.registry.push" -}}
+{{- if include "slipway.sidecar" . }}localhost:{{ .Values.registry.sidecar.port }}{{ else }}{{ .Values.registry.external.address }}{{ end }}
+{{- end }}
+
+{{/* HOST:PORT by which kubelets pull. */}}
+{{- define "slipway.registry.pull" -}}
+{{- if include "slipway.sidecar" . }}localhost:{{ .Values.cache.port }}{{ else }}{{ .Values.registry.external.address }}{{ end }}
+{{- end }}
+
+{{/* What every container may not do. */}}
+{{- define "slipway.unprivileged" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
 {{- end }}

@@ -21,6 +21,7 @@ mod dry_run;
 mod every_write;
 mod faults;
 mod helm;
+mod in_cluster;
 mod keys;
 mod kill;
 mod kinds;

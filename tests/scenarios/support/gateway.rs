@@ -290,7 +290,7 @@ pub fn git(dir: &Path) -> Command {
     command
 }
 
-fn ssh_options(key: &Path, known_hosts: &Path) -> Vec<String> {
+pub fn ssh_options(key: &Path, known_hosts: &Path) -> Vec<String> {
     let mut options: Vec<String> = ["-F", "/dev/null", "-i"].map(str::to_owned).into();
     options.push(key.display().to_string());
     let known_hosts = format!("UserKnownHostsFile={}", known_hosts.display());
