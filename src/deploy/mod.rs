@@ -4,6 +4,7 @@
 //! moved the ref, or failed to.
 
 mod destroy;
+mod doctor;
 mod dry_run;
 mod error;
 mod events;
@@ -36,6 +37,7 @@ use crate::keys::PushGrant;
 use crate::registry::Registry;
 use crate::release::lock::{AppLock, Gateway};
 
+pub use doctor::Finding;
 pub use error::DeployError;
 pub use options::DeployOptions;
 use order::{Basis, Order};

@@ -107,6 +107,20 @@ impl Registry {
         })
     }
 
+    /// Whether the registry has an image of the app.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if it does not say.
+    pub async fn has(&self, app: &AppName, digest: &Digest) -> Result<bool, RegistryError> {
+        let (host, repository) = (self.push.host().to_owned(), self.push.repository(app));
+        let reference = Reference::with_digest(host, repository, digest.to_string());
+        match self.ask(self.client.fetch_manifest_digest(&reference, &self.auth())).await {
+            Ok(_) => Ok(true),
+            Err(RegistryError::Answer(_, error)) if says_unknown(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the Engine needs to push.
     pub(super) fn engine_credentials(&self) -> Option<DockerCredentials> {
         self.credentials.as_ref().map(|credentials| DockerCredentials {
@@ -167,6 +181,18 @@ fn explain(address: &Address, error: OciDistributionError) -> RegistryError {
         }
         ServerError { code, .. } if code >= 500 => RegistryError::Broken { address, status: code, source: error },
         error => RegistryError::Answer(address, error),
+    }
+}
+
+fn says_unknown(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_) => true,
+        OciDistributionError::ServerError { code, .. } => *code == 404,
+        OciDistributionError::RegistryError { envelope, .. } => envelope
+            .errors
+            .iter()
+            .any(|error| matches!(error.code, OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown)),
+        _ => false,
     }
 }
 

@@ -45,6 +45,14 @@ pub enum Verb {
         #[arg(value_name = "vB")]
         to: Option<Revision>,
     },
+    /// Looks for what is wrong with an app, or with each app that one may see.
+    Doctor {
+        /// The app.
+        app: Option<AppName>,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Lists the commands.
     Help,
     /// Deploys the deploy branch's commit again.
@@ -143,6 +151,7 @@ impl Verb {
             Self::AppsAdopt { .. } => "apps:adopt",
             Self::AppsDestroy { .. } => "apps:destroy",
             Self::Diff { .. } => "diff",
+            Self::Doctor { .. } => "doctor",
             Self::Help => "help",
             Self::Redeploy { .. } => "redeploy",
             Self::Releases { .. } => "releases",
@@ -161,7 +170,7 @@ impl Verb {
             | Self::Redeploy { app, .. }
             | Self::ReleasesShow { app, .. }
             | Self::Rollback { app, .. } => Some(app),
-            Self::Releases { app, .. } => app.as_ref(),
+            Self::Doctor { app, .. } | Self::Releases { app, .. } => app.as_ref(),
             Self::Apps { .. } | Self::Help | Self::UploadKey { .. } => None,
         }
     }

@@ -175,3 +175,30 @@ fn history_is_bounded_and_takes_its_images_along() {
     ask(&gateway, ADMIN, &format!("rollback {} v4", app.name)).ok();
     app.shows("two");
 }
+
+#[test]
+fn an_image_that_the_registry_lost_is_named_and_a_redeploy_mends_it() {
+    let gateway = Gateway::start();
+    let app = App::upgraded(&gateway);
+    let doctor = format!("doctor {}", app.name);
+    ask(&gateway, ADMIN, &doctor).ok().says("Nothing is wrong");
+    let history = json(&gateway, &format!("releases {} --format json", app.name));
+    for revision in history.as_array().unwrap() {
+        let digest = revision["image"].as_str().unwrap();
+        let url = format!("http://{}/v2/{}/manifests/{digest}", world::registry(), app.name);
+        run(Command::new("curl").args(["-sS", "--fail", "-X", "DELETE", &url]));
+    }
+    let found = ask(&gateway, ADMIN, &doctor).fails();
+    for text in ["v1", "it cannot be gone back to", "v2", &format!("redeploy {}", app.name)] {
+        assert!(found.stdout.contains(text), "{text} is not in {found:?}");
+    }
+    ask(&gateway, ADMIN, &format!("redeploy {}", app.name)).ok();
+    let found = json_of(&ask(&gateway, ADMIN, &format!("{doctor} --format json")).fails());
+    // v2 has the image that was pushed again: the same tree makes the same image
+    let revisions: Vec<_> = found.as_array().unwrap().iter().map(|finding| finding["revision"].clone()).collect();
+    assert_eq!(revisions, [1]);
+}
+
+fn json_of(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap()
+}

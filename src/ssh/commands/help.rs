@@ -15,11 +15,12 @@ releases [APP]                   list an app's revisions, or the newest of each 
 releases:show APP [vN]           show a revision with its manifest
 diff APP [vA] [vB]               what differs between two revisions
 rollback APP [vN]                deploy an earlier revision again
+doctor [APP]                     look for what is wrong, such as images that the registry lost
 redeploy APP                     deploy the branch's commit again
 upload-key NAME < KEY.pub        add public keys for a user; admins for anyone
 upload-key NAME --admin          make a user an admin
 help                             this list
-apps, releases and releases:show take --format json; rollback and redeploy take --wait and --no-rollback.
+apps, doctor, releases and releases:show take --format json; rollback and redeploy take --wait and --no-rollback.
 ";
 
 /// Lists the commands.

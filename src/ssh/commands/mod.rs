@@ -4,6 +4,7 @@ mod adopt;
 mod apps;
 mod deploys;
 mod destroy;
+mod doctor;
 mod exchange;
 mod fetch;
 mod help;
@@ -160,6 +161,7 @@ impl FrontDoor {
             Verb::AppsAdopt { app, owner } => adopt::run(self, caller, &app, owner, output).await,
             Verb::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, streams)).await,
             Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
+            Verb::Doctor { app, format } => doctor::run(self, caller, app, format, output).await,
             Verb::Help => Ok(help::list(output).await),
             Verb::Redeploy { app, deploy } => Box::pin(deploys::redeploy(self, caller, &app, deploy, streams)).await,
             Verb::Releases { app: Some(app), limit, format } => {

@@ -1,0 +1,101 @@
+//! What is wrong with an app that nobody notices until it matters.
+
+use serde::Serialize;
+
+use super::{DeployError, Deployer};
+use crate::domain::{AppName, Digest, Revision};
+use crate::release::record::Status;
+use crate::release::{self, ReleaseInfo};
+
+/// Something that is wrong, and what mends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The app.
+    pub app: AppName,
+    /// Of which revision.
+    pub revision: Revision,
+    /// What it is, in words.
+    pub finding: String,
+}
+
+impl Deployer {
+    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read.
+    ///
+    /// # Errors
+    /// [`DeployError::Release`] and [`DeployError::Registry`] if that cannot be found out.
+    pub async fn examine(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
+        let mut findings = Vec::new();
+        for info in release::releases(&self.cluster, app, usize::MAX).await? {
+            let finding = match image(&info) {
+                Some(digest) if !self.registry.has(app, &digest).await? => missing_image(app, &info),
+                Some(_) => continue,
+                None => match trouble(app, &info) {
+                    Some(trouble) => trouble,
+                    None => continue,
+                },
+            };
+            findings.push(Finding { app: app.clone(), revision: info.revision, finding });
+        }
+        Ok(findings)
+    }
+}
+
+/// The image of a revision that runs, or that could be gone back to.
+fn image(info: &ReleaseInfo) -> Option<Digest> {
+    let counts = matches!(info.status, Status::Deployed | Status::Superseded);
+    info.image.as_ref().filter(|_| counts)?.parse().ok()
+}
+
+fn missing_image(app: &AppName, info: &ReleaseInfo) -> String {
+    if info.status == Status::Deployed {
+        format!("it serves, and its image is not in the registry: no other node can start it; redeploy {app}")
+    } else {
+        "its image is not in the registry: it cannot be gone back to".to_owned()
+    }
+}
+
+fn trouble(app: &AppName, info: &ReleaseInfo) -> Option<String> {
+    if info.status.is_pending() {
+        return Some(format!("{}: somebody deploys, or the next push to {app} undoes it", info.status.as_str()));
+    }
+    // Of a record that cannot be read only this is known.
+    (info.chart.is_none() && info.app_version.is_none()).then(|| info.description.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(status: Status) -> ReleaseInfo {
+        ReleaseInfo {
+            revision: Revision(2),
+            status,
+            chart: Some("web-0.1.0".into()),
+            app_version: None,
+            commit: None,
+            pusher: None,
+            image: Some(format!("sha256:{}", "a".repeat(64))),
+            deployed: None,
+            seconds: None,
+            description: "the record of v2 cannot be read".into(),
+        }
+    }
+
+    #[test]
+    fn only_what_runs_or_may_run_again_needs_its_image() {
+        let app: AppName = "web".parse().unwrap();
+        assert!(image(&info(Status::Deployed)).is_some() && image(&info(Status::Superseded)).is_some());
+        assert!(image(&info(Status::Failed)).is_none());
+        assert!(missing_image(&app, &info(Status::Deployed)).ends_with("redeploy web"));
+        assert!(missing_image(&app, &info(Status::Superseded)).contains("cannot be gone back to"));
+    }
+
+    #[test]
+    fn what_is_pending_or_cannot_be_read_is_a_finding() {
+        let app: AppName = "web".parse().unwrap();
+        assert!(trouble(&app, &info(Status::PendingUpgrade)).unwrap().starts_with("pending-upgrade"));
+        assert_eq!(trouble(&app, &info(Status::Failed)), None);
+        let unreadable = ReleaseInfo { chart: None, ..info(Status::Superseded) };
+        assert_eq!(trouble(&app, &unreadable).as_deref(), Some("the record of v2 cannot be read"));
+    }
+}
