@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::gateway::{git, ssh_options};
 use crate::support::process::Output;
-use crate::support::{App, run, try_run, world};
+use crate::support::{App, eventually, run, try_run, world};
 
 /// Who the pod runs as.
 const USER: &str = "10001:10001";
@@ -110,8 +110,23 @@ impl Installed {
         try_run(&mut push)
     }
 
-    fn ready(&self) {
-        self.kubectl(&["rollout", "status", "statefulset", &self.name, "--timeout", "3m"]);
+    /// The pod's identity, once it is ready and the Service leads to it.
+    fn ready(&self, before: &str) -> String {
+        let pod = eventually("another pod is ready", || {
+            let pod = world::object(&["pod", &format!("{}-0", self.name), "-n", &self.name])?;
+            let uid = pod["metadata"]["uid"].as_str()?.to_owned();
+            let conditions = pod["status"]["conditions"].as_array()?;
+            let ready =
+                conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+            (ready && uid != before).then_some(uid)
+        });
+        eventually("slipway answers", || {
+            let ssh = ssh_options(&self.dir.path().join("admin"), &self.known_hosts());
+            let mut ask = Command::new("ssh");
+            ask.args(ssh).args(["-o", "ConnectTimeout=2", "-p", &self.port(), "git@127.0.0.1", "help"]);
+            (try_run(&mut ask).code == Some(0)).then_some(())
+        });
+        pod
     }
 
     fn may(&self, verb: &str, resource: &str, namespace: &str) -> bool {
@@ -156,6 +171,7 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     slipway.install().ok().says("Push an app that has a Dockerfile");
     slipway.write_known_hosts();
     let app = App::web("one");
+    let first = slipway.ready("");
     slipway.push(&app).ok().says("Released v1");
     app.shows("one");
     // the kubelet pulled by the cache of its node
@@ -168,9 +184,11 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     assert!(!slipway.may("create", "deployments", "default"));
 
     slipway.kubectl(&["delete", "pod", &format!("{}-0", slipway.name)]);
-    slipway.ready();
+    let second = slipway.ready(&first);
     app.write("index.html", "two");
     app.commit("second");
+    let collected = slipway.kubectl(&["logs", &format!("{}-0", slipway.name), "-c", "collect-garbage"]);
+    assert!(collected.contains("blobs marked"), "{collected}");
     // with the same host key, keys and repository
     slipway.push(&app).ok().says("Released v2");
     app.shows("two");
@@ -183,7 +201,7 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     std::fs::remove_dir_all(slipway.volume("data")).unwrap();
     slipway.make_volume("data");
     slipway.kubectl(&["scale", "statefulset", &slipway.name, "--replicas=1"]);
-    slipway.ready();
+    slipway.ready(&second);
     app.shows("two");
     app.write("index.html", "three");
     app.commit("third");
@@ -239,25 +257,47 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["service.type=nodeport"]).fails().says("/service/type");
     template(&["sevice.type=NodePort"]).fails().says("sevice");
     try_run(Command::new("helm").args(["template", "slipway", "chart"])).fails().says("/image/repository");
-    // each mode's objects are taken by an API server
-    for values in [
-        &["builder.mode=dind", "rbac.scope=cluster"][..],
-        &[remote[0], remote[1], "registry.mode=external", "registry.external.address=r.example"],
-        &[
-            "service.type=LoadBalancer",
-            "ingress.enabled=true",
-            "ingress.host=slipway.example",
-            "networkPolicy.enabled=true",
-        ],
-        &[
-            "metrics.dashboard.enabled=true",
-            "publicAddress=git.example:22",
-            "priorityClassName=system-cluster-critical",
-        ],
-    ] {
-        let rendered = template(values).ok().stdout;
+    template(&["service.type=LoadBalancer"]).ok();
+}
+
+/// What helm makes of the chart, without what it makes up anew each time.
+fn rendered(values: &str) -> String {
+    let mut helm = Command::new("helm");
+    helm.args([
+        "template",
+        "slipway",
+        "chart",
+        "--namespace",
+        "slipway",
+        "--set",
+        "image.repository=registry.example/slipway",
+    ]);
+    let text = run(helm.args(["--set", values])).stdout;
+    let made_up = ["  password: ", "  htpasswd: ", "  http-secret: "];
+    let lines = text.lines().map(|line| match made_up.iter().find(|key| line.starts_with(*key)) {
+        Some(key) => format!("{key}made-up"),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_charts_objects_are_these_and_an_api_server_takes_them() {
+    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,registry.mode=external,\
+        registry.external.address=registry.example,registry.external.user=slipway,\
+        registry.external.passwordSecret.name=registry,rbac.scope=cluster";
+    let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
+        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind";
+    for (name, values) in
+        [("chart_by_default", "service.type=ClusterIP"), ("chart_outside", outside), ("chart_seen", seen)]
+    {
+        let objects = rendered(values);
         let mut apply = Command::new("kubectl");
-        apply.args(["apply", "--dry-run=server", "-f", "-"]);
-        crate::support::process::try_run_with(&mut apply, &rendered).ok();
+        apply.args(["apply", "--dry-run=server", "-n", "default", "-f", "-"]);
+        let objects_here = objects.replace("namespace: slipway", "namespace: default");
+        crate::support::process::try_run_with(&mut apply, &objects_here).ok();
+        // the dashboard is a file of its own
+        let lines = objects.lines().filter(|line| !line.starts_with("  slipway.json: "));
+        insta::assert_snapshot!(name, lines.collect::<Vec<_>>().join("\n"));
     }
 }
