@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What a run of the tests may leave behind: gateways, containers, namespaces. Compared before and after.
+# What a run of the tests may leave behind: gateways, containers, namespaces and what else belongs to the whole cluster.
+# Compared before and after.
 
 # snapshot: one line per thing that stands now
 snapshot() {
@@ -29,7 +30,7 @@ containers() {
   DOCKER_HOST=$(engine_url) docker ps -a --format '{{.Label "io.kubernetes.pod.namespace"}} {{.ID}} {{.Image}} {{.Names}}' | sed -n 's/^ /container /p'
 }
 
-namespaces() { dev_kubectl get namespace -o name; }
+namespaces() { dev_kubectl get namespace,persistentvolume,clusterrole,clusterrolebinding,validatingwebhookconfiguration -o name; }
 
 # leftovers FILE: what is there now and was not when FILE was written; things that are ending get two minutes
 leftovers() {

@@ -50,14 +50,11 @@ fn a_namespace_that_does_not_go_is_reported_with_what_keeps_it() {
     let gateway = Gateway::start();
     let app = App::web("one");
     app.push(&gateway).ok();
-    world::apply(&format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: kept, namespace: {}, finalizers: [example.com/keep]}}\n",
-        app.name
-    ));
+    app.hold_namespace();
     let mut destroy = gateway.ssh(ADMIN);
     destroy.arg(format!("apps:destroy {} --force", app.name));
     let stuck = try_run(&mut destroy).fails();
-    world::kubectl(&["patch", "configmap", "kept", "-n", &app.name, "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    app.free_namespace();
     assert!(stuck.contains("still being deleted") && stuck.contains("example.com/keep"), "{stuck:?}");
     assert!(gateway.repository(&app.name).exists());
 }

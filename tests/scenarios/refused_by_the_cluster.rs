@@ -51,14 +51,11 @@ fn a_namespace_on_its_way_out_takes_no_push_until_it_is_gone() {
     let gateway = Gateway::start();
     let app = App::web("one");
     app.push(&gateway).ok();
-    world::apply(&format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: kept, namespace: {}, finalizers: [example.com/keep]}}\n",
-        app.name
-    ));
+    app.hold_namespace();
     world::kubectl(&["delete", "namespace", &app.name, "--wait=false"]);
     app.commit("second");
     app.push(&gateway).fails().says("is being deleted");
-    world::kubectl(&["patch", "configmap", "kept", "-n", &app.name, "-p", r#"{"metadata":{"finalizers":null}}"#]);
+    app.free_namespace();
     eventually("the namespace is gone", || world::object(&["namespace", &app.name]).is_none().then_some(()));
     app.push(&gateway).ok().says("Released v1");
     app.shows("one");

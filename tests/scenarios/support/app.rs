@@ -160,6 +160,20 @@ impl App {
         watch
     }
 
+    /// Puts something into the app's namespace that keeps it from ending.
+    pub fn hold_namespace(&self) {
+        world::apply(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: kept, namespace: {}, finalizers: [example.com/keep]}}\n",
+            self.name
+        ));
+    }
+
+    /// Lets the namespace end.
+    pub fn free_namespace(&self) {
+        let nothing = r#"{"metadata":{"finalizers":null}}"#;
+        world::kubectl(&["patch", "configmap", "kept", "-n", &self.name, "-p", nothing]);
+    }
+
     /// What the app answers through its Service, once it answers anything.
     pub fn page(&self) -> String {
         let service = self.object("service", &self.name).expect("the app's Service");
