@@ -15,9 +15,10 @@ const OWN: [(&str, &str, &str); 6] = [
     ("get", "", "secrets"),
 ];
 /// What is needed in the whole cluster: an app is a namespace.
-const NAMESPACES: [(&str, &str, &str); 5] = [
+const NAMESPACES: [(&str, &str, &str); 6] = [
     ("get", "", "namespaces"),
     ("list", "", "namespaces"),
+    ("watch", "", "namespaces"),
     ("create", "", "namespaces"),
     ("patch", "", "namespaces"),
     ("delete", "", "namespaces"),

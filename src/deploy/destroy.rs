@@ -32,6 +32,7 @@ impl Deployer {
     async fn remove_app(&self, grant: &PushGrant, progress: &Progress) -> Result<Removed, DeployError> {
         let app = grant.app();
         let note = LockNote { user: Some(grant.user().clone()), commit: None };
+        self.take_rights(app).await?;
         let lock = lock::acquire(&self.cluster, app, &self.gateway, &note).await?;
         progress.stage(format!("Removing the release of {app}")).await;
         self.uninstall(&lock, progress).await;

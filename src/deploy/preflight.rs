@@ -51,7 +51,6 @@ impl Deployer {
         self.registry.ping(&pushed.app).await?;
 
         apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
-        self.take_rights(grant.app()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
         self.heal_first(&lock, progress).await?;
@@ -83,6 +82,7 @@ impl Deployer {
         options: DeployOptions,
         progress: &Progress,
     ) -> Result<AppLock, DeployError> {
+        self.take_rights(app).await?;
         let taken = self.take_lock(app, note, options, progress).await;
         if let Err(LockError::Busy(_) | LockError::StillBusy { .. }) = &taken {
             counter!(metric::LOCK_REFUSALS_TOTAL).increment(1);

@@ -120,13 +120,15 @@ impl Installed {
                 conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
             (ready && uid != before).then_some(uid)
         });
-        eventually("slipway answers", || {
-            let ssh = ssh_options(&self.dir.path().join("admin"), &self.known_hosts());
-            let mut ask = Command::new("ssh");
-            ask.args(ssh).args(["-o", "ConnectTimeout=2", "-p", &self.port(), "git@127.0.0.1", "help"]);
-            (try_run(&mut ask).code == Some(0)).then_some(())
-        });
+        eventually("slipway answers", || (self.tell("help").code == Some(0)).then_some(()));
         pod
+    }
+
+    /// A command over SSH, as the admin.
+    fn tell(&self, line: &str) -> Output {
+        let mut ssh = Command::new("ssh");
+        ssh.args(ssh_options(&self.dir.path().join("admin"), &self.known_hosts()));
+        try_run(ssh.args(["-o", "ConnectTimeout=2", "-p", &self.port(), "git@127.0.0.1", line]))
     }
 
     fn may(&self, verb: &str, resource: &str, namespace: &str) -> bool {
@@ -209,6 +211,14 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     app.shows("three");
     let history = run(Command::new("helm").args(["history", &app.name, "-n", &app.name])).stdout;
     assert_eq!(history.lines().count(), 4, "{history}");
+
+    // rights that somebody took away are taken again, by whatever needs them first
+    world::kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
+    slipway.tell(&format!("rollback {} v2", app.name)).ok().says("Released v4");
+    app.shows("two");
+    world::kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
+    slipway.tell(&format!("apps:destroy {} --force", app.name)).ok().says("is gone");
+    assert_eq!(world::object(&["namespace", &app.name]), None);
 }
 
 #[test]
