@@ -103,8 +103,8 @@ pub fn git(dir: &Path) -> Command {
     git
 }
 
-/// Builds [`BASE`]. What busybox runs as a container's first process ignores SIGTERM: it is killed at once.
-async fn base_image(world: &World) -> Result<()> {
+/// Builds [`BASE`], unless it is there. What busybox runs as a container's first process ignores SIGTERM: it is killed at once.
+pub async fn base_image(world: &World) -> Result<()> {
     world.image(BASE);
     if finish(command("docker").args(["image", "inspect", BASE])).await?.status.success() {
         return Ok(());

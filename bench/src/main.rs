@@ -8,6 +8,7 @@ mod gateway;
 mod keypair;
 mod login;
 mod measure;
+mod page;
 mod proc;
 mod program;
 mod proxy;
@@ -16,6 +17,7 @@ mod row;
 mod rows;
 mod sshd;
 mod stats;
+mod watching;
 mod world;
 
 use std::path::PathBuf;

@@ -1,10 +1,17 @@
 //! The rows of the table, a file each.
 
+mod live;
+mod p01;
+mod p02;
 mod p03;
 mod p04;
 mod p05;
 mod p06;
+mod p08;
+mod p09;
 mod p10;
+mod p11;
+mod p12;
 
 use std::pin::Pin;
 use std::time::Instant;
@@ -25,11 +32,15 @@ struct Source {
 
 /// In the order of measuring: what needs a quiet cluster comes before what fills it.
 const SOURCES: &[Source] = &[
+    Source { ids: &["P1", "P2", "P8"], measure: |world| Box::pin(live_rows(world)) },
+    Source { ids: &["P9"], measure: |world| Box::pin(p09::rows(world)) },
+    Source { ids: &["P11"], measure: |world| Box::pin(p11::rows(world)) },
     Source { ids: &["P10"], measure: |world| Box::pin(p10::rows(world)) },
     Source { ids: &["P4"], measure: |world| Box::pin(p04::rows(world)) },
     Source { ids: &["P6"], measure: |world| Box::pin(p06::rows(world)) },
     Source { ids: &["P5"], measure: |world| Box::pin(p05::rows(world)) },
     Source { ids: &["P3", "P3b"], measure: |world| Box::pin(p03::rows(world)) },
+    Source { ids: &["P12"], measure: |world| Box::pin(p12::rows(world)) },
 ];
 
 /// Measures the rows that are wanted, or all; and whether each could be measured. One that cannot says why.
@@ -55,6 +66,11 @@ pub async fn all(world: &World, wanted: &[String]) -> (Vec<Row>, bool) {
     }
     rows.sort_by_key(|row| number(&row.id));
     (rows, whole)
+}
+
+async fn live_rows(world: &World) -> Result<Vec<Row>> {
+    let live = live::measure(world).await?;
+    Ok([p01::rows(&live), p02::rows(&live), p08::rows(&live)].concat())
 }
 
 /// Where a row stands: P3 before P3b before P10.
