@@ -30,7 +30,8 @@ impl App {
     pub async fn web(world: &World, hint: &str) -> Result<Self> {
         let name = world.namespace(hint);
         base_image(world).await?;
-        let dir = TempDir::with_prefix_in(format!("{hint}-"), world.memory.path()).context("cannot make a directory")?;
+        let dir =
+            TempDir::with_prefix_in(format!("{hint}-"), world.memory.path()).context("cannot make a directory")?;
         let app = Self { name, dir };
         run(app.git().args(["init", "-q", "-b", "main"])).await?;
         let dockerfile = format!(

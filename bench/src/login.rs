@@ -139,11 +139,8 @@ fn load(path: &Path) -> Result<Arc<PrivateKey>> {
 
 /// From the TCP connection to the server's answer to the signature.
 async fn login(address: SocketAddr, key: Arc<PrivateKey>) -> Result<(Handle<Trusting>, bool)> {
-    let preferred = Preferred {
-        kex: vec![kex::CURVE25519].into(),
-        cipher: vec![cipher::AES_256_GCM].into(),
-        ..Preferred::DEFAULT
-    };
+    let preferred =
+        Preferred { kex: vec![kex::CURVE25519].into(), cipher: vec![cipher::AES_256_GCM].into(), ..Preferred::DEFAULT };
     let config = Arc::new(client::Config { preferred, nodelay: true, ..client::Config::default() });
     let session = async {
         let mut session = client::connect(config, address, Trusting).await.context("cannot connect")?;

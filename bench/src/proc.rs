@@ -65,7 +65,8 @@ pub fn family_memory(root: u32) -> Result<f64> {
 /// # Errors
 /// If it has gone.
 pub fn resident(pid: u32) -> Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid} has gone"))?;
+    let text =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid} has gone"))?;
     field(&text, "VmRSS:").with_context(|| format!("process {pid} does not tell its memory"))
 }
 

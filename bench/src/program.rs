@@ -4,7 +4,6 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -26,7 +25,8 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// If it cannot be started, or takes too long.
 pub async fn finish(command: &mut Command) -> Result<Output> {
     let name = name(command);
-    let output = timeout(LIMIT, command.output()).await.with_context(|| format!("{name} ran for more than {LIMIT:?}"))?;
+    let output =
+        timeout(LIMIT, command.output()).await.with_context(|| format!("{name} ran for more than {LIMIT:?}"))?;
     output.with_context(|| format!("{name} cannot be started"))
 }
 
@@ -36,22 +36,6 @@ pub async fn finish(command: &mut Command) -> Result<Output> {
 /// If it fails; the error has the end of what it said.
 pub async fn run(command: &mut Command) -> Result<String> {
     let output = finish(command).await?;
-    check(command, &output)?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-}
-
-/// Runs a program with a text as its standard input.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_with(command: &mut Command, input: &[u8]) -> Result<String> {
-    let name = name(command);
-    let mut child = command.stdin(Stdio::piped()).spawn().with_context(|| format!("{name} cannot be started"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input).await.with_context(|| format!("{name} does not read"))?;
-    }
-    let output = timeout(LIMIT, child.wait_with_output()).await;
-    let output = output.with_context(|| format!("{name} ran for more than {LIMIT:?}"))??;
     check(command, &output)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

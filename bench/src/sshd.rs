@@ -133,4 +133,3 @@ pub fn client(key: &Path, cipher: Option<&str>) -> String {
     words.extend(cipher.map(|cipher| format!("-c {cipher}")));
     words.join(" ")
 }
-

@@ -95,13 +95,15 @@ impl Watching {
     }
 
     async fn first(&self, mark: &Mark, wanted: impl Fn(&What) -> bool, what: &str) -> Result<Instant> {
+        let found = || {
+            let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+            news.iter().skip(mark.length).find(|news| wanted(&news.what)).map(|news| news.at)
+        };
         let began = Instant::now();
         while began.elapsed() < LIMIT {
-            let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(found) = news.iter().skip(mark.length).find(|news| wanted(&news.what)) {
-                return Ok(found.at);
+            if let Some(at) = found() {
+                return Ok(at);
             }
-            drop(news);
             tokio::time::sleep(LOOK).await;
         }
         bail!("the watcher did not see {what} within {LIMIT:?}")

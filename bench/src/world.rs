@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use kube::Client;
+use slipway::registry::Registry;
 use tempfile::TempDir;
 
 use crate::cluster;
@@ -63,7 +64,8 @@ impl World {
             engine: variable("DOCKER_HOST")?,
             cluster: slipway::clusters::connect().await.context("cannot connect to the cluster")?,
             disk: TempDir::with_prefix_in("work-", output).context("cannot make a directory on disk")?,
-            memory: TempDir::with_prefix_in("slipway-bench-", "/dev/shm").context("cannot make a directory in memory")?,
+            memory: TempDir::with_prefix_in("slipway-bench-", "/dev/shm")
+                .context("cannot make a directory in memory")?,
             facts: Mutex::default(),
         })
     }
@@ -112,10 +114,24 @@ impl World {
     pub async fn clean(&self) -> Result<()> {
         let (namespaces, images) = self.with(|facts| (facts.namespaces.clone(), facts.images.clone()));
         for image in images {
+            self.forget(&image).await;
             // an image that was never made is no trouble
             let _ = program::finish(command("docker").args(["image", "rm", "-f", &image])).await;
         }
         cluster::remove(&self.cluster, &namespaces).await
+    }
+
+    /// Removes an image from the registry, if it was pushed there by hand. What the registry keeps is no trouble.
+    async fn forget(&self, image: &str) {
+        let digests = ["image", "inspect", "--format", "{{join .RepoDigests \"\\n\"}}", image];
+        let Ok(digests) = program::run(command("docker").args(digests)).await else { return };
+        let Ok(registry) = Registry::new(&self.registry, &self.registry, &[]) else { return };
+        for (name, digest) in digests.lines().filter_map(|line| line.split_once('@')) {
+            let app = name.rsplit_once('/').and_then(|(_, app)| app.parse().ok());
+            if let (Some(app), Ok(digest)) = (app, digest.parse()) {
+                let _ = registry.forget(&app, &digest).await;
+            }
+        }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Facts) -> T) -> T {

@@ -16,8 +16,10 @@ use crate::program::{command, finish, run, timed};
 use crate::watching::{Mark, Watching};
 use crate::world::World;
 
-/// What a push prints when it knows that the app is live.
-const KNOWS: &str = "Application deployed";
+/// What a push prints when its release is live and recorded.
+const DEPLOYED: &str = "Application deployed";
+/// What it prints when it sees that the pod is ready.
+const READY: &str = " 1 of 1 ready";
 
 /// The samples, in seconds; each list has one for each round.
 pub struct Live {
@@ -31,14 +33,18 @@ pub struct Live {
     pub publish: Vec<f64>,
     /// From the change of the Deployment until the page shows it.
     pub pod: Vec<f64>,
-    /// From the pod being ready until the push says so.
-    pub knows: Vec<f64>,
+    /// From the pod being ready until the push says that the app is deployed.
+    pub deployed: Vec<f64>,
+    /// From the pod being ready until the push says that it is.
+    pub says_ready: Vec<f64>,
     /// From the pod being ready until `kubectl rollout status` ends, beside the same push.
     pub kubectl: Vec<f64>,
     /// By hand until the page shows the change.
     pub hand: Vec<f64>,
     /// By hand until `helm --wait` has ended.
     pub hand_ended: Vec<f64>,
+    /// By hand from the change of the Deployment until the page shows it.
+    pub hand_pod: Vec<f64>,
     /// From the pod being ready until `helm --wait` has ended.
     pub helm: Vec<f64>,
 }
@@ -56,13 +62,16 @@ pub async fn measure(world: &World) -> Result<Live> {
     let mut round = 0;
     let measured = rounds(effort, async || {
         round += 1;
-        let [push, push_ended, build, publish, pod, knows, kubectl] = pushed.again(world, &slipway, round).await?;
-        let [hand, hand_ended, helm] = by_hand.again(world, round).await?;
-        Ok([push, push_ended, build, publish, pod, knows, kubectl, hand, hand_ended, helm])
+        let ours = pushed.again(world, &slipway, round).await?;
+        let theirs = by_hand.again(world, round).await?;
+        let [push, push_ended, build, publish, pod, deployed, says_ready, kubectl] = ours;
+        let [hand, hand_ended, hand_pod, helm] = theirs;
+        Ok([push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm])
     });
-    let [push, push_ended, build, publish, pod, knows, kubectl, hand, hand_ended, helm] = measured.await?;
+    let [push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm] =
+        measured.await?;
     pushed.app.destroy(&slipway).await?;
-    Ok(Live { push, push_ended, build, publish, pod, knows, kubectl, hand, hand_ended, helm })
+    Ok(Live { push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm })
 }
 
 /// An app that is pushed.
@@ -83,7 +92,7 @@ impl Pushed {
         Ok(Self { app, page, watching })
     }
 
-    async fn again(&self, world: &World, slipway: &Gateway, round: u32) -> Result<[f64; 7]> {
+    async fn again(&self, world: &World, slipway: &Gateway, round: u32) -> Result<[f64; 8]> {
         let text = format!("pushed {round}");
         self.app.change(&text).await?;
         let (mark, before) = (self.watching.mark(), slipway.metrics().await?);
@@ -109,7 +118,8 @@ impl Pushed {
             phase("build"),
             phase("publish"),
             seconds(changed, live),
-            seconds(ready, said),
+            seconds(ready, said.deployed),
+            seconds(ready, said.ready),
             seconds(ready, kubectl),
         ])
     }
@@ -136,17 +146,18 @@ impl ByHand {
         Ok(Self { app, chart, page, watching })
     }
 
-    async fn again(&self, world: &World, round: u32) -> Result<[f64; 3]> {
+    async fn again(&self, world: &World, round: u32) -> Result<[f64; 4]> {
         let text = format!("by hand {round}");
         let commit = self.app.change(&text).await?;
         let mark = self.watching.mark();
         let began = Instant::now();
         let mut script = script(world, &self.app, &self.chart, &commit);
         let script = async { timed(&mut script).await.map(|_| Instant::now()) };
-        let (ended, live, ready) = tokio::join!(script, self.page.shows(&text), self.watching.ready(&mark));
-        let (ended, live, ready) = (ended?, live?, ready?);
+        let (ended, live, changed, ready) =
+            tokio::join!(script, self.page.shows(&text), self.watching.changed(&mark), self.watching.ready(&mark));
+        let (ended, live, changed, ready) = (ended?, live?, changed?, ready?);
         settle(world, &self.app.name).await?;
-        Ok([seconds(began, live), seconds(began, ended), seconds(ready, ended)])
+        Ok([seconds(began, live), seconds(began, ended), seconds(changed, live), seconds(ready, ended)])
     }
 }
 
@@ -170,24 +181,33 @@ async fn builder() -> &'static str {
     if buildx.is_ok_and(|output| output.status.success()) { "BuildKit" } else { "the classic builder (no buildx here)" }
 }
 
-/// When a push said that the app is live. It has ended then, and well.
-async fn said(mut push: Command) -> Result<Instant> {
+/// When a push said what.
+struct Said {
+    ready: Instant,
+    deployed: Instant,
+}
+
+/// Runs a push to its end, which has to be a good one.
+async fn said(mut push: Command) -> Result<Said> {
     let mut child = push.stderr(Stdio::piped()).spawn().context("git cannot be started")?;
     let stderr = child.stderr.take().context("git says nothing")?;
     let (said, all) = heard(stderr).await?;
     let status = child.wait().await.context("git does not end")?;
     match said {
-        Some(said) if status.success() => Ok(said),
+        [Some(ready), Some(deployed)] if status.success() => Ok(Said { ready, deployed }),
         _ => bail!("the push failed:\n{all}"),
     }
 }
 
-async fn heard(stderr: ChildStderr) -> Result<(Option<Instant>, String)> {
-    let (mut said, mut all) = (None, String::new());
+/// When it first said [`READY`] and [`DEPLOYED`], and everything that it said.
+async fn heard(stderr: ChildStderr) -> Result<([Option<Instant>; 2], String)> {
+    let (mut said, mut all) = ([None; 2], String::new());
     let mut lines = BufReader::new(stderr).lines();
     while let Some(line) = lines.next_line().await.context("git cannot be heard")? {
-        if line.contains(KNOWS) {
-            said.get_or_insert_with(Instant::now);
+        for (text, moment) in [READY, DEPLOYED].iter().zip(&mut said) {
+            if line.contains(text) {
+                moment.get_or_insert_with(Instant::now);
+            }
         }
         all.push_str(&line);
         all.push('\n');
@@ -204,12 +224,25 @@ async fn rollout_status(watching: &Watching, mark: &Mark, app: &str) -> Result<I
     Ok(Instant::now())
 }
 
-/// Waits until the pods of earlier rounds have gone, so that their end does not fall into the next round.
+/// Waits until the containers of earlier rounds have ended, so that their end does not fall into the next round. The objects
+/// of their pods stay for some seconds more.
 async fn settle(world: &World, app: &str) -> Result<()> {
     use k8s_openapi::api::core::v1::Pod;
     let pods = kube::Api::<Pod>::namespaced(world.cluster.clone(), app);
     let began = Instant::now();
-    while pods.list_metadata(&kube::api::ListParams::default()).await.context("cannot list pods")?.items.len() > 1 {
+    let runs = |pod: &Pod| {
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        statuses.filter_map(|status| status.state.as_ref()).any(|state| state.running.is_some())
+    };
+    while pods
+        .list(&kube::api::ListParams::default())
+        .await
+        .context("cannot list pods")?
+        .iter()
+        .filter(|p| runs(p))
+        .count()
+        > 1
+    {
         if began.elapsed().as_secs() > 60 {
             bail!("old pods of {app} do not go");
         }

@@ -232,11 +232,11 @@ async fn environment(app: &App, slipway: &Gateway) -> Result<Vec<(String, String
     let began = Instant::now();
     let found = loop {
         let family = proc::family(slipway.pid())?;
-        let environments = family.into_iter().filter_map(|pid| {
+        let mut environments = family.into_iter().filter_map(|pid| {
             let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
             words.contains("receive-pack").then(|| std::fs::read_to_string(format!("/proc/{pid}/environ")).ok())?
         });
-        if let Some(text) = environments.filter(|text| text.contains("GIT_CONFIG_COUNT")).last() {
+        if let Some(text) = environments.find(|text| text.contains("GIT_CONFIG_COUNT")) {
             break text;
         }
         if began.elapsed() > REAP {

@@ -51,14 +51,7 @@ pub async fn rows(world: &World) -> Result<Vec<Row>> {
         });
         let [ours, with_one, theirs] = measured.await?;
         let title = |beside| Title { id: "P5", what, beside };
-        rows.push(Row::measured(
-            title(beside_itself),
-            "s",
-            Ratio::OursToTheirs,
-            Goal::AtMost(1.05),
-            &ours,
-            &with_one,
-        ));
+        rows.push(Row::measured(title(beside_itself), "s", Ratio::OursToTheirs, Goal::AtMost(1.05), &ours, &with_one));
         let row = Row::measured(title("sshd"), "s", Ratio::TheirsToOurs, Goal::AtLeast(20.0), &ours, &theirs);
         rows.push(if refused { row.noted("slipway takes 100 ms for every refusal on purpose") } else { row });
     }

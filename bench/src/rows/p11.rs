@@ -62,7 +62,8 @@ impl Scene {
         let counter = Counter::to(&world.registry).await?;
         let address = format!("localhost:{}", counter.address.port());
         let dir = TempDir::new_in(world.disk.path()).context("cannot make a directory")?;
-        std::fs::write(dir.path().join("Dockerfile"), format!("FROM {BASE}\nCOPY layer /\n")).context("no Dockerfile")?;
+        std::fs::write(dir.path().join("Dockerfile"), format!("FROM {BASE}\nCOPY layer /\n"))
+            .context("no Dockerfile")?;
         Ok(Self {
             registry: Registry::new(&address, &address, &[]).context("no registry")?,
             docker: Engine::connect(&world.engine).context("no Engine")?.client().await.context("no Engine")?,
@@ -78,8 +79,7 @@ impl Scene {
         let image = BuiltImage { id, exposed_port: None, user: String::new() };
         let (progress, _) = Progress::channel();
         let (before, began) = (self.counter.sent(), Instant::now());
-        let published =
-            registry::publish(&self.docker, &self.registry, &image, &self.app, revision, &progress).await;
+        let published = registry::publish(&self.docker, &self.registry, &image, &self.app, revision, &progress).await;
         let seconds = began.elapsed().as_secs_f64();
         published.context("slipway cannot push")?;
         Ok((seconds, self.sent_since(before)))

@@ -39,6 +39,7 @@ pub async fn rows(world: &World) -> Result<Vec<Row>> {
     run(&mut few.push(&slipway, "main")).await?;
     let mut rows = with_revisions(world, &slipway, &few, revisions).await?;
     rows.extend(with_apps(world, &slipway, &few).await?);
+    few.destroy(&slipway).await?;
     Ok(rows)
 }
 
@@ -58,6 +59,7 @@ async fn with_revisions(world: &World, slipway: &Gateway, few: &App, count: u32)
         Ok([releases(&many).await?, releases(few).await?])
     });
     let [list, list_of_few] = lists.await?;
+    many.destroy(slipway).await?;
     let title = |what| Title { id: "P12", what, beside: MANY_REVISIONS };
     let row = |what, ours: &[f64], theirs: &[f64]| {
         Row::measured(title(what), "s", Ratio::OursToTheirs, Goal::AtMost(1.2), ours, theirs)
