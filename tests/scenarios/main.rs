@@ -16,6 +16,7 @@ mod support;
 mod api_faults;
 mod build;
 mod cancel;
+mod cost;
 mod destroy;
 mod dry_run;
 mod every_write;
