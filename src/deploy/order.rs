@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tracing::Instrument;
 
 use crate::domain::{Cancel, Cancelled, Progress, PushedCommit};
 use crate::git::{RefPlan, RefUpdate, RepoFacts};
 use crate::keys::PushGrant;
+use crate::logs::Head;
 
 use super::events::News;
 use super::measure::Running;
 use super::options::DeployOptions;
+use super::recording::recorded;
 use super::{DeployError, Deployed, Deployer};
 
 /// One deploy: what, by whose right, and how.
@@ -37,6 +40,17 @@ impl Order<'_> {
         match self.basis {
             Basis::Push(..) => "push",
             Basis::Branch => "redeploy",
+        }
+    }
+
+    /// What its log begins with.
+    fn head(&self) -> Head {
+        let PushedCommit { commit, pusher, .. } = &self.pushed;
+        Head {
+            what: self.kind().to_owned(),
+            user: pusher.clone(),
+            commit: Some(commit.clone()),
+            began: Timestamp::now(),
         }
     }
 
@@ -75,7 +89,7 @@ impl Deployer {
         let running = Running::new(order.kind());
         let (app, user) = (order.pushed.app.clone(), order.pushed.pusher.clone());
         tracing::info!(branch = %order.pushed.branch, "deploy begins");
-        let result = Box::pin(self.deploy(order, progress, cancel)).await;
+        let result = Box::pin(self.kept(order, progress, cancel)).await;
         let seconds = running.ended(&result);
         match &result {
             Ok(deployed) => {
@@ -88,6 +102,21 @@ impl Deployer {
             }
         }
         result
+    }
+
+    /// The deploy, what it prints being kept. A dry run is none.
+    async fn kept(
+        self: &Arc<Self>,
+        order: Order<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        if order.options.dry_run {
+            return self.deploy(order, progress, cancel).await;
+        }
+        let (repository, head) = (order.pushed.objects.repository.clone(), order.head());
+        let deploy = async |progress: Progress| self.deploy(order, &progress, cancel).await;
+        recorded(&repository, head, progress, deploy, |deployed| deployed.revision).await
     }
 
     /// Runs what a cancelled deploy may leave undone, until the client goes or slipway has to end.

@@ -1,25 +1,31 @@
 //! Going back to an earlier revision. Nothing is built, and no ref moves.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::domain::{Cancel, Progress, Revision};
 use crate::keys::PushGrant;
+use crate::logs::Head;
 use crate::release::lock::LockNote;
 use crate::release::{self, RollbackRequest, RolledBack};
 
 use super::events::News;
 use super::measure::Running;
 use super::options::DeployOptions;
+use super::recording::recorded;
 use super::{DeployError, Deployer};
 
 /// The wish to go back.
 pub struct Rollback<'a> {
     /// The right to push to the app.
     pub grant: &'a PushGrant,
+    /// The app's repository, which keeps what is printed.
+    pub repository: &'a Path,
     /// The revision; by default what served before the newest one.
     pub to: Option<Revision>,
     /// How it is to be done.
@@ -45,7 +51,9 @@ impl Deployer {
         );
         let went = async {
             let running = Running::new("rollback");
-            let result = Box::pin(self.roll_back(rollback, progress, cancel)).await;
+            let head = Head { what: "rollback".into(), user: user.clone(), commit: None, began: Timestamp::now() };
+            let work = async |progress: Progress| Box::pin(self.roll_back(rollback, &progress, cancel)).await;
+            let result = recorded(rollback.repository, head, progress, work, |back| back.released.revision).await;
             running.ended(&result);
             match &result {
                 Ok(back) => {

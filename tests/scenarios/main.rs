@@ -15,6 +15,7 @@ mod support;
 
 mod api_faults;
 mod build;
+mod builds;
 mod cancel;
 mod destroy;
 mod dry_run;

@@ -49,22 +49,34 @@ pub(super) async fn run(
 
 /// An app ends with its namespace. Whoever takes the name next must not find the former app's commits.
 async fn set_former_aside(front: &FrontDoor, app: &AppName) -> Result<(), Refusal> {
-    if !front.repositories.has_refs(app).await? {
+    if !is_used(front, app).await? {
         return Ok(());
     }
     let _alone = front.occupancy.alone(app).await;
-    if front.holder(app).await? == Holder::Nobody && front.repositories.has_refs(app).await? {
+    if front.holder(app).await? == Holder::Nobody && is_used(front, app).await? {
         let path = front.repositories.set_aside(app).await?;
         tracing::warn!(%app, path = %path.display(), "the app's namespace is gone; its repository was set aside");
     }
     Ok(())
 }
 
+/// Whether a push got as far as to leave commits or a log.
+async fn is_used(front: &FrontDoor, app: &AppName) -> Result<bool, Refusal> {
+    Ok(front.repositories.has_refs(app).await? || front.logs(app).any().await)
+}
+
 /// Neither a killed nor a refused push leaves anything behind.
 async fn tidy_up(front: &FrontDoor, app: &AppName) {
     let tidied = async {
         front.repositories.tidy(app).await?;
-        front.repositories.remove_if_empty(app).await
+        if front.repositories.has_refs(app).await? {
+            return Ok(());
+        }
+        // The log of a first deploy that failed is kept with its app, if that came to be.
+        if !front.logs(app).any().await || front.holder(app).await? == Holder::Nobody {
+            front.repositories.remove_if_empty(app).await?;
+        }
+        Ok::<_, Refusal>(())
     };
     if let Err(error) = tidied.await {
         tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot tidy up after a push");
