@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 use crate::apps::ServiceAccount;
-use crate::domain::UserName;
+use crate::domain::{AppName, UserName};
 use crate::keys::AppCreation;
 
 /// How log lines are written.
@@ -82,6 +82,10 @@ pub struct PlaceArgs {
     /// slipway's own service account, which --app-role is bound to
     #[arg(long, env = "SLIPWAY_SERVICE_ACCOUNT", value_name = "NAMESPACE/NAME")]
     pub service_account: Option<ServiceAccount>,
+    /// Namespaces that slipway may use for apps, separated by commas. They have to be there; it makes none, and needs no
+    /// right in the whole cluster [default: it makes one for each app]
+    #[arg(long, env = "SLIPWAY_NAMESPACES", value_name = "NAMES", value_delimiter = ',', conflicts_with = "app_role")]
+    pub namespaces: Vec<AppName>,
     /// How long running deploys may go on after SIGTERM
     #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,

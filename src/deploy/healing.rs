@@ -44,7 +44,10 @@ impl Deployer {
     pub async fn heal_interrupted(self: Arc<Self>) {
         let look = || {
             let this = Arc::clone(&self);
-            async move { release::interrupted(&this.cluster, &this.gateway).await }
+            async move {
+                let apps = this.apps.list().await?.into_iter().map(|app| app.name).collect();
+                Ok::<_, DeployError>(release::interrupted(&this.cluster, apps, &this.gateway).await)
+            }
         };
         match self.stop.run_until_cancelled(look.retry(patience())).await {
             Some(Ok(apps)) => {

@@ -29,10 +29,10 @@ use std::time::Duration;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::apps::{AppRights, AppsError};
+use crate::apps::Apps;
 use crate::build::Engine;
 use crate::chart::Templates;
-use crate::domain::{AppName, BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
+use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
 use crate::git::{self, HookRequest, RefPlan, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
@@ -72,8 +72,8 @@ pub struct Deployer {
     pub engine: Engine,
     /// The registry, with its two addresses.
     pub registry: Registry,
-    /// What slipway may do in the namespace of an app; `None` if it may do so in the whole cluster.
-    pub rights: Option<AppRights>,
+    /// The apps in it, as far as slipway reaches.
+    pub apps: Apps,
     /// The app chart.
     pub templates: Templates,
     /// What the operator decided.
@@ -146,17 +146,6 @@ impl Deployer {
         let basis = Basis::Push(&push.request.updates, &facts, &plan);
         let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote };
         self.logged(order, progress, cancel).await.map(Some)
-    }
-
-    /// Sees to it that slipway has its rights in the app's namespace.
-    ///
-    /// # Errors
-    /// As [`AppRights::take`].
-    pub async fn take_rights(&self, app: &AppName) -> Result<(), AppsError> {
-        match &self.rights {
-            Some(rights) => rights.take(&self.cluster, app).await,
-            None => Ok(()),
-        }
     }
 
     /// What the push asks for, and what becomes of its refs.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use metrics::counter;
 
-use crate::apps;
 use crate::build::plan::find_dockerfile;
 use crate::chart::{self, Values};
 use crate::domain::{AppName, ImageRef, Progress, PushedCommit, metric};
@@ -50,7 +49,7 @@ impl Deployer {
         self.engine.ping().await?;
         self.registry.ping(&pushed.app).await?;
 
-        apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
+        self.apps.claim(grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
         self.heal_first(&lock, progress).await?;
@@ -82,7 +81,7 @@ impl Deployer {
         options: DeployOptions,
         progress: &Progress,
     ) -> Result<AppLock, DeployError> {
-        self.take_rights(app).await?;
+        self.apps.take_rights(app).await?;
         let taken = self.take_lock(app, note, options, progress).await;
         if let Err(LockError::Busy(_) | LockError::StillBusy { .. }) = &taken {
             counter!(metric::LOCK_REFUSALS_TOTAL).increment(1);

@@ -32,7 +32,8 @@ fn what_a_deploy_printed_can_be_read_afterwards_by_who_may_read_the_app() {
     ask(&gateway, &format!("redeploy {}", app.name)).ok();
     ask(&gateway, &format!("rollback {} v1", app.name)).ok();
     let deploys = list(&gateway, &app);
-    let states: Vec<_> = deploys.iter().map(|deploy| [&deploy["what"], &deploy["state"], &deploy["revision"]]).collect();
+    let states: Vec<_> =
+        deploys.iter().map(|deploy| [&deploy["what"], &deploy["state"], &deploy["revision"]]).collect();
     let expected = [
         ["push".into(), "deployed".into(), Value::from(1)],
         ["push".into(), "failed".into(), Value::Null],

@@ -23,6 +23,7 @@ mod every_write;
 mod faults;
 mod helm;
 mod in_cluster;
+mod in_cluster_namespaces;
 mod keys;
 mod kill;
 mod kinds;

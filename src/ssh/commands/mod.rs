@@ -26,7 +26,7 @@ use super::input::Input;
 use super::invocation::{Backend, Exit, Invocation, Request};
 use super::verb::Verb;
 use super::writer::Output;
-use crate::apps::{AppsError, Ownership, ownership};
+use crate::apps::{AppsError, Ownership};
 use crate::deploy::{DeployError, Deployer};
 use crate::domain::AppName;
 use crate::git::{GitError, Repositories, Service, ServiceSettings};
@@ -197,7 +197,7 @@ impl FrontDoor {
 
     /// Whom an app belongs to, in the words of the rules.
     async fn holder(&self, app: &AppName) -> Result<Holder, AppsError> {
-        Ok(match ownership(&self.cluster, app).await? {
+        Ok(match self.deployer.apps.ownership(app).await? {
             Ownership::Unknown => Holder::Nobody,
             Ownership::Owned(user) => Holder::User(user),
             Ownership::Foreign => Holder::Foreign,

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod gateway;
+pub mod installed;
 pub mod process;
 pub mod proxy;
 pub mod templates;
@@ -12,5 +13,6 @@ pub mod world;
 
 pub use app::App;
 pub use gateway::Gateway;
+pub use installed::Installed;
 pub use process::{run, try_run};
 pub use wait::eventually;
