@@ -177,6 +177,13 @@ pub struct RegistryArgs {
     /// Who the gateway is at the registry, where that asks
     #[arg(long, env = "SLIPWAY_REGISTRY_USER", value_name = "NAME", requires = "registry_password_file")]
     pub registry_user: Option<String>,
+    /// Where the registry is slipway's own: a file that slipway makes when its garbage is to be collected, which only may
+    /// be while nothing is pushed. The process beside the registry that does it removes the file
+    #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT", value_name = "FILE")]
+    pub registry_collect: Option<PathBuf>,
+    /// How long after a collection the next one begins, unless the registry is full
+    #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT_INTERVAL", value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub registry_collect_interval: Duration,
     /// File with the password or token of --registry-user
     #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
     pub registry_password_file: Option<PathBuf>,

@@ -23,7 +23,7 @@ use crate::config::{BuildArgs, PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, S
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
-use crate::registry::{Credentials, Registry};
+use crate::registry::{Collection, Credentials, Registry};
 use crate::release::lock::Gateway;
 use crate::self_check::check_rights;
 use crate::ssh::{FrontDoor, Occupancy, SshSettings};
@@ -112,13 +112,17 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         gateway: Gateway { identity, instance: Uuid::new_v4() },
         engine,
         registry,
-        apps: Apps::new(cluster.clone(), reach),
+        apps: Apps::new(cluster.clone(), reach, &place.namespace),
         templates,
         settings: deploy_settings(&push, &build, release),
         stop: stop.deploys.clone(),
     });
     let tasks = TaskTracker::new();
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
+    if let Some(collection) = deployer.registry.collection().cloned() {
+        let stop = stop.http.clone();
+        tokio::spawn(async move { collection.run(&stop).await });
+    }
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);
@@ -148,10 +152,15 @@ pub fn read_templates(dir: Option<&Path>) -> Result<Templates, ServeError> {
 }
 
 fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
-    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file } = args;
+    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file, .. } =
+        args;
+    let (collect, interval) = (args.registry_collect, args.registry_collect_interval);
     let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
     let registry = Registry::new(&registry_push, &pull, &registry_insecure);
-    let registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
+    let mut registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
+    if let Some(file) = collect {
+        registry = registry.with_collection(Collection::new(file, interval));
+    }
     let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
     let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
     Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))

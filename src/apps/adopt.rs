@@ -26,13 +26,15 @@ impl Apps {
         if namespace.metadata.deletion_timestamp.is_some() {
             return Err(AppsError::BeingDeleted(app.clone()));
         }
-        if owner(&namespace.metadata, app).is_some() {
+        if owner(&namespace.metadata, app, &self.home).is_some() {
             return Err(AppsError::Taken(app.clone()));
         }
         let marks = json!({ "metadata": {
             "resourceVersion": namespace.metadata.resource_version,
             "labels": { labels::APP: app },
-            "annotations": { labels::OWNER: new_owner, labels::ADOPTED: Timestamp::now().to_string() },
+            "annotations": {
+                labels::OWNER: new_owner, labels::INSTALLATION: self.home, labels::ADOPTED: Timestamp::now().to_string()
+            },
         }});
         match mark(&namespaces, &namespace, marks).await {
             Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::Taken(app.clone())),
@@ -46,7 +48,7 @@ pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace
     let none = json!({ "metadata": {
         "resourceVersion": namespace.metadata.resource_version,
         "labels": { labels::APP: null },
-        "annotations": { labels::OWNER: null, labels::ADOPTED: null },
+        "annotations": { labels::OWNER: null, labels::INSTALLATION: null, labels::ADOPTED: null },
     }});
     mark(namespaces, namespace, none).await
 }

@@ -65,7 +65,7 @@ impl Apps {
             None if self.is_listed() => Err(AppsError::Missing(app.clone())),
             None => Ok(Ownership::Unknown),
             Some(namespace) if is_being_deleted(&namespace) => Err(AppsError::BeingDeleted(app.clone())),
-            Some(namespace) => match owner(&namespace.metadata, app) {
+            Some(namespace) => match owner(&namespace.metadata, app, &self.home) {
                 Some(owner) => Ok(Ownership::Owned(owner)),
                 None if self.is_listed() && !self.has_release(app).await? => Ok(Ownership::Unknown),
                 None => Ok(Ownership::Foreign),
@@ -102,7 +102,7 @@ impl Apps {
                 call("listing the apps", || namespaces.list_metadata(&ours)).await?.items
             }
         };
-        let mut apps: Vec<_> = found.iter().filter_map(|namespace| app(&namespace.metadata)).collect();
+        let mut apps: Vec<_> = found.iter().filter_map(|namespace| app(&namespace.metadata, &self.home)).collect();
         apps.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(apps)
     }
@@ -149,7 +149,7 @@ impl Apps {
     /// False if there is such a namespace already.
     async fn create(&self, app: &AppName, owner: &UserName) -> Result<bool, AppsError> {
         let api = Api::<Namespace>::all(self.client.clone());
-        let (params, namespace) = (PostParams::default(), namespace(app, owner));
+        let (params, namespace) = (PostParams::default(), namespace(app, owner, &self.home));
         match call("making the namespace", || api.create(&params, &namespace)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_already_exists() => Ok(false),
@@ -158,18 +158,19 @@ impl Apps {
     }
 }
 
-fn app(metadata: &ObjectMeta) -> Option<App> {
+fn app(metadata: &ObjectMeta, home: &str) -> Option<App> {
     let name: AppName = metadata.name.as_deref()?.parse().ok()?;
-    let owner = owner(metadata, &name).filter(|_| metadata.deletion_timestamp.is_none())?;
+    let owner = owner(metadata, &name, home).filter(|_| metadata.deletion_timestamp.is_none())?;
     Some(App { name, owner, created: metadata.creation_timestamp.as_ref().map(|time| time.0) })
 }
 
-fn namespace(app: &AppName, owner: &UserName) -> Namespace {
+fn namespace(app: &AppName, owner: &UserName, home: &str) -> Namespace {
     let labels = [(labels::APP, app.as_str()), ("app.kubernetes.io/managed-by", "slipway")];
+    let annotations = [(labels::OWNER, owner.as_str()), (labels::INSTALLATION, home)];
     let metadata = ObjectMeta {
         name: Some(app.to_string()),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-        annotations: Some([(labels::OWNER.to_owned(), owner.to_string())].into()),
+        annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         ..ObjectMeta::default()
     };
     Namespace { metadata, ..Namespace::default() }
@@ -179,11 +180,13 @@ fn is_being_deleted(namespace: &Namespace) -> bool {
     namespace.metadata.deletion_timestamp.is_some()
 }
 
-/// The owner that slipway wrote, if slipway made the namespace for this very app.
-pub(super) fn owner(metadata: &ObjectMeta, app: &AppName) -> Option<UserName> {
+/// The owner that slipway wrote, if this slipway, by its own namespace, made the namespace for this very app.
+pub(super) fn owner(metadata: &ObjectMeta, app: &AppName, home: &str) -> Option<UserName> {
     let label = metadata.labels.as_ref()?.get(labels::APP)?;
-    let owner = metadata.annotations.as_ref()?.get(labels::OWNER)?;
-    if label == app.as_str() { owner.parse().ok() } else { None }
+    let annotations = metadata.annotations.as_ref()?;
+    let ours = annotations.get(labels::INSTALLATION)? == home;
+    let owner = annotations.get(labels::OWNER)?;
+    if ours && label == app.as_str() { owner.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -202,7 +205,7 @@ mod tests {
             Method::POST => (201, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web" } })),
             _ => not_found(),
         });
-        let apps = Apps::new(client, Reach::Cluster);
+        let apps = Apps::new(client, Reach::Cluster, "slipway");
         assert_eq!(apps.claim(&app, &user, false, true).await.unwrap(), Claim::Made);
         let gone = apps.claim(&app, &user, true, false).await.unwrap_err();
         assert_eq!(gone.to_string(), "the namespace of web is gone; push again");
@@ -210,40 +213,47 @@ mod tests {
 
     fn made() -> (AppName, UserName, Namespace) {
         let (app, user): (AppName, UserName) = ("web".parse().unwrap(), "alice".parse().unwrap());
-        let namespace = namespace(&app, &user);
+        let namespace = namespace(&app, &user, "slipway");
         (app, user, namespace)
     }
 
     #[test]
     fn a_namespace_that_slipway_made_names_its_owner() {
         let (app, user, namespace) = made();
-        assert_eq!(owner(&namespace.metadata, &app), Some(user));
+        assert_eq!(owner(&namespace.metadata, &app, "slipway"), Some(user));
         assert!(!is_being_deleted(&namespace));
     }
 
     #[test]
     fn an_app_is_listed_until_its_namespace_is_being_deleted() {
         let (name, owner, namespace) = made();
-        assert_eq!(app(&namespace.metadata), Some(App { name, owner, created: None }));
+        assert_eq!(app(&namespace.metadata, "slipway"), Some(App { name, owner, created: None }));
         let mut going = namespace.metadata.clone();
         going.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
-        assert_eq!(app(&going), None);
+        assert_eq!(app(&going, "slipway"), None);
         let foreign = ObjectMeta { name: Some("other".into()), ..namespace.metadata };
-        assert_eq!(app(&foreign), None);
+        assert_eq!(app(&foreign, "slipway"), None);
+    }
+
+    #[test]
+    fn an_app_of_another_slipway_is_foreign() {
+        let (app, user, namespace) = made();
+        assert_eq!(owner(&namespace.metadata, &app, "slipway"), Some(user));
+        assert_eq!(owner(&namespace.metadata, &app, "slipway-staging"), None);
     }
 
     #[test]
     fn a_namespace_without_the_exact_marks_is_foreign() {
         let (app, _, namespace) = made();
-        assert_eq!(owner(&namespace.metadata, &"other".parse().unwrap()), None);
+        assert_eq!(owner(&namespace.metadata, &"other".parse().unwrap(), "slipway"), None);
         let mut unlabelled = namespace.clone();
         unlabelled.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), "slipway".to_owned())].into());
-        assert_eq!(owner(&unlabelled.metadata, &app), None);
+        assert_eq!(owner(&unlabelled.metadata, &app, "slipway"), None);
         for name in ["", "-x", "a b"] {
             let mut unowned = namespace.clone();
-            unowned.metadata.annotations = Some([(labels::OWNER.to_owned(), name.to_owned())].into());
-            assert_eq!(owner(&unowned.metadata, &app), None, "{name:?}");
+            unowned.metadata.annotations.as_mut().unwrap().insert(labels::OWNER.to_owned(), name.to_owned());
+            assert_eq!(owner(&unowned.metadata, &app, "slipway"), None, "{name:?}");
         }
-        assert_eq!(owner(&ObjectMeta::default(), &app), None);
+        assert_eq!(owner(&ObjectMeta::default(), &app, "slipway"), None);
     }
 }

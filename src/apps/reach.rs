@@ -24,12 +24,14 @@ pub enum Reach {
 pub struct Apps {
     pub(super) client: Client,
     pub(super) reach: Reach,
+    /// slipway's own namespace, by which several of them in one cluster are told apart.
+    pub(super) home: String,
 }
 
 impl Apps {
-    /// Those that `client` finds within `reach`.
-    pub fn new(client: Client, reach: Reach) -> Self {
-        Self { client, reach }
+    /// Those that `client` finds within `reach`, for the slipway whose own namespace is `home`.
+    pub fn new(client: Client, reach: Reach, home: &str) -> Self {
+        Self { client, reach, home: home.to_owned() }
     }
 
     /// Whether slipway may use a namespace that nobody has marked: one that its operator listed.

@@ -36,7 +36,7 @@ impl Apps {
         let read = call("reading the namespace", || namespaces.get_opt(app.as_str())).await;
         let read = self.unless_forbidden(read)?;
         let Some(namespace) = read else { return Ok(Removed::Deleted) };
-        if owner(&namespace.metadata, app).is_none() {
+        if owner(&namespace.metadata, app, &self.home).is_none() {
             return Err(AppsError::Foreign(app.clone()));
         }
         if is_adopted(&namespace) {
@@ -82,7 +82,7 @@ mod tests {
             assert_eq!(request.method(), Method::GET, "{}", request.uri());
             (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
         });
-        let apps = Apps::new(client, Reach::Cluster);
+        let apps = Apps::new(client, Reach::Cluster, "slipway");
         let error = apps.remove(&"web".parse().unwrap()).await.unwrap_err();
         assert!(matches!(error, AppsError::Foreign(_)), "{error}");
     }

@@ -12,18 +12,24 @@ use crate::release::{self, ReleaseInfo};
 pub struct Finding {
     /// The app.
     pub app: AppName,
-    /// Of which revision.
-    pub revision: Revision,
+    /// Of which revision, if it is of one.
+    pub revision: Option<Revision>,
     /// What it is, in words.
     pub finding: String,
 }
 
 impl Deployer {
-    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read.
-    ///
-    /// # Errors
-    /// [`DeployError::Release`] and [`DeployError::Registry`] if that cannot be found out.
-    pub async fn examine(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
+    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read. That this
+    /// cannot be found out is a finding too.
+    pub async fn examine(&self, app: &AppName) -> Vec<Finding> {
+        self.look_at(app).await.unwrap_or_else(|error| {
+            tracing::warn!(%app, error = crate::telemetry::chain(&error), "an app cannot be examined");
+            vec![Finding { app: app.clone(), revision: None, finding: error.to_string() }]
+        })
+    }
+
+    async fn look_at(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
+        self.apps.take_rights(app).await?;
         let mut findings = Vec::new();
         for info in release::releases(&self.cluster, app, usize::MAX).await? {
             let finding = match image(&info) {
@@ -34,7 +40,7 @@ impl Deployer {
                     None => continue,
                 },
             };
-            findings.push(Finding { app: app.clone(), revision: info.revision, finding });
+            findings.push(Finding { app: app.clone(), revision: Some(info.revision), finding });
         }
         Ok(findings)
     }

@@ -18,6 +18,7 @@ mod recording;
 mod redeploy;
 mod retention;
 mod rollback;
+mod room;
 mod settle;
 
 use std::net::SocketAddr;

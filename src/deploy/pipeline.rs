@@ -45,8 +45,15 @@ impl Deployer {
             let preflight = Box::pin(self.preflight(&order, progress));
             let cleared = Phase::Preflight.timed(preflight).await?;
             self.tell(&pushed.app, News::received(pushed.commit.short(), &pushed.pusher));
-            let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
-            Ok::<_, DeployError>((cleared, prepared))
+            match cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await? {
+                Ok(prepared) => Ok((cleared, prepared)),
+                Err(error) => {
+                    if self.make_room_after(&error) {
+                        progress.line("Images that no release names are removed now: push again in a minute").await;
+                    }
+                    Err(error)
+                }
+            }
         };
         let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;

@@ -25,6 +25,8 @@ pub const PHASE_SECONDS: &str = "slipway_deploy_phase_duration_seconds";
 pub const LOCK_REFUSALS_TOTAL: &str = "slipway_lock_refusals_total";
 /// Bytes of layers that went to the registry.
 pub const REGISTRY_BYTES_TOTAL: &str = "slipway_registry_pushed_bytes_total";
+/// Collections of the registry's garbage, by `result`: `collected` or `failed`.
+pub const REGISTRY_COLLECTIONS_TOTAL: &str = "slipway_registry_collections_total";
 /// Requests to the API server, by `method` (`WATCH` for a watch) and `code`; `error` where no answer came.
 pub const API_REQUESTS_TOTAL: &str = "slipway_kubernetes_requests_total";
 /// Watches that were interrupted and resumed, by what they `watch`: `keys` or `rollout`.

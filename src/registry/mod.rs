@@ -3,6 +3,7 @@
 //! `reference` and `push_progress` are pure; `client` asks the registry, `publish` has the Engine push.
 
 mod client;
+mod collection;
 pub mod error;
 mod publish;
 mod push_progress;
@@ -12,6 +13,7 @@ mod tag;
 mod voice;
 
 pub use client::{Credentials, Registry};
+pub use collection::Collection;
 pub use error::RegistryError;
 pub use publish::publish;
 pub use reference::Address;

@@ -31,6 +31,11 @@ impl Address {
         format!("{}{app}", self.prefix)
     }
 
+    /// The app whose repository that is, if it is one's.
+    pub fn app(&self, repository: &str) -> Option<AppName> {
+        repository.strip_prefix(&self.prefix)?.parse().ok()
+    }
+
     /// What an app's images are called: host and repository.
     pub fn name(&self, app: &AppName) -> String {
         format!("{}/{}", self.host, self.repository(app))

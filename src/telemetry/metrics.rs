@@ -46,6 +46,7 @@ fn describe() {
     describe_histogram!(names::PHASE_SECONDS, Unit::Seconds, "How long the phases of deploys took.");
     describe_counter!(names::LOCK_REFUSALS_TOTAL, "Deploys refused because another one of the app ran.");
     describe_counter!(names::REGISTRY_BYTES_TOTAL, Unit::Bytes, "Bytes of layers that went to the registry.");
+    describe_counter!(names::REGISTRY_COLLECTIONS_TOTAL, "Collections of the registry's garbage.");
     describe_counter!(names::API_REQUESTS_TOTAL, "Requests to the Kubernetes API.");
     describe_counter!(names::WATCH_RESTARTS_TOTAL, "Watches that were interrupted and resumed.");
     describe_gauge!(names::KEYS, "Public keys that are known.");

@@ -26,20 +26,12 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     let second = slipway.ready(&first);
     app.write("index.html", "two");
     app.commit("second");
-    let collected = slipway.kubectl(&["logs", &format!("{}-0", slipway.name), "-c", "collect-garbage"]);
-    assert!(collected.contains("blobs marked"), "{collected}");
     // with the same host key, keys and repository
     slipway.push(&app).ok().says("Released v2");
     app.shows("two");
 
     // the volume of the repositories too
-    slipway.kubectl(&["scale", "statefulset", &slipway.name, "--replicas=0"]);
-    slipway.kubectl(&["wait", "pod", &format!("{}-0", slipway.name), "--for=delete", "--timeout=2m"]);
-    slipway.kubectl(&["delete", "persistentvolumeclaim", &format!("data-{}-0", slipway.name)]);
-    world::kubectl(&["delete", "persistentvolume", &format!("{}-data", slipway.name)]);
-    std::fs::remove_dir_all(slipway.volume("data")).unwrap();
-    slipway.make_volume("data");
-    slipway.kubectl(&["scale", "statefulset", &slipway.name, "--replicas=1"]);
+    slipway.lose("data");
     slipway.ready(&second);
     app.shows("two");
     app.write("index.html", "three");

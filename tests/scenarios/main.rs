@@ -24,6 +24,7 @@ mod faults;
 mod helm;
 mod in_cluster;
 mod in_cluster_namespaces;
+mod in_cluster_registry;
 mod keys;
 mod kill;
 mod kinds;

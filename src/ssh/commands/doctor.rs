@@ -1,7 +1,7 @@
 //! `doctor [APP]`: what is wrong with one's apps.
 
 use super::super::invocation::Exit;
-use super::super::table::table;
+use super::super::table::{or_dash, table};
 use super::super::verb::Format;
 use super::super::writer::Output;
 use super::{Caller, FrontDoor, Refusal, apps};
@@ -20,16 +20,19 @@ pub(super) async fn run(
     };
     let mut findings = Vec::new();
     for app in &apps {
-        findings.extend(front.deployer.examine(app).await?);
+        findings.extend(front.deployer.examine(app).await);
     }
+    let fine = findings.is_empty();
     match format {
         Format::Json => output.json(&findings).await?,
         Format::Text if findings.is_empty() => output.line("Nothing is wrong.").await,
         Format::Text => {
-            let rows =
-                findings.iter().map(|found| [found.app.to_string(), found.revision.to_string(), found.finding.clone()]);
+            let rows = findings.into_iter().map(|found| {
+                let revision = or_dash(found.revision.map(|revision| revision.to_string()));
+                [found.app.to_string(), revision, found.finding]
+            });
             output.stdout(table(["APP", "REVISION", "FINDING"], rows)).await;
         }
     }
-    Ok(if findings.is_empty() { Exit::OK } else { Exit::FAILED })
+    Ok(if fine { Exit::OK } else { Exit::FAILED })
 }

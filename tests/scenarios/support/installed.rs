@@ -63,6 +63,23 @@ impl Installed {
         ));
     }
 
+    /// Deletes a volume while slipway does not run, and starts slipway with an empty one.
+    pub fn lose(&self, claim: &str) {
+        self.kubectl(&["scale", "statefulset", &self.name, "--replicas=0"]);
+        self.kubectl(&["wait", "pod", &format!("{}-0", self.name), "--for=delete", "--timeout=2m"]);
+        self.kubectl(&["delete", "persistentvolumeclaim", &format!("{claim}-{}-0", self.name)]);
+        world::kubectl(&["delete", "persistentvolume", &format!("{}-{claim}", self.name)]);
+        std::fs::remove_dir_all(self.volume(claim)).unwrap();
+        self.make_volume(claim);
+        self.kubectl(&["scale", "statefulset", &self.name, "--replicas=1"]);
+    }
+
+    /// What Prometheus would read.
+    pub fn metrics(&self) -> String {
+        let path = format!("/api/v1/namespaces/{0}/services/{0}:http/proxy/metrics", self.name);
+        world::kubectl(&["get", "--raw", &path])
+    }
+
     pub fn volume(&self, claim: &str) -> PathBuf {
         self.dir.path().join(claim)
     }
