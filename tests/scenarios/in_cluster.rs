@@ -30,7 +30,7 @@ impl Installed {
             .arg(dir.path().join("admin")));
         let socket = world::engine().trim_start_matches("unix://").to_owned();
         let group = run(Command::new("stat").args(["-c", "%g", &socket])).stdout;
-        let (registry, cache) = (free_port(), free_port());
+        let (registry, cache) = (world::free_port(), world::free_port());
         let values = [
             format!("image.repository={IMAGE}"),
             format!("image.tag={}", image()),
@@ -156,10 +156,6 @@ impl Drop for Installed {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// slipway's image with the program under test: its tag.
 fn image() -> String {
     let tag = world::unique("test");
@@ -262,6 +258,7 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["builder.mode=remote", "registry.mode=external", "registry.external.address=r"])
         .fails()
         .says("/builder/remote/url");
+    template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
     template(&["service.type=nodeport"]).fails().says("/service/type");
@@ -293,7 +290,7 @@ fn rendered(values: &str) -> String {
 
 #[test]
 fn the_charts_objects_are_these_and_an_api_server_takes_them() {
-    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,registry.mode=external,\
+    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
         registry.external.address=registry.example,registry.external.user=slipway,\
         registry.external.passwordSecret.name=registry,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\

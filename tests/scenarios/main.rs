@@ -32,6 +32,7 @@ mod refs;
 mod refusals;
 mod refused_by_the_cluster;
 mod releases;
+mod remote_engine;
 mod render;
 mod rollback;
 mod rollout;

@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod app;
+pub mod certificates;
+pub mod engine;
 pub mod gateway;
 pub mod process;
 pub mod proxy;
