@@ -117,6 +117,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     });
     let tasks = TaskTracker::new();
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
+    tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);

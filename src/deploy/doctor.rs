@@ -10,10 +10,10 @@ use crate::release::{self, ReleaseInfo};
 /// Something that is wrong, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The app.
-    pub app: AppName,
+    /// The app; none if it concerns all of them.
+    pub app: Option<AppName>,
     /// Of which revision.
-    pub revision: Revision,
+    pub revision: Option<Revision>,
     /// What it is, in words.
     pub finding: String,
 }
@@ -34,9 +34,16 @@ impl Deployer {
                     None => continue,
                 },
             };
-            findings.push(Finding { app: app.clone(), revision: info.revision, finding });
+            findings.push(Finding { app: Some(app.clone()), revision: Some(info.revision), finding });
         }
         Ok(findings)
+    }
+
+    /// Looks at what every push needs.
+    pub async fn examine_itself(&self) -> Option<Finding> {
+        let error = self.engine_reaches_registry().await.err()?;
+        tracing::warn!(error = crate::telemetry::chain(&error), "doctor: no push can go live");
+        Some(Finding { app: None, revision: None, finding: format!("no push can go live: {error}") })
     }
 }
 

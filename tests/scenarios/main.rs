@@ -28,6 +28,7 @@ mod kinds;
 mod limits;
 mod lock;
 mod push;
+mod reach;
 mod refs;
 mod refusals;
 mod refused_by_the_cluster;

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod gateway;
 pub mod process;
 pub mod proxy;
+pub mod registry;
 pub mod templates;
 pub mod wait;
 pub mod webhook;
