@@ -150,6 +150,10 @@ pub struct BuildArgs {
     /// The Docker Engine that builds and pushes
     #[arg(long, env = "SLIPWAY_ENGINE", value_name = "URL", default_value = "unix:///var/run/docker.sock")]
     pub engine: String,
+    /// Directory with ca.pem, cert.pem and key.pem (or ca.crt, tls.crt and tls.key) for TLS with an Engine at
+    /// tcp://HOST:PORT
+    #[arg(long, env = "SLIPWAY_ENGINE_TLS", value_name = "DIR")]
+    pub engine_tls: Option<PathBuf>,
     /// Which builder of the Engine is used
     #[arg(long, env = "SLIPWAY_BUILDER", value_enum, default_value = "auto")]
     pub builder: crate::build::Builder,

@@ -16,19 +16,20 @@ use uuid::Uuid;
 
 use crate::api::{self, Health};
 use crate::apps::{AppRights, Apps, Reach};
-use crate::build::Engine;
 use crate::chart::Templates;
 use crate::cli::COMMIT;
-use crate::config::{BuildArgs, PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
+use crate::config::{BuildArgs, PlaceArgs, PushArgs, ReleaseArgs, ServeArgs, SshArgs};
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
-use crate::registry::{Collection, Credentials, Registry};
 use crate::release::lock::Gateway;
 use crate::self_check::check_rights;
 use crate::ssh::{FrontDoor, Occupancy, SshSettings};
 use crate::telemetry::metrics;
 use crate::{clusters, keys, ssh};
+use outside::{connect_engine, connect_registry};
+
+mod outside;
 
 /// How long the first list of keys may take before the gateway gives up.
 const KEYS_SYNC: Duration = Duration::from_secs(60);
@@ -79,8 +80,7 @@ fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ServeArgs { place, ssh, push, build, registry, release } = args;
     let templates = read_templates(release.templates.as_deref())?;
-    let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
-    let engine = engine.with_builder(build.builder).with_max_builds(count(build.max_builds));
+    let engine = connect_engine(&build)?;
     let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
     let reach = reach(&place)?;
@@ -123,6 +123,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         let stop = stop.http.clone();
         tokio::spawn(async move { collection.run(&stop).await });
     }
+    tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);
@@ -149,21 +150,6 @@ pub fn read_templates(dir: Option<&Path>) -> Result<Templates, ServeError> {
         None => Templates::embedded(),
     };
     templates.map_err(|error| ServeError::Setting { flag: "--templates", reason: error.report() })
-}
-
-fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
-    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file, .. } =
-        args;
-    let (collect, interval) = (args.registry_collect, args.registry_collect_interval);
-    let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
-    let registry = Registry::new(&registry_push, &pull, &registry_insecure);
-    let mut registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
-    if let Some(file) = collect {
-        registry = registry.with_collection(Collection::new(file, interval));
-    }
-    let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
-    let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
-    Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))
 }
 
 /// Which namespaces are apps'. slipway's own is none.

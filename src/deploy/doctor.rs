@@ -10,8 +10,8 @@ use crate::release::{self, ReleaseInfo};
 /// Something that is wrong, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The app.
-    pub app: AppName,
+    /// The app; none if it concerns all of them.
+    pub app: Option<AppName>,
     /// Of which revision, if it is of one.
     pub revision: Option<Revision>,
     /// What it is, in words.
@@ -24,7 +24,7 @@ impl Deployer {
     pub async fn examine(&self, app: &AppName) -> Vec<Finding> {
         self.look_at(app).await.unwrap_or_else(|error| {
             tracing::warn!(%app, error = crate::telemetry::chain(&error), "an app cannot be examined");
-            vec![Finding { app: app.clone(), revision: None, finding: error.to_string() }]
+            vec![Finding { app: Some(app.clone()), revision: None, finding: error.to_string() }]
         })
     }
 
@@ -40,9 +40,16 @@ impl Deployer {
                     None => continue,
                 },
             };
-            findings.push(Finding { app: app.clone(), revision: Some(info.revision), finding });
+            findings.push(Finding { app: Some(app.clone()), revision: Some(info.revision), finding });
         }
         Ok(findings)
+    }
+
+    /// Looks at what every push needs.
+    pub async fn examine_itself(&self) -> Option<Finding> {
+        let error = self.engine_reaches_registry().await.err()?;
+        tracing::warn!(error = crate::telemetry::chain(&error), "doctor: no push can go live");
+        Some(Finding { app: None, revision: None, finding: format!("no push can go live: {error}") })
     }
 }
 

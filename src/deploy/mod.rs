@@ -14,6 +14,7 @@ mod options;
 mod order;
 mod pipeline;
 mod preflight;
+mod reach;
 mod recording;
 mod redeploy;
 mod retention;

@@ -100,7 +100,12 @@ impl Registry {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self, app: &AppName) -> Result<(), RegistryError> {
-        let repository = self.reference(&self.push.repository(app), "none");
+        self.answers(&self.push.repository(app)).await
+    }
+
+    /// [`Registry::ping`] about a repository.
+    pub(super) async fn answers(&self, repository: &str) -> Result<(), RegistryError> {
+        let repository = self.reference(repository, "none");
         let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
         match self.ask(self.client.list_tags(&repository, &self.auth(), Some(1), None)).await {
             Ok(_) | Err(RegistryError::Answer(..)) => Ok(()),
@@ -324,6 +329,17 @@ mod tests {
         assert!(matches!(registry.ping(&app).await, Err(RegistryError::Refused(..))), "nobody in particular");
         let credentials = Credentials { username: "u".into(), password: "p".into() };
         registry.with_credentials(credentials).ping(&app).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_engine_is_refused_is_judged_by_what_the_registry_says() {
+        let (registry, _) = registry_that(hub).await;
+        let anonymous = registry.judge(401, "denied", "team/slipway").await;
+        assert!(matches!(anonymous, Err(RegistryError::Refused(..))), "{anonymous:?}");
+        let known = registry.with_credentials(Credentials { username: "u".into(), password: "p".into() });
+        known.judge(401, "denied", "team/slipway").await.unwrap();
+        let broken = known.judge(500, "no\u{1b} route", "team/slipway").await.unwrap_err().to_string();
+        assert!(broken.starts_with("the Docker Engine cannot reach") && !broken.contains('\u{1b}'), "{broken:?}");
     }
 
     #[tokio::test]

@@ -36,6 +36,11 @@ impl Address {
         repository.strip_prefix(&self.prefix)?.parse().ok()
     }
 
+    /// A repository of this name beside those of the apps.
+    pub(super) fn in_place_of_an_app(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
     /// What an app's images are called: host and repository.
     pub fn name(&self, app: &AppName) -> String {
         format!("{}/{}", self.host, self.repository(app))

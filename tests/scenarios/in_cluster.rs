@@ -91,6 +91,7 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["builder.mode=remote", "registry.mode=external", "registry.external.address=r"])
         .fails()
         .says("/builder/remote/url");
+    template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
     template(&["rbac.scope=namespaces"]).fails().says("/rbac/namespaces");
@@ -124,7 +125,7 @@ fn rendered(values: &str) -> String {
 
 #[test]
 fn the_charts_objects_are_these_and_an_api_server_takes_them() {
-    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,registry.mode=external,\
+    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
         registry.external.address=registry.example,registry.external.user=slipway,\
         registry.external.passwordSecret.name=registry,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\

@@ -30,7 +30,7 @@ impl Installed {
             .arg(dir.path().join("admin")));
         let socket = world::engine().trim_start_matches("unix://").to_owned();
         let group = run(Command::new("stat").args(["-c", "%g", &socket])).stdout;
-        let (registry, cache) = (free_port(), free_port());
+        let (registry, cache) = (world::free_port(), world::free_port());
         let values = [
             format!("image.repository={IMAGE}"),
             format!("image.tag={}", image()),
@@ -176,10 +176,6 @@ impl Drop for Installed {
             let _ = Command::new("kubectl").args(["delete", "persistentvolume", &volume, "--wait=false"]).output();
         }
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// slipway's image with the program under test: its tag.

@@ -2,10 +2,13 @@
 
 pub mod api;
 pub mod app;
+pub mod certificates;
+pub mod engine;
 pub mod gateway;
 pub mod installed;
 pub mod process;
 pub mod proxy;
+pub mod registry;
 pub mod templates;
 pub mod wait;
 pub mod webhook;
