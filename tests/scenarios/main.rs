@@ -36,3 +36,4 @@ mod render;
 mod rollback;
 mod rollout;
 mod serve;
+mod traces;

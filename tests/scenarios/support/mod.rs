@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod collector;
 pub mod gateway;
 pub mod process;
 pub mod proxy;
