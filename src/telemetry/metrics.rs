@@ -49,4 +49,9 @@ fn describe() {
     describe_counter!(names::API_REQUESTS_TOTAL, "Requests to the Kubernetes API.");
     describe_counter!(names::WATCH_RESTARTS_TOTAL, "Watches that were interrupted and resumed.");
     describe_gauge!(names::KEYS, "Public keys that are known.");
+    describe_gauge!(names::KEYS_AMBIGUOUS, "Public keys that let nobody in, since they stand under two users.");
+    describe_gauge!(names::KEY_MAPS, "ConfigMaps of public keys.");
+    describe_gauge!(names::KEY_MAPS_BROKEN, "ConfigMaps of public keys in which something is broken.");
+    describe_gauge!(names::KEY_LINES_REJECTED, "Lines and entries of public keys that cannot be read.");
+    describe_gauge!(names::KEY_MAPS_BYTES, Unit::Bytes, "What the ConfigMaps of public keys hold.");
 }

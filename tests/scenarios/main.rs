@@ -23,6 +23,7 @@ mod faults;
 mod helm;
 mod in_cluster;
 mod keys;
+mod keys_broken;
 mod kill;
 mod kinds;
 mod limits;
