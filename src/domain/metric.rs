@@ -5,6 +5,8 @@
 
 /// Always 1; the labels `version` and `commit` say what runs.
 pub const BUILD_INFO: &str = "slipway_build_info";
+/// 1 while pushes are accepted, else 0.
+pub const READY: &str = "slipway_ready";
 /// SSH connections that are open.
 pub const SSH_CONNECTIONS: &str = "slipway_ssh_connections";
 /// SSH connections that were made, by `result`: `accepted`, or `refused` because there were too many.

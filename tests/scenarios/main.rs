@@ -13,6 +13,7 @@
 
 mod support;
 
+mod alerts;
 mod api_faults;
 mod build;
 mod cancel;
