@@ -17,6 +17,7 @@ mod alerts;
 mod api_faults;
 mod build;
 mod cancel;
+mod chart;
 mod destroy;
 mod dry_run;
 mod every_write;
