@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apps::Apps;
 use crate::build::Engine;
 use crate::chart::Templates;
-use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
+use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision, Trace};
 use crate::git::{self, HookRequest, RefPlan, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
@@ -94,6 +94,8 @@ pub struct IncomingPush<'a> {
     pub repository: &'a Path,
     /// The client's address.
     pub remote: SocketAddr,
+    /// Where its phases are seen.
+    pub trace: &'a Trace,
 }
 
 /// What a push asks for, and what was decided on it.
@@ -110,6 +112,7 @@ pub struct Deployed {
     branch: BranchName,
     commit: CommitSha,
     revision: Revision,
+    trace: Trace,
 }
 
 impl Deployer {
@@ -132,6 +135,7 @@ impl Deployer {
             ObjectStore { repository: push.repository.to_path_buf(), quarantine: push.request.quarantine.clone() };
         let judged = self.judge(push, &objects, cancel).await;
         let judged = judged.inspect_err(|error| {
+            push.trace.fail(error);
             let (app, user) = (push.grant.app(), push.grant.user());
             tracing::warn!(%app, %user, remote = %push.remote, error = crate::telemetry::chain(error), "push refused");
         })?;
@@ -146,7 +150,7 @@ impl Deployer {
             PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
         let Judged { options, facts, plan } = judged;
         let basis = Basis::Push(&push.request.updates, &facts, &plan);
-        let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote };
+        let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote, trace: push.trace.clone() };
         self.logged(order, progress, cancel).await.map(Some)
     }
 

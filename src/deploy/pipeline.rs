@@ -58,6 +58,7 @@ impl Deployer {
         let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;
         let Prepared { revision, digest, chart, manifest_text } = prepared;
+        order.trace.revision(revision);
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
         let request = ReleaseRequest {
             chart,
@@ -73,8 +74,8 @@ impl Deployer {
         let released = Phase::Release.timed(releasing).await;
         let released = released.inspect_err(|error| self.heal_what_is_left(&pushed.app, error))?;
         self.announce(&pushed.app, &released, began.elapsed(), progress).await;
-        let PushedCommit { branch, commit, .. } = order.pushed;
-        Ok(Deployed { lock: cleared.lock, branch, commit, revision })
+        let Order { pushed: PushedCommit { branch, commit, .. }, trace, .. } = order;
+        Ok(Deployed { lock: cleared.lock, branch, commit, revision, trace })
     }
 
     /// Everything between the preflight and the first change in the cluster.

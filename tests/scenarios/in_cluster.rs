@@ -99,6 +99,7 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["service.type=nodeport"]).fails().says("/service/type");
     template(&["sevice.type=NodePort"]).fails().says("sevice");
     try_run(Command::new("helm").args(["template", "slipway", "chart"])).fails().says("/image/repository");
+    template(&["tracing.endpoint=collector:4318"]).fails().says("/tracing/endpoint");
     template(&["service.type=LoadBalancer"]).ok();
 }
 
@@ -129,7 +130,8 @@ fn the_charts_objects_are_these_and_an_api_server_takes_them() {
         registry.external.address=registry.example,registry.external.user=slipway,\
         registry.external.passwordSecret.name=registry,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
-        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind";
+        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind,\
+        tracing.endpoint=http://collector:4318,tracing.headersSecret.name=collector";
     for (name, values) in
         [("chart_by_default", "service.type=ClusterIP"), ("chart_outside", outside), ("chart_seen", seen)]
     {

@@ -13,10 +13,12 @@
 
 mod support;
 
+mod alerts;
 mod api_faults;
 mod build;
 mod builds;
 mod cancel;
+mod chart;
 mod destroy;
 mod dry_run;
 mod every_write;
@@ -26,6 +28,7 @@ mod in_cluster;
 mod in_cluster_namespaces;
 mod in_cluster_registry;
 mod keys;
+mod keys_broken;
 mod kill;
 mod kinds;
 mod limits;
@@ -41,3 +44,4 @@ mod render;
 mod rollback;
 mod rollout;
 mod serve;
+mod traces;

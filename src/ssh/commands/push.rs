@@ -14,7 +14,7 @@ use super::occupancy::Alone;
 use super::{Caller, FrontDoor, Refusal, Streams, exchange};
 use crate::deploy::{DeployError, Deployed, IncomingPush};
 use crate::domain::metric;
-use crate::domain::{AppName, Cancel, Progress};
+use crate::domain::{AppName, Cancel, Outcome, Progress, Trace, traced};
 use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
 use crate::keys::{Holder, PushGrant, push_grant};
 
@@ -38,8 +38,10 @@ pub(super) async fn run(
     };
     let occupied = timeout(PATIENCE, open).await.map_err(|_| Refusal::Occupied(app.clone()))??;
     let repository = front.repositories.ensure(app).await?;
-    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default() };
-    let exit = push.receive(protocol, streams).await;
+    let trace = Trace::begin("push", app, grant.user(), caller.remote);
+    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default(), trace };
+    let exit = push.trace.follow(push.receive(protocol, streams)).await;
+    drop(push);
     if let Some(alone) = occupied.leave() {
         tidy_up(front, app).await;
         pack(front, app, alone);
@@ -125,6 +127,7 @@ struct Push<'a> {
     grant: &'a PushGrant,
     repository: &'a Path,
     cancel: Cancel,
+    trace: Trace,
 }
 
 impl Push<'_> {
@@ -144,7 +147,8 @@ impl Push<'_> {
             Verdict::Deployed(deployed) => self.front.deployer.settle(deployed, self.repository).await,
             // receive-pack exits with 0 when it has reported the refusal.
             Verdict::Refused => return exit.map_err(Refusal::from).map(|_| Exit::FAILED),
-            Verdict::Passed | Verdict::NotAsked => {}
+            Verdict::Passed | Verdict::NotAsked if matches!(exit, Ok(Exit::OK)) => self.trace.end(Outcome::Skip),
+            Verdict::Passed | Verdict::NotAsked => self.trace.fail("git did not take the push"),
         }
         Ok(exit?)
     }
@@ -163,7 +167,7 @@ impl Push<'_> {
 
     /// Waits for the hook, which comes once or, if there is nothing to update, not at all.
     async fn decide(&self, listener: &HookListener, ended: &CancellationToken) -> Verdict {
-        let call = match ended.run_until_cancelled(listener.accept()).await {
+        let call = match ended.run_until_cancelled(traced("receive", listener.accept())).await {
             Some(Ok(call)) => call,
             Some(Err(error)) => {
                 tracing::warn!(error = crate::telemetry::chain(&error), "the pre-receive hook could not be heard");
@@ -196,6 +200,7 @@ impl Push<'_> {
             request: &call.request,
             repository: self.repository,
             remote: self.caller.remote,
+            trace: &self.trace,
         };
         let work = async {
             let progress = progress;

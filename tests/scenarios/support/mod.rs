@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod certificates;
+pub mod collector;
 pub mod engine;
 pub mod gateway;
 pub mod installed;
