@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 use crate::apps::ServiceAccount;
-use crate::domain::UserName;
+use crate::domain::{AppName, UserName};
 use crate::keys::AppCreation;
 
 /// How log lines are written.
@@ -82,6 +82,10 @@ pub struct PlaceArgs {
     /// slipway's own service account, which --app-role is bound to
     #[arg(long, env = "SLIPWAY_SERVICE_ACCOUNT", value_name = "NAMESPACE/NAME")]
     pub service_account: Option<ServiceAccount>,
+    /// Namespaces that slipway may use for apps, separated by commas. They have to be there; it makes none, and needs no
+    /// right in the whole cluster [default: it makes one for each app]
+    #[arg(long, env = "SLIPWAY_NAMESPACES", value_name = "NAMES", value_delimiter = ',', conflicts_with = "app_role")]
+    pub namespaces: Vec<AppName>,
     /// How long running deploys may go on after SIGTERM
     #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
@@ -146,6 +150,10 @@ pub struct BuildArgs {
     /// The Docker Engine that builds and pushes
     #[arg(long, env = "SLIPWAY_ENGINE", value_name = "URL", default_value = "unix:///var/run/docker.sock")]
     pub engine: String,
+    /// Directory with ca.pem, cert.pem and key.pem (or ca.crt, tls.crt and tls.key) for TLS with an Engine at
+    /// tcp://HOST:PORT
+    #[arg(long, env = "SLIPWAY_ENGINE_TLS", value_name = "DIR")]
+    pub engine_tls: Option<PathBuf>,
     /// Which builder of the Engine is used
     #[arg(long, env = "SLIPWAY_BUILDER", value_enum, default_value = "auto")]
     pub builder: crate::build::Builder,
@@ -173,6 +181,13 @@ pub struct RegistryArgs {
     /// Who the gateway is at the registry, where that asks
     #[arg(long, env = "SLIPWAY_REGISTRY_USER", value_name = "NAME", requires = "registry_password_file")]
     pub registry_user: Option<String>,
+    /// Where the registry is slipway's own: a file that slipway makes when its garbage is to be collected, which only may
+    /// be while nothing is pushed. The process beside the registry that does it removes the file
+    #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT", value_name = "FILE")]
+    pub registry_collect: Option<PathBuf>,
+    /// How long after a collection the next one begins, unless the registry is full
+    #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT_INTERVAL", value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub registry_collect_interval: Duration,
     /// File with the password or token of --registry-user
     #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
     pub registry_password_file: Option<PathBuf>,

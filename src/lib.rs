@@ -13,6 +13,7 @@ pub mod deploy;
 pub mod domain;
 pub mod git;
 pub mod keys;
+pub mod logs;
 pub mod registry;
 pub mod release;
 pub mod self_check;

@@ -7,6 +7,7 @@ use clap::Parser;
 use slipway::cli::{COMMIT, Cli, Command, RenderArgs, UploadKeyArgs};
 use slipway::keys::{Role, UploadGrant};
 use slipway::serve::{ServeError, read_templates, serve};
+use slipway::telemetry::traces::Traces;
 use slipway::{chart, clusters, git, keys, telemetry};
 
 #[tokio::main]
@@ -15,13 +16,20 @@ async fn main() -> ExitCode {
     if matches!(command, Command::Hook) {
         return git::relay().await;
     }
-    telemetry::init(&log);
-    let result = match command {
-        Command::Serve(args) => serve(args).await.map_err(Failure::from),
-        Command::Render(args) => render(args),
-        Command::UploadKey(args) => upload_key(args).await,
-        Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Hook => return ExitCode::FAILURE,
+    let traces = match &command {
+        Command::Serve(_) => Traces::from_environment(),
+        _ => Ok(None),
+    };
+    let result = match traces {
+        Ok(traces) => {
+            telemetry::init(&log, traces.as_ref());
+            let result = run(command).await;
+            if let Some(traces) = traces {
+                traces.end().await;
+            }
+            result
+        }
+        Err(error) => Err(Failure { message: error.to_string(), code: 2 }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,6 +37,16 @@ async fn main() -> ExitCode {
             eprintln!("slipway: {message}");
             ExitCode::from(code)
         }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => Ok(Box::pin(serve(args)).await?),
+        Command::Render(args) => render(args),
+        Command::UploadKey(args) => upload_key(args).await,
+        Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Hook => Err(Failure { message: "this is git's hook".to_owned(), code: 1 }),
     }
 }
 

@@ -15,20 +15,21 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::api::{self, Health};
-use crate::apps::AppRights;
-use crate::build::Engine;
+use crate::apps::{AppRights, Apps, Reach};
 use crate::chart::Templates;
 use crate::cli::COMMIT;
-use crate::config::{BuildArgs, PlaceArgs, PushArgs, RegistryArgs, ReleaseArgs, ServeArgs, SshArgs};
+use crate::config::{BuildArgs, PlaceArgs, PushArgs, ReleaseArgs, ServeArgs, SshArgs};
 use crate::deploy::{DeploySettings, Deployer};
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
-use crate::registry::{Credentials, Registry};
 use crate::release::lock::Gateway;
-use crate::self_check::missing_rights;
+use crate::self_check::check_rights;
 use crate::ssh::{FrontDoor, Occupancy, SshSettings};
 use crate::telemetry::metrics;
 use crate::{clusters, keys, ssh};
+use outside::{connect_engine, connect_registry};
+
+mod outside;
 
 /// How long the first list of keys may take before the gateway gives up.
 const KEYS_SYNC: Duration = Duration::from_secs(60);
@@ -79,10 +80,10 @@ fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ServeArgs { place, ssh, push, build, registry, release } = args;
     let templates = read_templates(release.templates.as_deref())?;
-    let engine = Engine::connect(&build.engine).map_err(|e| setting("--engine")(&e))?;
-    let engine = engine.with_builder(build.builder).with_max_builds(count(build.max_builds));
+    let engine = connect_engine(&build)?;
     let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
+    let reach = reach(&place)?;
     let repositories = open_repositories(&place).await?;
     let http_listener = listen("--http-listen", place.http_listen).await?;
     let ssh_listener = listen("--ssh-listen", ssh.ssh_listen).await?;
@@ -95,11 +96,12 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let http = tokio::spawn(api::serve(http_listener, router, stop.http.clone()));
 
     let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
-    let rights = place.app_role.clone().zip(place.service_account.clone());
-    let rights = rights.map(|(role, account)| AppRights { role, account });
-    check_rights(&cluster, &place.namespace, rights.as_ref()).await?;
-    let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
-    namespaced.map_err(|e| start("making slipway's namespace")(&e))?;
+    let checked = check_rights(&cluster, &place.namespace, &reach).await;
+    checked.map_err(|e| start("having its rights in the cluster")(&e))?;
+    if !matches!(reach, Reach::Listed(_)) {
+        let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
+        namespaced.map_err(|e| start("making slipway's namespace")(&e))?;
+    }
     let keys = start_keys(&cluster, &place, &ssh).await?;
     let public = ssh.ssh_public.clone().unwrap_or_else(|| format!("127.0.0.1:{}", ssh_address.port()));
     let host_key = keys::host_key(&cluster, &place.namespace, &public).await.map_err(|e| start("the host key")(&e))?;
@@ -110,13 +112,18 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         gateway: Gateway { identity, instance: Uuid::new_v4() },
         engine,
         registry,
-        rights,
+        apps: Apps::new(cluster.clone(), reach, &place.namespace),
         templates,
         settings: deploy_settings(&push, &build, release),
         stop: stop.deploys.clone(),
     });
     let tasks = TaskTracker::new();
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
+    if let Some(collection) = deployer.registry.collection().cloned() {
+        let stop = stop.http.clone();
+        tokio::spawn(async move { collection.run(&stop).await });
+    }
+    tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);
@@ -145,14 +152,17 @@ pub fn read_templates(dir: Option<&Path>) -> Result<Templates, ServeError> {
     templates.map_err(|error| ServeError::Setting { flag: "--templates", reason: error.report() })
 }
 
-fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
-    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file } = args;
-    let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
-    let registry = Registry::new(&registry_push, &pull, &registry_insecure);
-    let registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
-    let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
-    let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
-    Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))
+/// Which namespaces are apps'. slipway's own is none.
+fn reach(place: &PlaceArgs) -> Result<Reach, ServeError> {
+    if place.namespaces.iter().any(|listed| *listed.as_str() == *place.namespace) {
+        let reason = format!("{} is slipway's own namespace", place.namespace);
+        return Err(ServeError::Setting { flag: "--namespaces", reason });
+    }
+    Ok(match (place.app_role.clone().zip(place.service_account.clone()), place.namespaces.as_slice()) {
+        (Some((role, account)), _) => Reach::Bound(AppRights { role, account }),
+        (None, []) => Reach::Cluster,
+        (None, listed) => Reach::Listed(listed.iter().cloned().collect()),
+    })
 }
 
 async fn open_repositories(place: &PlaceArgs) -> Result<Repositories, ServeError> {
@@ -219,16 +229,6 @@ async fn server_ended(server: &'static str, task: JoinHandle<()>) {
         Ok(Err(error)) => tracing::error!(server, %error, "a server ended in disorder"),
         Err(_) => tracing::error!(server, "a server did not end in time"),
     }
-}
-
-/// Every right that is missing is named, and slipway does not start: a push would find out in its middle.
-async fn check_rights(cluster: &Client, namespace: &str, rights: Option<&AppRights>) -> Result<(), ServeError> {
-    let what = "having its rights in the cluster";
-    let missing = missing_rights(cluster, namespace, rights).await.map_err(|e| start(what)(&e))?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(ServeError::Start { what, reason: format!("it may not {}", missing.join("; nor ")) })
 }
 
 async fn start_keys(cluster: &Client, place: &PlaceArgs, ssh: &SshArgs) -> Result<KeyStore, ServeError> {

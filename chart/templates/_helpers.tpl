@@ -17,6 +17,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* An object's annotations, those of all objects among them; the argument is a list of the context and of its own. */}}
+{{- define "slipway.annotations" -}}
+{{- $own := dict -}}
+{{- if gt (len .) 1 }}{{ $own = merge $own (index . 1) }}{{ end -}}
+{{- with merge $own (index . 0).Values.commonAnnotations }}{{ "\n  annotations:" }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end }}
 
 {{/* A duration such as 90s, 5m or 1h in seconds. */}}

@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use metrics::gauge;
 
+use crate::domain::metric;
 use crate::telemetry::metrics::Metrics;
 
 /// The text format that Prometheus reads.
@@ -28,11 +30,17 @@ impl Health {
     /// The SSH server accepts connections and the keys are known.
     pub fn set_started(&self) {
         self.0.started.store(true, Ordering::Release);
+        self.show();
     }
 
     /// The process was asked to end.
     pub fn set_draining(&self) {
         self.0.draining.store(true, Ordering::Release);
+        self.show();
+    }
+
+    fn show(&self) {
+        gauge!(metric::READY).set(f64::from(u8::from(self.readiness().is_ok())));
     }
 
     fn readiness(&self) -> Result<&'static str, &'static str> {

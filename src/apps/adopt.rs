@@ -3,35 +3,44 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::error::AppsError;
 use super::namespace::owner;
+use super::reach::Apps;
 use crate::clusters::call;
 use crate::domain::{AppName, UserName, labels};
 
-/// Marks an existing namespace as that of the app of its name. Nothing in it is touched.
-///
-/// # Errors
-/// [`AppsError::Gone`] if it is not there, [`AppsError::BeingDeleted`], [`AppsError::Taken`] if it is an app's already;
-/// [`AppsError`], also if somebody changed it at this very moment.
-pub async fn adopt(client: &Client, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
-    let namespace = namespace.ok_or_else(|| AppsError::Gone(app.clone()))?;
-    if namespace.metadata.deletion_timestamp.is_some() {
-        return Err(AppsError::BeingDeleted(app.clone()));
+impl Apps {
+    /// Marks an existing namespace as that of the app of its name. Nothing in it is touched.
+    ///
+    /// # Errors
+    /// [`AppsError::Gone`] if it is not there, [`AppsError::BeingDeleted`], [`AppsError::Taken`] if it is an app's already,
+    /// or becomes one at this very moment; [`AppsError`].
+    pub async fn adopt(&self, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
+        self.within_reach(app)?;
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
+        let namespace = namespace.ok_or_else(|| AppsError::Gone(app.clone()))?;
+        if namespace.metadata.deletion_timestamp.is_some() {
+            return Err(AppsError::BeingDeleted(app.clone()));
+        }
+        if owner(&namespace.metadata, app, &self.home).is_some() {
+            return Err(AppsError::Taken(app.clone()));
+        }
+        let marks = json!({ "metadata": {
+            "resourceVersion": namespace.metadata.resource_version,
+            "labels": { labels::APP: app },
+            "annotations": {
+                labels::OWNER: new_owner, labels::INSTALLATION: self.home, labels::ADOPTED: Timestamp::now().to_string()
+            },
+        }});
+        match mark(&namespaces, &namespace, marks).await {
+            Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::Taken(app.clone())),
+            marked => marked,
+        }
     }
-    if owner(&namespace.metadata, app).is_some() {
-        return Err(AppsError::Taken(app.clone()));
-    }
-    let marks = json!({ "metadata": {
-        "resourceVersion": namespace.metadata.resource_version,
-        "labels": { labels::APP: app },
-        "annotations": { labels::OWNER: new_owner, labels::ADOPTED: Timestamp::now().to_string() },
-    }});
-    mark(&namespaces, &namespace, marks).await
 }
 
 /// Takes slipway's marks from a namespace that was adopted.
@@ -39,7 +48,7 @@ pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace
     let none = json!({ "metadata": {
         "resourceVersion": namespace.metadata.resource_version,
         "labels": { labels::APP: null },
-        "annotations": { labels::OWNER: null, labels::ADOPTED: null },
+        "annotations": { labels::OWNER: null, labels::INSTALLATION: null, labels::ADOPTED: null },
     }});
     mark(namespaces, namespace, none).await
 }

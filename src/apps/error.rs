@@ -12,6 +12,12 @@ pub enum AppsError {
     /// The namespace is not slipway's.
     #[error("the namespace {0} exists and was not made by slipway; an admin may hand it over: apps:adopt {0}")]
     Foreign(AppName),
+    /// Its operator has slipway use other namespaces only.
+    #[error("{0} is none of the namespaces that slipway may use here")]
+    NotListed(AppName),
+    /// One that slipway may use, and cannot make.
+    #[error("there is no namespace {0}, or slipway has no rights in it, and may not make it: ask who runs the cluster")]
+    Missing(AppName),
     /// The namespace is on its way out.
     #[error("the namespace {0} is being deleted; try again in a moment")]
     BeingDeleted(AppName),

@@ -3,11 +3,12 @@
 mod adopt;
 mod error;
 mod namespace;
+mod reach;
 mod remove;
 mod rights;
 
-pub use adopt::adopt;
 pub use error::AppsError;
-pub use namespace::{App, Claim, Ownership, claim, list, ownership};
-pub use remove::{Removed, remove};
+pub use namespace::{App, Claim, Ownership};
+pub use reach::{Apps, Reach};
+pub use remove::Removed;
 pub use rights::{AppRights, ServiceAccount};

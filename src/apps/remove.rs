@@ -5,11 +5,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::wait::{await_condition, conditions};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use super::adopt::{give_back, is_adopted};
 use super::error::AppsError;
 use super::namespace::owner;
+use super::reach::Apps;
 use crate::clusters::call;
 use crate::domain::AppName;
 
@@ -25,32 +26,35 @@ pub enum Removed {
     GivenBack,
 }
 
-/// Deletes the app's namespace with everything in it, and waits until it is gone. One that was adopted stays.
-///
-/// # Errors
-/// [`AppsError::Foreign`] if slipway did not make it; [`AppsError::Stuck`] if it does not go; [`AppsError`].
-pub async fn remove(client: &Client, app: &AppName) -> Result<Removed, AppsError> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let read = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
-    let Some(namespace) = read else { return Ok(Removed::Deleted) };
-    if owner(&namespace.metadata, app).is_none() {
-        return Err(AppsError::Foreign(app.clone()));
-    }
-    if is_adopted(&namespace) {
-        give_back(&namespaces, &namespace).await?;
-        return Ok(Removed::GivenBack);
-    }
-    let uid = namespace.uid().unwrap_or_default();
-    let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
-    let params = DeleteParams::background().preconditions(only_this);
-    match call("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
-        Err(error) if error.is_not_found() => return Ok(Removed::Deleted),
-        result => result.map(drop)?,
-    }
-    let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
-    match tokio::time::timeout(PATIENCE, gone).await {
-        Ok(Ok(_)) => Ok(Removed::Deleted),
-        Ok(Err(_)) | Err(_) => Err(stuck(&namespaces, app).await),
+impl Apps {
+    /// Deletes the app's namespace with everything in it, and waits until it is gone. One that was adopted stays.
+    ///
+    /// # Errors
+    /// [`AppsError::Foreign`] if slipway did not make it; [`AppsError::Stuck`] if it does not go; [`AppsError`].
+    pub async fn remove(&self, app: &AppName) -> Result<Removed, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let read = call("reading the namespace", || namespaces.get_opt(app.as_str())).await;
+        let read = self.unless_forbidden(read)?;
+        let Some(namespace) = read else { return Ok(Removed::Deleted) };
+        if owner(&namespace.metadata, app, &self.home).is_none() {
+            return Err(AppsError::Foreign(app.clone()));
+        }
+        if is_adopted(&namespace) {
+            give_back(&namespaces, &namespace).await?;
+            return Ok(Removed::GivenBack);
+        }
+        let uid = namespace.uid().unwrap_or_default();
+        let only_this = Preconditions { uid: Some(uid.clone()), resource_version: None };
+        let params = DeleteParams::background().preconditions(only_this);
+        match call("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
+            Err(error) if error.is_not_found() => return Ok(Removed::Deleted),
+            result => result.map(drop)?,
+        }
+        let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
+        match tokio::time::timeout(PATIENCE, gone).await {
+            Ok(Ok(_)) => Ok(Removed::Deleted),
+            Ok(Err(_)) | Err(_) => Err(stuck(&namespaces, app).await),
+        }
     }
 }
 
@@ -68,6 +72,7 @@ mod tests {
     use http::Method;
     use serde_json::json;
 
+    use super::super::reach::Reach;
     use super::*;
     use crate::testing::api_server;
 
@@ -77,7 +82,8 @@ mod tests {
             assert_eq!(request.method(), Method::GET, "{}", request.uri());
             (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
         });
-        let error = remove(&client, &"web".parse().unwrap()).await.unwrap_err();
+        let apps = Apps::new(client, Reach::Cluster, "slipway");
+        let error = apps.remove(&"web".parse().unwrap()).await.unwrap_err();
         assert!(matches!(error, AppsError::Foreign(_)), "{error}");
     }
 

@@ -1,5 +1,6 @@
 //! The connection to the Docker Engine.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::{BuildError, is_transport};
+use super::tls::EngineTls;
 use crate::domain::Progress;
 
 /// How long the Engine may take to answer a question that costs it nothing.
@@ -41,6 +43,7 @@ pub struct Engine {
 enum Address {
     Unix(String),
     Tcp(String),
+    Tls(String, EngineTls),
 }
 
 impl Engine {
@@ -51,6 +54,23 @@ impl Engine {
     pub fn connect(url: &str) -> Result<Self, BuildError> {
         let address = address(url).ok_or_else(|| BuildError::Address(url.to_owned()))?;
         Ok(Self { address, builder: Builder::Auto, places: Arc::new(Semaphore::new(BUILDS)) })
+    }
+
+    /// Speaks TLS with the Engine, which has to be at `tcp://HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`BuildError::NoTls`] if it is elsewhere.
+    pub fn with_tls(mut self, tls: EngineTls) -> Result<Self, BuildError> {
+        self.address = match self.address {
+            Address::Tcp(host) => Address::Tls(host, tls),
+            Address::Unix(_) | Address::Tls(..) => return Err(BuildError::NoTls),
+        };
+        Ok(self)
+    }
+
+    /// Whether it is spoken to over a network without TLS.
+    pub fn is_exposed(&self) -> bool {
+        matches!(&self.address, Address::Tcp(host) if !is_this_machine(host))
     }
 
     /// Uses this builder.
@@ -109,7 +129,7 @@ impl Engine {
             Ok((docker, has_buildkit(&version)))
         });
         let timed_out = |_| Err(bollard::errors::Error::RequestTimeoutError);
-        answer.await.unwrap_or_else(timed_out).map_err(BuildError::EngineUnreachable)
+        answer.await.unwrap_or_else(timed_out).map_err(BuildError::unreachable)
     }
 }
 
@@ -118,6 +138,7 @@ impl Address {
         match self {
             Self::Unix(path) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION),
             Self::Tcp(host) => Docker::connect_with_http(host, REQUEST_SECONDS, API_DEFAULT_VERSION),
+            Self::Tls(host, tls) => tls.open(host, REQUEST_SECONDS),
         }
     }
 }
@@ -136,6 +157,12 @@ fn is_host_and_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
     })
+}
+
+fn is_this_machine(host_and_port: &str) -> bool {
+    let host = host_and_port.rsplit_once(':').map_or(host_and_port, |(host, _)| host);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// BuildKit is part of Docker's own Engine on Linux since API 1.39. What else speaks this API,
@@ -174,6 +201,20 @@ mod tests {
         }
         for bad in ["", "docker", "unix://", "unix://relative", "tcp://host", "tcp://:1", "tcp://h:0", "ssh://h:22"] {
             assert!(matches!(Engine::connect(bad), Err(BuildError::Address(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_machine_without_tls_is_exposed() {
+        for (url, exposed) in [
+            ("tcp://builder:2375", true),
+            ("http://10.0.0.1:2375", true),
+            ("tcp://127.0.0.1:2375", false),
+            ("tcp://[::1]:2375", false),
+            ("tcp://localhost:2375", false),
+            ("unix:///var/run/docker.sock", false),
+        ] {
+            assert_eq!(Engine::connect(url).unwrap().is_exposed(), exposed, "{url}");
         }
     }
 

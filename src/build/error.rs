@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::ContextError;
+use super::tls;
 
 /// A build that gave no image. What it prints is for whoever pushed.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +11,28 @@ pub enum BuildError {
     /// The address of the Engine is none.
     #[error("{0:?} is not the address of a Docker Engine: use unix://PATH, tcp://HOST:PORT or http://HOST:PORT")]
     Address(String),
+    /// There is nothing to secure.
+    #[error("only an Engine at tcp://HOST:PORT is spoken to with TLS")]
+    NoTls,
+    /// What is needed for TLS is not there, or not that.
+    #[error("{path}: {reason}")]
+    Certificates {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Nobody answers at the Engine's address, or what answers is no Engine.
     #[error("the Docker Engine cannot be reached")]
     EngineUnreachable(#[source] bollard::errors::Error),
+    /// Slipway and the Engine do not trust each other.
+    #[error("the Docker Engine cannot be reached, for TLS fails: {reason}")]
+    Distrust {
+        /// Who does not trust whom, and why.
+        reason: String,
+        /// The error in which that was found.
+        source: bollard::errors::Error,
+    },
     /// The connection to the Engine ended before the build did.
     #[error("the Docker Engine went away during the build")]
     EngineGone(#[source] Option<bollard::errors::Error>),
@@ -36,6 +56,16 @@ pub enum BuildError {
     /// The Engine gave an answer that makes no sense of a build.
     #[error("the Docker Engine could not be asked about the image that it built")]
     Inspect(#[source] bollard::errors::Error),
+}
+
+impl BuildError {
+    /// What it means that the Engine gave no answer.
+    pub(super) fn unreachable(source: bollard::errors::Error) -> Self {
+        match tls::fault(&source).map(ToString::to_string) {
+            Some(reason) => Self::Distrust { reason, source },
+            None => Self::EngineUnreachable(source),
+        }
+    }
 }
 
 fn at(step: Option<&str>) -> String {

@@ -1,7 +1,7 @@
 //! From a source tree to an image in the Engine.
 //!
 //! `plan`, `dockerfile`, `ignore`, `pattern` and `transcript` decide and are pure; `context`, `engine`,
-//! `image` and `run` do.
+//! `tls`, `image` and `run` do.
 
 pub mod context;
 pub mod dockerfile;
@@ -13,6 +13,7 @@ mod output;
 mod pattern;
 pub mod plan;
 mod run;
+mod tls;
 mod transcript;
 
 pub use engine::{Builder, Engine};
@@ -20,3 +21,4 @@ pub use error::BuildError;
 pub use image::LocalImage;
 pub use plan::{BuildPlan, NoDockerfile};
 pub use run::build;
+pub use tls::EngineTls;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tracing::Instrument;
 
-use crate::apps::{self, Removed};
+use crate::apps::Removed;
 use crate::domain::Progress;
 use crate::keys::PushGrant;
 use crate::release;
@@ -32,22 +32,20 @@ impl Deployer {
     async fn remove_app(&self, grant: &PushGrant, progress: &Progress) -> Result<Removed, DeployError> {
         let app = grant.app();
         let note = LockNote { user: Some(grant.user().clone()), commit: None };
-        self.take_rights(app).await?;
+        self.apps.take_rights(app).await?;
         let lock = lock::acquire(&self.cluster, app, &self.gateway, &note).await?;
         progress.stage(format!("Removing the release of {app}")).await;
         self.uninstall(&lock, progress).await;
         progress.stage(format!("Removing the namespace {app}")).await;
         // The lock is in the namespace and goes with it.
         lock.release().await;
-        let removed = apps::remove(&self.cluster, app).await;
+        let removed = self.apps.remove(app).await;
         match &removed {
             Ok(Removed::Deleted) => tracing::info!("the app was destroyed"),
             Ok(Removed::GivenBack) => {
                 tracing::info!("the app was destroyed, and its namespace given back");
                 lock::forget(&self.cluster, app).await;
-                if let Some(rights) = &self.rights {
-                    rights.give_up(&self.cluster, app).await?;
-                }
+                self.apps.give_up_rights(app).await?;
             }
             Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "the namespace could not be removed"),
         }

@@ -10,20 +10,26 @@ use crate::release::{self, ReleaseInfo};
 /// Something that is wrong, and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The app.
-    pub app: AppName,
-    /// Of which revision.
-    pub revision: Revision,
+    /// The app; none if it concerns all of them.
+    pub app: Option<AppName>,
+    /// Of which revision, if it is of one.
+    pub revision: Option<Revision>,
     /// What it is, in words.
     pub finding: String,
 }
 
 impl Deployer {
-    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read.
-    ///
-    /// # Errors
-    /// [`DeployError::Release`] and [`DeployError::Registry`] if that cannot be found out.
-    pub async fn examine(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
+    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read. That this
+    /// cannot be found out is a finding too.
+    pub async fn examine(&self, app: &AppName) -> Vec<Finding> {
+        self.look_at(app).await.unwrap_or_else(|error| {
+            tracing::warn!(%app, error = crate::telemetry::chain(&error), "an app cannot be examined");
+            vec![Finding { app: Some(app.clone()), revision: None, finding: error.to_string() }]
+        })
+    }
+
+    async fn look_at(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
+        self.apps.take_rights(app).await?;
         let mut findings = Vec::new();
         for info in release::releases(&self.cluster, app, usize::MAX).await? {
             let finding = match image(&info) {
@@ -34,9 +40,16 @@ impl Deployer {
                     None => continue,
                 },
             };
-            findings.push(Finding { app: app.clone(), revision: info.revision, finding });
+            findings.push(Finding { app: Some(app.clone()), revision: Some(info.revision), finding });
         }
         Ok(findings)
+    }
+
+    /// Looks at what every push needs.
+    pub async fn examine_itself(&self) -> Option<Finding> {
+        let error = self.engine_reaches_registry().await.err()?;
+        tracing::warn!(error = crate::telemetry::chain(&error), "doctor: no push can go live");
+        Some(Finding { app: None, revision: None, finding: format!("no push can go live: {error}") })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{Cancel, Progress};
+use crate::domain::{Cancel, Progress, traced};
 use crate::release;
 
 use super::order::Order;
@@ -32,7 +32,7 @@ impl Deployer {
             true => None,
             false => Some(self.lock_for(pushed, *options, progress).await?),
         };
-        let (image, local) = self.built(pushed, &tree, progress).await?;
+        let (image, local) = traced("build", self.built(pushed, &tree, progress)).await?;
         local.discard().await;
         let values =
             Values { exposed_port: image.exposed_port, user: image.user, ..self.trial_values(pushed, &tree.version) };

@@ -7,7 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
-use crate::domain::{AppName, Progress};
+use crate::domain::{AppName, Outcome, Progress, Trace};
 use crate::release::lock::{self, LockNote};
 use crate::release::{self, Aftermath, Healed, ReleaseError};
 
@@ -44,7 +44,10 @@ impl Deployer {
     pub async fn heal_interrupted(self: Arc<Self>) {
         let look = || {
             let this = Arc::clone(&self);
-            async move { release::interrupted(&this.cluster, &this.gateway).await }
+            async move {
+                let apps = this.apps.list().await?.into_iter().map(|app| app.name).collect();
+                Ok::<_, DeployError>(release::interrupted(&this.cluster, apps, &this.gateway).await)
+            }
         };
         match self.stop.run_until_cancelled(look.retry(patience())).await {
             Some(Ok(apps)) => {
@@ -95,10 +98,15 @@ impl Deployer {
                 tracing::debug!(%app, ?event, "healing");
             }
         };
-        let (healed, ()) = tokio::join!(heal, log);
+        let trace = Trace::heal(app);
+        let (healed, ()) = trace.follow(async { tokio::join!(heal, log) }).await;
         lock.release().await;
-        let Some(healed) = healed? else { return Ok(()) };
-        let Healed { revision, outcome } = undone(healed)?;
+        let Some(healed) = healed? else {
+            trace.end(Outcome::Skip);
+            return Ok(());
+        };
+        let Healed { revision, outcome } = undone(healed).inspect_err(|error| trace.fail(error))?;
+        trace.end(Outcome::Success);
         tracing::info!(%app, %revision, %outcome, "healed an interrupted deploy");
         Ok(())
     }

@@ -1,9 +1,13 @@
-//! What deploys leave in the metrics.
+//! What deploys leave in the metrics, and in traces.
+
+use std::fmt::Display;
 
 use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
 
-use crate::domain::metric as names;
+use crate::domain::{Outcome, Trace, metric as names, traced};
+
+use super::DeployError;
 
 /// A part of a deploy whose time is kept.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +29,14 @@ impl Phase {
     }
 
     /// Does the work of the phase.
-    pub async fn timed<T>(self, work: impl Future<Output = T>) -> T {
-        let began = Instant::now();
-        let result = work.await;
-        histogram!(names::PHASE_SECONDS, "phase" => self.as_str()).record(began.elapsed());
-        result
+    pub fn timed<T, E: Display>(self, work: impl Future<Output = Result<T, E>>) -> impl Future<Output = Result<T, E>> {
+        let work = traced(self.as_str(), work);
+        async move {
+            let began = Instant::now();
+            let result = work.await;
+            histogram!(names::PHASE_SECONDS, "phase" => self.as_str()).record(began.elapsed());
+            result
+        }
     }
 }
 
@@ -59,5 +66,15 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         gauge!(names::DEPLOYS).decrement(1);
+    }
+}
+
+/// How it ended, for its trace.
+pub(super) fn trace_outcome<T>(trace: &Trace, result: &Result<T, DeployError>) {
+    match result {
+        Ok(_) => trace.end(Outcome::Success),
+        Err(DeployError::Cancelled(_)) => trace.end(Outcome::Cancellation),
+        Err(DeployError::DryRun) => trace.end(Outcome::Skip),
+        Err(error) => trace.fail(error),
     }
 }

@@ -14,9 +14,12 @@ mod options;
 mod order;
 mod pipeline;
 mod preflight;
+mod reach;
+mod recording;
 mod redeploy;
 mod retention;
 mod rollback;
+mod room;
 mod settle;
 
 use std::net::SocketAddr;
@@ -28,10 +31,10 @@ use std::time::Duration;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::apps::{AppRights, AppsError};
+use crate::apps::Apps;
 use crate::build::Engine;
 use crate::chart::Templates;
-use crate::domain::{AppName, BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision};
+use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision, Trace};
 use crate::git::{self, HookRequest, RefPlan, RepoFacts};
 use crate::keys::PushGrant;
 use crate::registry::Registry;
@@ -71,8 +74,8 @@ pub struct Deployer {
     pub engine: Engine,
     /// The registry, with its two addresses.
     pub registry: Registry,
-    /// What slipway may do in the namespace of an app; `None` if it may do so in the whole cluster.
-    pub rights: Option<AppRights>,
+    /// The apps in it, as far as slipway reaches.
+    pub apps: Apps,
     /// The app chart.
     pub templates: Templates,
     /// What the operator decided.
@@ -91,6 +94,8 @@ pub struct IncomingPush<'a> {
     pub repository: &'a Path,
     /// The client's address.
     pub remote: SocketAddr,
+    /// Where its phases are seen.
+    pub trace: &'a Trace,
 }
 
 /// What a push asks for, and what was decided on it.
@@ -107,6 +112,7 @@ pub struct Deployed {
     branch: BranchName,
     commit: CommitSha,
     revision: Revision,
+    trace: Trace,
 }
 
 impl Deployer {
@@ -129,6 +135,7 @@ impl Deployer {
             ObjectStore { repository: push.repository.to_path_buf(), quarantine: push.request.quarantine.clone() };
         let judged = self.judge(push, &objects, cancel).await;
         let judged = judged.inspect_err(|error| {
+            push.trace.fail(error);
             let (app, user) = (push.grant.app(), push.grant.user());
             tracing::warn!(%app, %user, remote = %push.remote, error = crate::telemetry::chain(error), "push refused");
         })?;
@@ -143,19 +150,8 @@ impl Deployer {
             PushedCommit { app: push.grant.app().clone(), commit, branch, pusher: push.grant.user().clone(), objects };
         let Judged { options, facts, plan } = judged;
         let basis = Basis::Push(&push.request.updates, &facts, &plan);
-        let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote };
+        let order = Order { grant: push.grant, pushed, options, basis, remote: push.remote, trace: push.trace.clone() };
         self.logged(order, progress, cancel).await.map(Some)
-    }
-
-    /// Sees to it that slipway has its rights in the app's namespace.
-    ///
-    /// # Errors
-    /// As [`AppRights::take`].
-    pub async fn take_rights(&self, app: &AppName) -> Result<(), AppsError> {
-        match &self.rights {
-            Some(rights) => rights.take(&self.cluster, app).await,
-            None => Ok(()),
-        }
     }
 
     /// What the push asks for, and what becomes of its refs.

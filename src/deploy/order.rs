@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tracing::Instrument;
 
-use crate::domain::{Cancel, Cancelled, Progress, PushedCommit};
+use crate::domain::{Cancel, Cancelled, Progress, PushedCommit, Trace};
 use crate::git::{RefPlan, RefUpdate, RepoFacts};
 use crate::keys::PushGrant;
+use crate::logs::Head;
 
 use super::events::News;
-use super::measure::Running;
+use super::measure::{Running, trace_outcome};
 use super::options::DeployOptions;
+use super::recording::recorded;
 use super::{DeployError, Deployed, Deployer};
 
 /// One deploy: what, by whose right, and how.
@@ -21,6 +24,7 @@ pub(super) struct Order<'a> {
     pub options: DeployOptions,
     pub basis: Basis<'a>,
     pub remote: SocketAddr,
+    pub trace: Trace,
 }
 
 /// What a deploy was decided on before the app was locked. It has to hold afterwards as well.
@@ -37,6 +41,17 @@ impl Order<'_> {
         match self.basis {
             Basis::Push(..) => "push",
             Basis::Branch => "redeploy",
+        }
+    }
+
+    /// What its log begins with.
+    fn head(&self) -> Head {
+        let PushedCommit { commit, pusher, .. } = &self.pushed;
+        Head {
+            what: self.kind().to_owned(),
+            user: pusher.clone(),
+            commit: Some(commit.clone()),
+            began: Timestamp::now(),
         }
     }
 
@@ -58,9 +73,11 @@ impl Deployer {
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
-        let pushed = &order.pushed;
+        let (pushed, id) = (&order.pushed, uuid::Uuid::new_v4());
+        order.trace.run(id);
+        order.trace.head(&pushed.branch, &pushed.commit);
         let span = tracing::info_span!(
-            "deploy", deploy_id = %uuid::Uuid::new_v4(), app = %pushed.app, commit = %pushed.commit,
+            "deploy", deploy_id = %id, app = %pushed.app, commit = %pushed.commit,
             user = %pushed.pusher, remote = %order.remote
         );
         self.timed(order, progress, cancel).instrument(span).await
@@ -73,10 +90,11 @@ impl Deployer {
         cancel: &Cancel,
     ) -> Result<Deployed, DeployError> {
         let running = Running::new(order.kind());
-        let (app, user) = (order.pushed.app.clone(), order.pushed.pusher.clone());
+        let (app, user, trace) = (order.pushed.app.clone(), order.pushed.pusher.clone(), order.trace.clone());
         tracing::info!(branch = %order.pushed.branch, "deploy begins");
-        let result = Box::pin(self.deploy(order, progress, cancel)).await;
+        let result = Box::pin(self.kept(order, progress, cancel)).await;
         let seconds = running.ended(&result);
+        trace_outcome(&trace, &result);
         match &result {
             Ok(deployed) => {
                 tracing::info!(revision = %deployed.revision, seconds, "deployed");
@@ -88,6 +106,21 @@ impl Deployer {
             }
         }
         result
+    }
+
+    /// The deploy, what it prints being kept. A dry run is none.
+    async fn kept(
+        self: &Arc<Self>,
+        order: Order<'_>,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Result<Deployed, DeployError> {
+        if order.options.dry_run {
+            return self.deploy(order, progress, cancel).await;
+        }
+        let (repository, head) = (order.pushed.objects.repository.clone(), order.head());
+        let deploy = async |progress: Progress| self.deploy(order, &progress, cancel).await;
+        recorded(&repository, head, progress, deploy, |deployed| deployed.revision).await
     }
 
     /// Runs what a cancelled deploy may leave undone, until the client goes or slipway has to end.

@@ -45,12 +45,20 @@ impl Deployer {
             let preflight = Box::pin(self.preflight(&order, progress));
             let cleared = Phase::Preflight.timed(preflight).await?;
             self.tell(&pushed.app, News::received(pushed.commit.short(), &pushed.pusher));
-            let prepared = cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await??;
-            Ok::<_, DeployError>((cleared, prepared))
+            match cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await? {
+                Ok(prepared) => Ok((cleared, prepared)),
+                Err(error) => {
+                    if self.make_room_after(&error) {
+                        progress.line("Images that no release names are removed now: push again in a minute").await;
+                    }
+                    Err(error)
+                }
+            }
         };
         let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;
         let Prepared { revision, digest, chart, manifest_text } = prepared;
+        order.trace.revision(revision);
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
         let request = ReleaseRequest {
             chart,
@@ -66,8 +74,8 @@ impl Deployer {
         let released = Phase::Release.timed(releasing).await;
         let released = released.inspect_err(|error| self.heal_what_is_left(&pushed.app, error))?;
         self.announce(&pushed.app, &released, began.elapsed(), progress).await;
-        let PushedCommit { branch, commit, .. } = order.pushed;
-        Ok(Deployed { lock: cleared.lock, branch, commit, revision })
+        let Order { pushed: PushedCommit { branch, commit, .. }, trace, .. } = order;
+        Ok(Deployed { lock: cleared.lock, branch, commit, revision, trace })
     }
 
     /// Everything between the preflight and the first change in the cluster.

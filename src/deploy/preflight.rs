@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use metrics::counter;
 
-use crate::apps;
 use crate::build::plan::find_dockerfile;
 use crate::chart::{self, Values};
-use crate::domain::{AppName, ImageRef, Progress, PushedCommit, metric};
+use crate::domain::{AppName, ImageRef, Progress, PushedCommit, metric, traced};
 use crate::git;
 use crate::release;
 use crate::release::lock::{self, AppLock, LockError, LockNote};
@@ -50,11 +49,11 @@ impl Deployer {
         self.engine.ping().await?;
         self.registry.ping(&pushed.app).await?;
 
-        apps::claim(&self.cluster, grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
+        self.apps.claim(grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
         self.heal_first(&lock, progress).await?;
-        release::dry_run(&self.cluster, &pushed.app, &trial).await?;
+        traced("dry-run", release::dry_run(&self.cluster, &pushed.app, &trial)).await?;
         Ok(Cleared { lock, tree })
     }
 
@@ -82,8 +81,8 @@ impl Deployer {
         options: DeployOptions,
         progress: &Progress,
     ) -> Result<AppLock, DeployError> {
-        self.take_rights(app).await?;
-        let taken = self.take_lock(app, note, options, progress).await;
+        self.apps.take_rights(app).await?;
+        let taken = traced("lock", self.take_lock(app, note, options, progress)).await;
         if let Err(LockError::Busy(_) | LockError::StillBusy { .. }) = &taken {
             counter!(metric::LOCK_REFUSALS_TOTAL).increment(1);
         }
@@ -130,7 +129,7 @@ impl Deployer {
 
     /// Undoes what a killed gateway left. A push does not go on top of what could not be undone.
     pub(super) async fn heal_first(&self, lock: &AppLock, progress: &Progress) -> Result<(), DeployError> {
-        release::heal(&self.cluster, lock, progress).await?.map(undone).transpose().map(drop)
+        traced("heal", release::heal(&self.cluster, lock, progress)).await?.map(undone).transpose().map(drop)
     }
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,

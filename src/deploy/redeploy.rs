@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::{Cancel, ObjectStore, Progress, PushedCommit};
+use crate::domain::{Cancel, ObjectStore, Progress, PushedCommit, Trace};
 use crate::git;
 use crate::keys::PushGrant;
 
@@ -39,8 +39,9 @@ impl Deployer {
         let objects = ObjectStore { repository: repository.to_path_buf(), quarantine: None };
         let found = git::deploy_head(&objects).await?;
         let (branch, commit) = found.ok_or_else(|| DeployError::NoBranch(grant.app().clone()))?;
+        let trace = Trace::begin("redeploy", grant.app(), grant.user(), remote);
         let pushed = PushedCommit { app: grant.app().clone(), commit, branch, pusher: grant.user().clone(), objects };
-        let order = Order { grant, pushed, options, basis: Basis::Branch, remote };
-        self.logged(order, progress, cancel).await
+        let order = Order { grant, pushed, options, basis: Basis::Branch, remote, trace: trace.clone() };
+        trace.follow(self.logged(order, progress, cancel)).await
     }
 }

@@ -1,25 +1,31 @@
 //! Going back to an earlier revision. Nothing is built, and no ref moves.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::domain::{Cancel, Progress, Revision};
+use crate::domain::{Cancel, Progress, Revision, Trace, traced};
 use crate::keys::PushGrant;
+use crate::logs::Head;
 use crate::release::lock::LockNote;
 use crate::release::{self, RollbackRequest, RolledBack};
 
 use super::events::News;
-use super::measure::Running;
+use super::measure::{Running, trace_outcome};
 use super::options::DeployOptions;
+use super::recording::recorded;
 use super::{DeployError, Deployer};
 
 /// The wish to go back.
 pub struct Rollback<'a> {
     /// The right to push to the app.
     pub grant: &'a PushGrant,
+    /// The app's repository, which keeps what is printed.
+    pub repository: &'a Path,
     /// The revision; by default what served before the newest one.
     pub to: Option<Revision>,
     /// How it is to be done.
@@ -40,15 +46,21 @@ impl Deployer {
         cancel: &Cancel,
     ) -> Result<RolledBack, DeployError> {
         let (app, user) = (rollback.grant.app(), rollback.grant.user());
+        let (id, trace) = (uuid::Uuid::new_v4(), Trace::begin("rollback", app, user, rollback.remote));
+        trace.run(id);
         let span = tracing::info_span!(
-            "rollback", deploy_id = %uuid::Uuid::new_v4(), %app, %user, remote = %rollback.remote
+            "rollback", deploy_id = %id, %app, %user, remote = %rollback.remote
         );
         let went = async {
             let running = Running::new("rollback");
-            let result = Box::pin(self.roll_back(rollback, progress, cancel)).await;
+            let head = Head { what: "rollback".into(), user: user.clone(), commit: None, began: Timestamp::now() };
+            let work = async |progress: Progress| Box::pin(self.roll_back(rollback, &progress, cancel)).await;
+            let result = recorded(rollback.repository, head, progress, work, |back| back.released.revision).await;
             running.ended(&result);
+            trace_outcome(&trace, &result);
             match &result {
                 Ok(back) => {
+                    trace.revision(back.released.revision);
                     tracing::info!(revision = %back.released.revision, to = %back.to, "rolled back");
                     self.tell(app, News::rolled_back(back.released.revision, back.to, user));
                 }
@@ -59,7 +71,7 @@ impl Deployer {
             }
             result
         };
-        went.instrument(span).await
+        trace.follow(went.instrument(span)).await
     }
 
     async fn roll_back(
@@ -76,7 +88,7 @@ impl Deployer {
             self.heal_first(&lock, progress).await?;
             Ok::<_, DeployError>(lock)
         };
-        let lock = self.while_wanted(cancel, Box::pin(locked)).await?;
+        let lock = self.while_wanted(cancel, Box::pin(traced("preflight", locked))).await?;
         cancel.commit()?;
         let request = RollbackRequest {
             to: rollback.to,
@@ -84,7 +96,8 @@ impl Deployer {
             timeout: self.settings.rollout_timeout,
             on_failure: rollback.options.on_failure(),
         };
-        let back = Box::pin(release::rollback(&self.cluster, &lock, request, progress)).await;
+        let back = Box::pin(release::rollback(&self.cluster, &lock, request, progress));
+        let back = traced("release", back).await;
         let back = back.inspect_err(|error| self.heal_what_is_left(app, error));
         if let Ok(back) = &back {
             self.announce(app, &back.released, began.elapsed(), progress).await;

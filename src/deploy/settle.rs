@@ -1,8 +1,9 @@
 //! After git has ended: did the ref move?
 
+use std::convert::Infallible;
 use std::path::Path;
 
-use crate::domain::{BranchName, Revision};
+use crate::domain::{BranchName, Revision, traced};
 use crate::git;
 use crate::release;
 use crate::release::lock::AppLock;
@@ -16,7 +17,16 @@ impl Deployer {
     /// Nothing here can fail the push any more: git has answered its client. What went wrong is
     /// logged, and kept with the release; the next push to the branch heals it.
     pub async fn settle(&self, deployed: Deployed, repository: &Path) {
-        let Deployed { lock, branch, commit, revision } = deployed;
+        let trace = deployed.trace.clone();
+        let settling = async {
+            self.settled(deployed, repository).await;
+            Ok::<_, Infallible>(())
+        };
+        let Ok(()) = trace.follow(traced("settle", settling)).await;
+    }
+
+    async fn settled(&self, deployed: Deployed, repository: &Path) {
+        let Deployed { lock, branch, commit, revision, trace: _ } = deployed;
         let moved = match git::ref_value(repository, &branch.to_ref()).await {
             Ok(now) => now.as_ref() == Some(&commit),
             Err(error) => {

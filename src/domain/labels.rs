@@ -8,6 +8,8 @@ pub const FIELD_MANAGER: &str = "helm";
 pub const APP: &str = "slipway.dev/app";
 /// On a namespace, as an annotation: the user who created the app.
 pub const OWNER: &str = "slipway.dev/owner";
+/// On a namespace, as an annotation: which slipway has the app, by its own namespace.
+pub const INSTALLATION: &str = "slipway.dev/installation";
 /// On a namespace, as an annotation: slipway did not make it, and this is since when the app lives in it.
 pub const ADOPTED: &str = "slipway.dev/adopted";
 /// On a ConfigMap in slipway's own namespace: it holds keys; the value says whose.

@@ -9,9 +9,11 @@ pub mod metric;
 pub mod names;
 pub mod progress;
 pub mod revision;
+pub mod trace;
 
 pub use cancel::{Cancel, Cancelled};
 pub use handoff::{BuiltImage, Manifest, ObjectStore, PublishedImage, PushedCommit, Quarantine, RenderedChart};
 pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, UserName};
 pub use progress::{Event, Progress};
 pub use revision::{NotARevision, Revision};
+pub use trace::{Outcome, Trace, traced};

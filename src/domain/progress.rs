@@ -57,6 +57,11 @@ impl Progress {
         self.send(Event::StageFinished { title: clean(&title.into()) }).await;
     }
 
+    /// Says again what another channel said.
+    pub async fn pass_on(&self, event: Event) {
+        self.send(event).await;
+    }
+
     /// A listener that went away is no fault of the deploy: [`super::Cancel`] decides whether it goes on.
     async fn send(&self, event: Event) {
         let _ = self.0.send(event).await;

@@ -7,28 +7,12 @@ use std::sync::Arc;
 
 use russh::keys::ssh_key::Fingerprint;
 
+use super::census::Census;
+use super::flaw::Flaw;
 use super::grant::{Identity, Role};
-use super::parse::{self, Problem};
+use super::parse;
 use super::shard::Shard;
 use crate::domain::UserName;
-
-/// Something in the ConfigMaps that an operator should look at.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Flaw {
-    #[error("{name:?} is not a user name; its keys let nobody in")]
-    Name { name: String },
-    #[error("line {line} of {user} is ignored: {problem}")]
-    Line { user: UserName, line: usize, problem: Problem },
-    #[error(
-        "the entry of {user} holds no key that can be read; the keys it held before stay valid \
-         until the entry is mended or removed"
-    )]
-    Wrecked { user: UserName },
-    #[error(
-        "the key {fingerprint} stands under {first} and under {second}; it lets nobody in until one of them is removed"
-    )]
-    Shared { fingerprint: Fingerprint, first: UserName, second: UserName },
-}
 
 /// Where a key stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +28,24 @@ type Entry = Vec<Fingerprint>;
 #[derive(Debug)]
 struct Indexed {
     name: Arc<str>,
+    /// What is stored.
     shard: Shard,
+    /// What counts; where something is broken, more than what is stored.
     entries: BTreeMap<UserName, Entry>,
+    /// What is broken, by the name of the entry; what is broken in the whole stands under none.
+    flaws: BTreeMap<String, Vec<Flaw>>,
+    size: usize,
 }
+
+/// Where what is broken in a whole ConfigMap stands; no entry has this name.
+const WHOLE: &str = "";
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     shards: BTreeMap<String, Indexed>,
     places: HashMap<Fingerprint, Vec<Place>>,
+    ambiguous: usize,
 }
 
 impl Index {
@@ -79,9 +72,8 @@ impl Index {
     pub(super) fn identify(&self, key: &Fingerprint) -> Option<Identity> {
         let places = self.places.get(key)?;
         let user = &places.first()?.user;
-        let unambiguous = places.iter().all(|place| place.user == *user);
         let admin = places.iter().any(|place| place.role == Role::Admin);
-        unambiguous.then(|| Identity { user: user.clone(), admin, fingerprint: key.to_string() })
+        (!is_ambiguous(places)).then(|| Identity { user: user.clone(), admin, fingerprint: key.to_string() })
     }
 
     /// Whether the key stands under somebody else.
@@ -115,38 +107,111 @@ impl Index {
         self.shards.contains_key(name)
     }
 
-    /// Takes over the content of a ConfigMap that was created or changed.
+    /// What there is, in numbers.
+    pub(super) fn census(&self) -> Census {
+        let shards = self.shards.values();
+        let rejected = |flaw: &&Flaw| matches!(flaw, Flaw::Name { .. } | Flaw::Line { .. });
+        Census {
+            keys: self.places.len(),
+            ambiguous: self.ambiguous,
+            maps: self.shards.len(),
+            broken: shards.clone().filter(|indexed| !indexed.flaws.is_empty()).count(),
+            rejected: shards.clone().flat_map(|indexed| indexed.flaws.values().flatten()).filter(rejected).count(),
+            bytes: shards.map(|indexed| indexed.size).sum(),
+        }
+    }
+
+    /// Whether something is broken in the ConfigMap.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.shards.get(name).is_some_and(|indexed| !indexed.flaws.is_empty())
+    }
+
+    /// The role and the identity of a ConfigMap that is known.
+    pub(super) fn shard(&self, name: &str) -> Option<&Shard> {
+        self.shards.get(name).map(|indexed| &indexed.shard)
+    }
+
+    /// The ConfigMaps that were there, and are not among these.
+    pub(super) fn missing(&self, names: &BTreeSet<String>) -> Vec<String> {
+        self.shards.keys().filter(|name| !names.contains(*name)).cloned().collect()
+    }
+
+    /// The ConfigMaps that have lost their label.
+    pub(super) fn unlabelled(&self) -> Vec<String> {
+        let lost = |indexed: &Indexed| indexed.flaws.get(WHOLE).is_some_and(|flaws| flaws.contains(&Flaw::Unlabelled));
+        self.shards.iter().filter(|(_, indexed)| lost(indexed)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Takes over the content of a ConfigMap that has lost its label; its keys count on. What is new about that.
+    pub(super) fn keep(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
+        let mut flaws = self.apply(name, shard);
+        if let Some(indexed) = self.shards.get_mut(name) {
+            indexed.flaws.entry(WHOLE.to_owned()).or_default().push(Flaw::Unlabelled);
+            flaws.push(Flaw::Unlabelled);
+        }
+        flaws
+    }
+
+    /// Takes over the content of a ConfigMap that was created or changed. What is wrong with what is new in it.
     pub(super) fn apply(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
         if self.shards.get(name).is_some_and(|known| known.shard.role != shard.role) {
             self.remove(name);
         }
-        let known = self.shards.remove(name);
-        let (name, old, mut entries) = match known {
-            Some(indexed) => (indexed.name, indexed.shard.entries, indexed.entries),
-            None => (Arc::from(name), BTreeMap::new(), BTreeMap::new()),
+        if self.is_emptied(name, &shard) {
+            return self.keep_emptied(name, shard);
+        }
+        let (name, old, mut entries, mut wrong) = match self.shards.remove(name) {
+            Some(indexed) => (indexed.name, indexed.shard.entries, indexed.entries, indexed.flaws),
+            None => (Arc::from(name), BTreeMap::new(), BTreeMap::new(), BTreeMap::new()),
         };
-        for gone in old.keys().filter(|user| !shard.entries.contains_key(*user)) {
-            let entry = gone.parse().ok().and_then(|user: UserName| entries.remove_entry(&user));
-            if let Some((user, entry)) = entry {
-                self.forget(&Place { shard: name.clone(), user, role: shard.role }, &entry);
-            }
+        wrong.retain(|entry, _| shard.entries.contains_key(entry));
+        let place = |user: &UserName| Place { shard: name.clone(), user: user.clone(), role: shard.role };
+        let gone = entries.keys().filter(|user| !shard.entries.contains_key(user.as_str()));
+        for user in gone.cloned().collect::<Vec<_>>() {
+            self.forget(&place(&user), &entries.remove(&user).unwrap_or_default());
         }
         let mut flaws = Vec::new();
-        for (user, lines) in shard.entries.iter().filter(|(user, lines)| old.get(*user) != Some(*lines)) {
-            let Ok(user) = user.parse::<UserName>() else {
-                flaws.push(Flaw::Name { name: user.clone() });
-                continue;
+        for (name, lines) in shard.entries.iter().filter(|(user, lines)| old.get(*user) != Some(*lines)) {
+            let found = match name.parse::<UserName>() {
+                Ok(user) => {
+                    let before = entries.remove(&user).unwrap_or_default();
+                    self.forget(&place(&user), &before);
+                    let (entry, found) = read(&user, lines, before);
+                    flaws.extend(self.remember(&place(&user), &entry));
+                    entries.insert(user, entry);
+                    found
+                }
+                Err(_) => vec![Flaw::Name { name: name.clone() }],
             };
-            let place = Place { shard: name.clone(), user: user.clone(), role: shard.role };
-            let before = entries.remove(&user).unwrap_or_default();
-            self.forget(&place, &before);
-            let (entry, found) = read(&place, lines, before);
-            flaws.extend(found);
-            flaws.extend(self.remember(&place, &entry));
-            entries.insert(user, entry);
+            flaws.extend(found.iter().cloned());
+            wrong.insert(name.clone(), found);
         }
-        self.shards.insert(name.to_string(), Indexed { name, shard, entries });
+        wrong.retain(|_, flaws| !flaws.is_empty());
+        let size = shard.size();
+        self.shards.insert(name.to_string(), Indexed { name, shard, entries, flaws: wrong, size });
         flaws
+    }
+
+    /// Whether the ConfigMap has lost all its entries by an accident. Who takes a user's rights away removes one entry;
+    /// that several go at once, or that no admin is left, is a slip, or somebody who locks all others out.
+    fn is_emptied(&self, name: &str, shard: &Shard) -> bool {
+        let Some(known) = self.shards.get(name).filter(|_| shard.entries.is_empty()) else { return false };
+        let admins = |(other, indexed): (&String, &Indexed)| {
+            other != name && indexed.shard.role == Role::Admin && indexed.entries.values().any(|keys| !keys.is_empty())
+        };
+        let last_admins = shard.role == Role::Admin && !self.shards.iter().any(admins);
+        let had = known.entries.values().filter(|keys| !keys.is_empty()).count();
+        let was = known.flaws.get(WHOLE).is_some_and(|flaws| flaws.contains(&Flaw::Emptied));
+        was || had > 1 || (had == 1 && last_admins)
+    }
+
+    /// What was in it counts on.
+    fn keep_emptied(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
+        if let Some(known) = self.shards.get_mut(name) {
+            (known.shard, known.size) = (shard, 0);
+            known.flaws = BTreeMap::from([(WHOLE.to_owned(), vec![Flaw::Emptied])]);
+        }
+        vec![Flaw::Emptied]
     }
 
     /// Forgets a ConfigMap that was deleted.
@@ -159,14 +224,15 @@ impl Index {
 
     /// Forgets the ConfigMaps that are not among these.
     pub(super) fn retain(&mut self, names: &BTreeSet<String>) {
-        let gone: Vec<String> = self.shards.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.remove(name));
+        self.missing(names).iter().for_each(|name| self.remove(name));
     }
 
     fn forget(&mut self, place: &Place, entry: &[Fingerprint]) {
         for key in entry {
             if let Some(places) = self.places.get_mut(key) {
+                let before = is_ambiguous(places);
                 places.retain(|known| known != place);
+                self.ambiguous -= usize::from(before && !is_ambiguous(places));
                 if places.is_empty() {
                     self.places.remove(key);
                 }
@@ -182,15 +248,22 @@ impl Index {
                 let (first, second) = (other.user.clone(), place.user.clone());
                 flaws.push(Flaw::Shared { fingerprint: *key, first, second });
             }
+            let before = is_ambiguous(places);
             places.push(place.clone());
+            self.ambiguous += usize::from(!before && is_ambiguous(places));
         }
         flaws
     }
 }
 
+/// Whether a key stands under two users.
+fn is_ambiguous(places: &[Place]) -> bool {
+    places.first().is_some_and(|first| places.iter().any(|place| place.user != first.user))
+}
+
 /// Reads the lines of one user. Lines that can't be read are left out; if no other is left, the
 /// entry was wrecked rather than edited, and what it held before stays.
-fn read(place: &Place, text: &str, before: Entry) -> (Entry, Vec<Flaw>) {
+fn read(user: &UserName, text: &str, before: Entry) -> (Entry, Vec<Flaw>) {
     let mut keys = BTreeSet::new();
     let mut flaws = Vec::new();
     for (line, result) in parse::lines(text) {
@@ -199,120 +272,17 @@ fn read(place: &Place, text: &str, before: Entry) -> (Entry, Vec<Flaw>) {
                 keys.insert(key.fingerprint());
             }
             Err(problem) => {
-                flaws.push(Flaw::Line { user: place.user.clone(), line, problem });
+                flaws.push(Flaw::Line { user: user.clone(), line, problem });
             }
         }
     }
     if !flaws.is_empty() && keys.is_empty() && !before.is_empty() {
-        flaws.push(Flaw::Wrecked { user: place.user.clone() });
+        flaws.push(Flaw::Wrecked { user: user.clone() });
         return (before, flaws);
     }
     (keys.into_iter().collect(), flaws)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{key, shard, user};
-    use super::*;
-
-    fn who(index: &Index, number: usize) -> Option<(String, bool)> {
-        index.identify(&key(number).fingerprint()).map(|identity| (identity.user.to_string(), identity.admin))
-    }
-
-    fn alice(admin: bool) -> Option<(String, bool)> {
-        Some(("alice".into(), admin))
-    }
-
-    #[test]
-    fn keys_come_and_go_with_their_config_map() {
-        let mut index = Index::default();
-        assert_eq!(index.apply("slipway-keys-0", shard(Role::User, &[("alice", &[1, 2]), ("bob", &[3])])), []);
-        assert_eq!((who(&index, 1), who(&index, 4)), (alice(false), None));
-        index.apply("slipway-keys-0", shard(Role::User, &[("alice", &[2, 4])]));
-        assert_eq!(
-            (who(&index, 1), who(&index, 2), who(&index, 3), who(&index, 4)),
-            (None, alice(false), None, alice(false))
-        );
-        assert_eq!((index.len(), index.count_of(&user("alice")), index.count_of(&user("bob"))), (2, 2, 0));
-        index.remove("slipway-keys-0");
-        assert_eq!((index.len(), who(&index, 2)), (0, None));
-    }
-
-    #[test]
-    fn a_key_is_an_admins_if_it_stands_among_the_admins() {
-        let mut index = Index::default();
-        index.apply("slipway-keys-0", shard(Role::User, &[("alice", &[1, 2])]));
-        index.apply("slipway-admins-0", shard(Role::Admin, &[("alice", &[1])]));
-        assert_eq!((who(&index, 1), who(&index, 2)), (alice(true), alice(false)));
-        index.remove("slipway-admins-0");
-        assert_eq!(who(&index, 1), alice(false));
-    }
-
-    #[test]
-    fn a_config_map_whose_label_changes_takes_its_rights_along() {
-        let mut index = Index::default();
-        index.apply("team", shard(Role::Admin, &[("alice", &[1])]));
-        index.apply("team", shard(Role::User, &[("alice", &[1])]));
-        assert_eq!(who(&index, 1), alice(false));
-    }
-
-    #[test]
-    fn a_key_under_two_users_lets_nobody_in() {
-        let mut index = Index::default();
-        index.apply("slipway-keys-0", shard(Role::User, &[("alice", &[1, 2])]));
-        let flaws = index.apply("slipway-keys-1", shard(Role::User, &[("mallory", &[1])]));
-        assert!(matches!(&flaws[..], [Flaw::Shared { second, .. }] if second.as_str() == "mallory"), "{flaws:?}");
-        assert_eq!((who(&index, 1), who(&index, 2)), (None, alice(false)));
-        index.remove("slipway-keys-1");
-        assert_eq!(who(&index, 1), alice(false));
-    }
-
-    #[test]
-    fn a_broken_line_is_left_out_and_the_rest_counts() {
-        let mut index = Index::default();
-        let mut broken = shard(Role::User, &[("alice", &[1, 2])]);
-        broken.entries.get_mut("alice").unwrap().push_str("garbage\n");
-        let flaws = index.apply("slipway-keys-0", broken.clone());
-        assert!(matches!(&flaws[..], [Flaw::Line { line: 3, .. }]), "{flaws:?}");
-        assert_eq!(who(&index, 1), alice(false));
-        broken.entries.insert("alice".into(), format!("garbage\n{}\n", key(2).line()));
-        index.apply("slipway-keys-0", broken);
-        assert_eq!((who(&index, 1), who(&index, 2)), (None, alice(false)), "what was removed is gone");
-    }
-
-    #[test]
-    fn a_wrecked_entry_keeps_its_last_good_state() {
-        let mut index = Index::default();
-        index.apply("slipway-keys-0", shard(Role::User, &[("alice", &[1]), ("bob", &[2])]));
-        for text in ["garbage", "other garbage", "ssh-ed25519 AAAA"] {
-            let mut wrecked = shard(Role::User, &[("bob", &[2])]);
-            wrecked.entries.insert("alice".into(), text.into());
-            let flaws = index.apply("slipway-keys-0", wrecked);
-            assert!(matches!(flaws.last(), Some(Flaw::Wrecked { .. })), "{flaws:?}");
-            assert_eq!(who(&index, 1), alice(false));
-        }
-        let mut emptied = shard(Role::User, &[("bob", &[2])]);
-        emptied.entries.insert("alice".into(), "# revoked\n".into());
-        assert_eq!(index.apply("slipway-keys-0", emptied), []);
-        assert_eq!(who(&index, 1), None);
-    }
-
-    #[test]
-    fn entries_that_name_no_user_are_reported_and_ignored() {
-        let mut index = Index::default();
-        let flaws = index.apply("slipway-keys-0", shard(Role::User, &[("-x", &[1]), ("alice", &[2])]));
-        assert!(matches!(&flaws[..], [Flaw::Name { .. }]), "{flaws:?}");
-        assert_eq!((who(&index, 1), who(&index, 2)), (None, alice(false)));
-        index.apply("slipway-keys-0", shard(Role::User, &[]));
-        assert_eq!(index.len(), 0);
-    }
-
-    #[test]
-    fn what_a_new_list_no_longer_names_is_forgotten() {
-        let mut index = Index::default();
-        index.apply("a", shard(Role::User, &[("alice", &[1])]));
-        index.apply("b", shard(Role::User, &[("bob", &[2])]));
-        index.retain(&BTreeSet::from(["a".to_owned()]));
-        assert_eq!((who(&index, 1), who(&index, 2)), (alice(false), None));
-    }
-}
+#[path = "index_tests.rs"]
+mod tests;

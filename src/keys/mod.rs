@@ -9,6 +9,9 @@ pub mod grant;
 pub mod host;
 pub mod parse;
 
+mod census;
+mod flaw;
+mod follow;
 mod index;
 mod plan;
 mod seed;

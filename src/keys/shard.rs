@@ -50,6 +50,8 @@ pub(super) fn selector() -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shard {
     pub role: Role,
+    /// Tells it from another one of its name.
+    pub uid: String,
     /// Its `resourceVersion`: a write that names it fails if someone else wrote since.
     pub version: String,
     /// User → lines, both as they are stored.
@@ -59,9 +61,19 @@ pub(super) struct Shard {
 impl Shard {
     /// The name and the content, if it carries the label.
     pub(super) fn from_config_map(map: ConfigMap) -> Option<(String, Self)> {
-        let role = Role::from_label(map.metadata.labels?.get(labels::KEYS)?)?;
-        let version = map.metadata.resource_version.unwrap_or_default();
-        Some((map.metadata.name?, Self { role, version, entries: map.data.unwrap_or_default() }))
+        let role = Self::role(&map)?;
+        Some((map.metadata.name.clone()?, Self::with_role(map, role)))
+    }
+
+    /// Whose keys a ConfigMap says that it holds.
+    pub(super) fn role(map: &ConfigMap) -> Option<Role> {
+        Role::from_label(map.metadata.labels.as_ref()?.get(labels::KEYS)?)
+    }
+
+    /// The content, whatever the label says.
+    pub(super) fn with_role(map: ConfigMap, role: Role) -> Self {
+        let (version, uid) = (map.metadata.resource_version.unwrap_or_default(), map.metadata.uid.unwrap_or_default());
+        Self { role, uid, version, entries: map.data.unwrap_or_default() }
     }
 
     /// How many bytes count towards [`CAPACITY`].

@@ -23,5 +23,5 @@ pub(super) fn user(name: &str) -> UserName {
 pub(super) fn shard(role: Role, entries: &[(&str, &[usize])]) -> Shard {
     let lines = |numbers: &[usize]| numbers.iter().map(|n| key(*n).line().to_owned() + "\n").collect();
     let entries = entries.iter().map(|(user, numbers)| ((*user).to_owned(), lines(numbers))).collect();
-    Shard { role, version: "1".into(), entries }
+    Shard { role, uid: "1".into(), version: "1".into(), entries }
 }

@@ -1,5 +1,6 @@
 //! Questions to the registry itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
@@ -8,6 +9,7 @@ use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
 use oci_distribution::secrets::RegistryAuth;
 use oci_distribution::{Client, Reference, RegistryOperation};
 
+use super::collection::Collection;
 use super::error::RegistryError;
 use super::reference::Address;
 use crate::domain::{AppName, Digest, Revision};
@@ -40,6 +42,7 @@ pub struct Registry {
     /// Whether it is spoken to without TLS.
     pub(super) plain: bool,
     pub(super) client: Client,
+    pub(super) collection: Option<Arc<Collection>>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -65,13 +68,24 @@ impl Registry {
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(RegistryError::Client)?;
-        Ok(Self { push, pull, credentials: None, plain, client })
+        Ok(Self { push, pull, credentials: None, plain, client, collection: None })
     }
 
     /// Authenticates with these credentials.
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
+    }
+
+    /// Has its garbage collected: it is slipway's own, and nobody else pushes to it.
+    pub fn with_collection(mut self, collection: Collection) -> Self {
+        self.collection = Some(Arc::new(collection));
+        self
+    }
+
+    /// How its garbage is collected, where slipway sees to that.
+    pub fn collection(&self) -> Option<&Arc<Collection>> {
+        self.collection.as_ref()
     }
 
     /// Where kubelets pull from.
@@ -86,7 +100,12 @@ impl Registry {
     /// # Errors
     /// If it does not.
     pub async fn ping(&self, app: &AppName) -> Result<(), RegistryError> {
-        let repository = self.reference(&self.push.repository(app), "none");
+        self.answers(&self.push.repository(app)).await
+    }
+
+    /// [`Registry::ping`] about a repository.
+    pub(super) async fn answers(&self, repository: &str) -> Result<(), RegistryError> {
+        let repository = self.reference(repository, "none");
         let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
         match self.ask(self.client.list_tags(&repository, &self.auth(), Some(1), None)).await {
             Ok(_) | Err(RegistryError::Answer(..)) => Ok(()),
@@ -101,6 +120,19 @@ impl Registry {
     pub(super) async fn digest(&self, app: &AppName, revision: Revision) -> Result<Digest, RegistryError> {
         let reference = self.reference(&self.push.repository(app), &revision.to_string());
         let text = self.ask(self.client.fetch_manifest_digest(&reference, &self.auth())).await?;
+        self.read_digest(&text)
+    }
+
+    /// The digest of the manifest that a tag names, unless it is gone by now.
+    pub(super) async fn tag_digest(&self, reference: &Reference) -> Result<Option<Digest>, RegistryError> {
+        match self.ask(self.client.fetch_manifest_digest(reference, &self.auth())).await {
+            Ok(text) => self.read_digest(&text).map(Some),
+            Err(RegistryError::Answer(_, error)) if says_unknown(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_digest(&self, text: &str) -> Result<Digest, RegistryError> {
         text.parse().map_err(|error: crate::domain::NameError| {
             let source = OciDistributionError::SpecViolationError(error.to_string());
             RegistryError::Answer(self.push.to_string(), source)
@@ -114,11 +146,7 @@ impl Registry {
     pub async fn has(&self, app: &AppName, digest: &Digest) -> Result<bool, RegistryError> {
         let (host, repository) = (self.push.host().to_owned(), self.push.repository(app));
         let reference = Reference::with_digest(host, repository, digest.to_string());
-        match self.ask(self.client.fetch_manifest_digest(&reference, &self.auth())).await {
-            Ok(_) => Ok(true),
-            Err(RegistryError::Answer(_, error)) if says_unknown(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.tag_digest(&reference).await?.is_some())
     }
 
     /// What the Engine needs to push.
@@ -184,7 +212,7 @@ fn explain(address: &Address, error: OciDistributionError) -> RegistryError {
     }
 }
 
-fn says_unknown(error: &OciDistributionError) -> bool {
+pub(super) fn says_unknown(error: &OciDistributionError) -> bool {
     match error {
         OciDistributionError::ImageManifestNotFoundError(_) => true,
         OciDistributionError::ServerError { code, .. } => *code == 404,
@@ -211,7 +239,7 @@ fn says_disk_full(body: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -301,6 +329,17 @@ mod tests {
         assert!(matches!(registry.ping(&app).await, Err(RegistryError::Refused(..))), "nobody in particular");
         let credentials = Credentials { username: "u".into(), password: "p".into() };
         registry.with_credentials(credentials).ping(&app).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_engine_is_refused_is_judged_by_what_the_registry_says() {
+        let (registry, _) = registry_that(hub).await;
+        let anonymous = registry.judge(401, "denied", "team/slipway").await;
+        assert!(matches!(anonymous, Err(RegistryError::Refused(..))), "{anonymous:?}");
+        let known = registry.with_credentials(Credentials { username: "u".into(), password: "p".into() });
+        known.judge(401, "denied", "team/slipway").await.unwrap();
+        let broken = known.judge(500, "no\u{1b} route", "team/slipway").await.unwrap_err().to_string();
+        assert!(broken.starts_with("the Docker Engine cannot reach") && !broken.contains('\u{1b}'), "{broken:?}");
     }
 
     #[tokio::test]

@@ -15,6 +15,14 @@ pub enum RegistryError {
     /// The registry does not answer.
     #[error("the registry {0} cannot be reached")]
     Unreachable(String, #[source] Option<oci_distribution::errors::OciDistributionError>),
+    /// The Engine does not get through to the registry.
+    #[error("the Docker Engine cannot reach the registry {address}: {reason}")]
+    OutOfReach {
+        /// The registry's address.
+        address: String,
+        /// What the Engine said.
+        reason: String,
+    },
     /// The registry answers that it cannot work.
     #[error("the registry {address} does not work: it answers with HTTP status {status}")]
     Broken {

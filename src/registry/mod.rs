@@ -1,17 +1,21 @@
 //! Images in the registry.
 //!
-//! `reference` and `push_progress` are pure; `client` asks the registry, `publish` has the Engine push.
+//! `reference` and `push_progress` are pure; `client` asks the registry, `reach` has the Engine ask it, `publish` has the
+//! Engine push.
 
 mod client;
+mod collection;
 pub mod error;
 mod publish;
 mod push_progress;
+mod reach;
 pub mod reference;
 mod retention;
 mod tag;
 mod voice;
 
 pub use client::{Credentials, Registry};
+pub use collection::Collection;
 pub use error::RegistryError;
 pub use publish::publish;
 pub use reference::Address;

@@ -8,6 +8,7 @@ use bollard::models::PushImageInfo;
 use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 use metrics::counter;
+use tokio::sync::RwLockReadGuard;
 
 use super::client::Registry;
 use super::error::RegistryError;
@@ -35,6 +36,7 @@ pub async fn publish(
     progress: &Progress,
 ) -> Result<PublishedImage, RegistryError> {
     registry.ping(app).await?;
+    let _pushing = registry.begin_push(progress).await;
     let tag = Tag::add(docker, registry, image, app, revision).await?;
     let options = PushImageOptionsBuilder::default().tag(&revision.to_string()).build();
     let reports = docker.push_image(&registry.push.name(app), Some(options), registry.engine_credentials());
@@ -45,6 +47,18 @@ pub async fn publish(
     tag.check(&digest).await?;
     tag.remove().await;
     Ok(PublishedImage { reference: registry.pull.by_digest(app, &digest), digest })
+}
+
+impl Registry {
+    /// Waits until no garbage is collected; none is as long as the value lives.
+    async fn begin_push(&self, progress: &Progress) -> Option<RwLockReadGuard<'_, ()>> {
+        let collection = self.collection()?;
+        if let Some(pushing) = collection.try_push() {
+            return Some(pushing);
+        }
+        progress.line("The registry collects its garbage: waiting for it").await;
+        Some(collection.push().await)
+    }
 }
 
 /// Why a push ended early.

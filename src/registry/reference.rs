@@ -31,6 +31,16 @@ impl Address {
         format!("{}{app}", self.prefix)
     }
 
+    /// The app whose repository that is, if it is one's.
+    pub fn app(&self, repository: &str) -> Option<AppName> {
+        repository.strip_prefix(&self.prefix)?.parse().ok()
+    }
+
+    /// A repository of this name beside those of the apps.
+    pub(super) fn in_place_of_an_app(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
     /// What an app's images are called: host and repository.
     pub fn name(&self, app: &AppName) -> String {
         format!("{}/{}", self.host, self.repository(app))

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ListParams, PartialObjectMeta};
-use kube::{Api, Client, ResourceExt};
+use kube::Client;
 
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
@@ -13,8 +11,7 @@ use super::lock::{self, AppLock, Gateway, HeldBy};
 use super::past::Past;
 use super::perform::Scope;
 use super::{history, undo};
-use crate::clusters::call;
-use crate::domain::{AppName, Progress, Revision, labels};
+use crate::domain::{AppName, Progress, Revision};
 
 /// How many apps are looked at concurrently.
 const LOOKS: usize = 8;
@@ -33,16 +30,9 @@ pub struct Healed {
     pub outcome: Aftermath,
 }
 
-/// The apps that a gateway left behind half deployed: their Lease is a dead gateway's, or nobody's while a release is
+/// Those of `apps` that a gateway left behind half deployed: their Lease is a dead gateway's, or nobody's while a release is
 /// pending. One that cannot be looked at is logged.
-///
-/// # Errors
-/// [`ReleaseError::Api`] if the apps could not be listed.
-pub async fn interrupted(client: &Client, gateway: &Gateway) -> Result<Vec<AppName>, ReleaseError> {
-    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
-    let ours = ListParams::default().labels(labels::APP);
-    let list = call("listing the apps' namespaces", || namespaces.list(&ours)).await?;
-    let apps: Vec<AppName> = list.items.iter().filter_map(|namespace| namespace.name_any().parse().ok()).collect();
+pub async fn interrupted(client: &Client, apps: Vec<AppName>, gateway: &Gateway) -> Vec<AppName> {
     let looks = apps.into_iter().map(|app| async move {
         match is_interrupted(client, &app, gateway).await {
             Ok(interrupted) => interrupted.then_some(app),
@@ -52,7 +42,7 @@ pub async fn interrupted(client: &Client, gateway: &Gateway) -> Result<Vec<AppNa
             }
         }
     });
-    Ok(stream::iter(looks).buffer_unordered(LOOKS).filter_map(std::future::ready).collect().await)
+    stream::iter(looks).buffer_unordered(LOOKS).filter_map(std::future::ready).collect().await
 }
 
 async fn is_interrupted(client: &Client, app: &AppName, gateway: &Gateway) -> Result<bool, ReleaseError> {

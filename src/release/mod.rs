@@ -35,7 +35,7 @@ pub use heal::{Healed, heal, interrupted};
 pub use history::{next_revision, note_unmoved};
 pub use overview::{Difference, ReleaseDetails, ReleaseInfo, diff, preview, releases, show};
 pub use perform::{OnFailure, Released};
-pub use retention::trim;
+pub use retention::{trim, unnamed};
 pub use rollback::{RollbackRequest, RolledBack, rollback};
 pub use uninstall::uninstall;
 pub use upgrade::{ReleaseRequest, upgrade};

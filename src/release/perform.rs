@@ -15,7 +15,7 @@ use super::record::{Record, Status};
 use super::secret::Tags;
 use super::verify::Watch;
 use super::{apply, plan, replicas, takeover, undo};
-use crate::domain::{Manifest, Progress, Revision};
+use crate::domain::{Manifest, Progress, Revision, traced};
 
 /// How much of a reason goes into a record.
 const REASON: usize = 500;
@@ -75,10 +75,10 @@ pub(super) async fn perform(scope: &Scope<'_>, past: Past, mut draft: Draft) -> 
     let mut catalog = Catalog::new(client, lock.app());
     admit(scope, &mut catalog, &past, &draft).await.map_err(ReleaseError::not_begun)?;
     draft.manifests = replicas::leave_out(&mut catalog, draft.manifests).await.map_err(ReleaseError::not_begun)?;
-    history::create(client, lock, &draft.record, &draft.tags).await?;
+    traced("record", history::create(client, lock, &draft.record, &draft.tags)).await?;
 
     // Half a release is worse than none: what is refused is found out before anything is changed.
-    if let Err(why) = apply::rehearse(&mut catalog, &draft.manifests).await {
+    if let Err(why) = traced("rehearse", apply::rehearse(&mut catalog, &draft.manifests)).await {
         return Err(give_up(scope, &draft, why).await);
     }
     let mut applied = Vec::new();
@@ -109,9 +109,11 @@ pub(super) async fn go_live(
         takeover::take_over(scope.lock, catalog, new).await?;
     }
     replicas::keep(scope.lock, catalog, &past.objects, new).await?;
-    apply::apply(scope.lock, catalog, new, applied).await?;
-    scope.lock.guard(Box::pin(watch.until_ready(applied, scope.timeout, scope.progress))).await??;
-    apply::delete(scope.lock, catalog, &plan::prune(&past.objects, new), scope.progress).await
+    traced("apply", apply::apply(scope.lock, catalog, new, applied)).await?;
+    let ready = Box::pin(watch.until_ready(applied, scope.timeout, scope.progress));
+    traced("rollout", async { scope.lock.guard(ready).await? }).await?;
+    let gone = plan::prune(&past.objects, new);
+    traced("prune", apply::delete(scope.lock, catalog, &gone, scope.progress)).await
 }
 
 /// Marks what served before. That it is left undone does no harm: Helm and slipway take the newest, and the next

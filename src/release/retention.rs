@@ -35,6 +35,21 @@ pub async fn trim(client: &Client, lock: &AppLock, keep: NonZeroUsize) -> Result
     Ok(images.into_iter().collect())
 }
 
+/// Those of `images` that no record of the app names.
+///
+/// # Errors
+/// [`ReleaseError::Api`].
+pub async fn unnamed(
+    client: &Client,
+    lock: &AppLock,
+    mut images: BTreeSet<Digest>,
+) -> Result<BTreeSet<Digest>, ReleaseError> {
+    for summary in history::list(client, lock.app()).await? {
+        retain_unnamed(client, lock.app(), &summary, &mut images).await?;
+    }
+    Ok(images)
+}
+
 /// The image of a revision, if it is known.
 pub(super) async fn image(
     client: &Client,

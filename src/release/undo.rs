@@ -7,7 +7,7 @@ use super::past::{Past, Standing};
 use super::perform::{Scope, failure, go_live, supersede};
 use super::record::Status;
 use super::{apply, plan, replicas};
-use crate::domain::Revision;
+use crate::domain::{Revision, traced};
 
 /// Undoes `failed`, which is recorded as pending and whose objects are among those of `past`; `description` says in
 /// its record why.
@@ -19,14 +19,14 @@ pub(super) async fn undo(
     description: &str,
 ) -> Aftermath {
     let Some(standing) = &past.deployed else {
-        return match remove(scope, &mut catalog, past, failed, description).await {
+        return match traced("undo", remove(scope, &mut catalog, past, failed, description)).await {
             Ok(()) => Aftermath::Removed,
             Err(error) => Aftermath::NotRemoved(Box::new(logged(scope, failed, error))),
         };
     };
     let to = standing.revision();
     scope.progress.stage(format!("Rolling back to {to}")).await;
-    match bring_back(scope, &mut catalog, past, standing, failed, description).await {
+    match traced("undo", bring_back(scope, &mut catalog, past, standing, failed, description)).await {
         Ok(recorded) => Aftermath::RolledBack { to, recorded },
         Err(error) => Aftermath::NotRolledBack { to, why: Box::new(logged(scope, failed, error)) },
     }

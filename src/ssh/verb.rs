@@ -34,6 +34,24 @@ pub enum Verb {
         #[arg(long)]
         force: bool,
     },
+    /// Lists the deploys of an app whose output is kept.
+    #[command(name = "builds:list")]
+    BuildsList {
+        /// The app.
+        app: AppName,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Prints what a deploy printed.
+    #[command(name = "builds:output")]
+    BuildsOutput {
+        /// The app.
+        app: AppName,
+        /// Its number in `builds:list`; by default the newest.
+        #[arg(value_name = "N")]
+        number: Option<u64>,
+    },
     /// Prints what differs between the manifests of two revisions.
     Diff {
         /// The app.
@@ -150,6 +168,8 @@ impl Verb {
             Self::Apps { .. } => "apps",
             Self::AppsAdopt { .. } => "apps:adopt",
             Self::AppsDestroy { .. } => "apps:destroy",
+            Self::BuildsList { .. } => "builds:list",
+            Self::BuildsOutput { .. } => "builds:output",
             Self::Diff { .. } => "diff",
             Self::Doctor { .. } => "doctor",
             Self::Help => "help",
@@ -166,6 +186,8 @@ impl Verb {
         match self {
             Self::AppsAdopt { app, .. }
             | Self::AppsDestroy { app, .. }
+            | Self::BuildsList { app, .. }
+            | Self::BuildsOutput { app, .. }
             | Self::Diff { app, .. }
             | Self::Redeploy { app, .. }
             | Self::ReleasesShow { app, .. }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 pub use metrics_exporter_prometheus::PrometheusHandle as Metrics;
@@ -23,6 +23,7 @@ pub fn install(version: &str, commit: &str) -> Result<Metrics, BuildError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
         .install_recorder()?;
     describe();
+    begin();
     gauge!(names::BUILD_INFO, "version" => version.to_owned(), "commit" => commit.to_owned()).set(1.0);
     let kept = metrics.clone();
     tokio::spawn(async move {
@@ -34,8 +35,25 @@ pub fn install(version: &str, commit: &str) -> Result<Metrics, BuildError> {
     Ok(metrics)
 }
 
+/// What alerts ask for is there from the start: what a counter did before its first look was there is not seen.
+fn begin() {
+    gauge!(names::READY).set(0.0);
+    gauge!(names::DEPLOYS).set(0.0);
+    gauge!(names::SSH_CONNECTIONS).set(0.0);
+    counter!(names::LOCK_REFUSALS_TOTAL).absolute(0);
+    for kind in ["push", "redeploy", "rollback"] {
+        for result in ["deployed", "failed"] {
+            counter!(names::DEPLOYS_TOTAL, "kind" => kind, "result" => result).absolute(0);
+        }
+    }
+    for watch in ["keys", "rollout"] {
+        counter!(names::WATCH_RESTARTS_TOTAL, "watch" => watch).absolute(0);
+    }
+}
+
 fn describe() {
     describe_gauge!(names::BUILD_INFO, "What runs.");
+    describe_gauge!(names::READY, "Whether pushes are accepted.");
     describe_gauge!(names::SSH_CONNECTIONS, "SSH connections that are open.");
     describe_counter!(names::SSH_CONNECTIONS_TOTAL, "SSH connections that were made.");
     describe_counter!(names::SSH_AUTHENTICATIONS_TOTAL, "Public keys that were judged by their signature.");
@@ -46,7 +64,13 @@ fn describe() {
     describe_histogram!(names::PHASE_SECONDS, Unit::Seconds, "How long the phases of deploys took.");
     describe_counter!(names::LOCK_REFUSALS_TOTAL, "Deploys refused because another one of the app ran.");
     describe_counter!(names::REGISTRY_BYTES_TOTAL, Unit::Bytes, "Bytes of layers that went to the registry.");
+    describe_counter!(names::REGISTRY_COLLECTIONS_TOTAL, "Collections of the registry's garbage.");
     describe_counter!(names::API_REQUESTS_TOTAL, "Requests to the Kubernetes API.");
     describe_counter!(names::WATCH_RESTARTS_TOTAL, "Watches that were interrupted and resumed.");
     describe_gauge!(names::KEYS, "Public keys that are known.");
+    describe_gauge!(names::KEYS_AMBIGUOUS, "Public keys that let nobody in, since they stand under two users.");
+    describe_gauge!(names::KEY_MAPS, "ConfigMaps of public keys.");
+    describe_gauge!(names::KEY_MAPS_BROKEN, "ConfigMaps of public keys in which something is broken.");
+    describe_gauge!(names::KEY_LINES_REJECTED, "Lines and entries of public keys that cannot be read.");
+    describe_gauge!(names::KEY_MAPS_BYTES, Unit::Bytes, "What the ConfigMaps of public keys hold.");
 }

@@ -1,19 +1,21 @@
-//! Logs: human on a terminal, JSON otherwise, always on standard error. And metrics.
+//! Logs: human on a terminal, JSON otherwise, always on standard error. And metrics, and traces.
 
 pub mod metrics;
+pub mod traces;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogArgs, LogFormat};
+use traces::{Traces, is_of_a_trace};
 
 /// Installs the subscriber for the whole process.
 ///
 /// The fields of a deploy (`deploy_id app commit user remote`) come from spans; in JSON they stand
-/// under `span`.
-pub fn init(args: &LogArgs) {
+/// under `span`. The spans of `traces` are no part of the log.
+pub fn init(args: &LogArgs, traces: Option<&Traces>) {
     // The text was parsed when it entered as an argument; a filter that lets everything through is
     // the harmless answer to the impossible case.
     let filter: Targets = args.log.parse().unwrap_or_default();
@@ -28,7 +30,8 @@ pub fn init(args: &LogArgs) {
         true => layer.compact().with_target(false).boxed(),
         false => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+    let filter = filter.and(filter_fn(|metadata| !is_of_a_trace(metadata)));
+    tracing_subscriber::registry().with(layer.with_filter(filter)).with(traces.map(Traces::layer)).init();
 }
 
 /// An error and what caused it, in one line for the log. Some libraries repeat a cause in the error's own text.

@@ -1,171 +1,8 @@
 //! slipway as it is really run: its image in a pod, installed with helm.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-
-use crate::support::gateway::{git, ssh_options};
-use crate::support::process::Output;
-use crate::support::{App, eventually, run, try_run, world};
-
-/// Who the pod runs as.
-const USER: &str = "10001:10001";
-const IMAGE: &str = "slipway-test/slipway";
-const REGISTRY: &str = "slipway-dev/registry";
-
-/// An installation. It ends with the value.
-struct Installed {
-    /// The release, and everything of its name.
-    name: String,
-    dir: TempDir,
-    values: Vec<String>,
-}
-
-impl Installed {
-    fn prepared() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        run(Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f"])
-            .arg(dir.path().join("admin")));
-        let socket = world::engine().trim_start_matches("unix://").to_owned();
-        let group = run(Command::new("stat").args(["-c", "%g", &socket])).stdout;
-        let (registry, cache) = (free_port(), free_port());
-        let values = [
-            format!("image.repository={IMAGE}"),
-            format!("image.tag={}", image()),
-            "image.pullPolicy=Never".to_owned(),
-            "service.type=NodePort".to_owned(),
-            format!("builder.hostSocket.path={socket}"),
-            format!("builder.hostSocket.group={}", group.trim()),
-            format!("registry.sidecar.image={REGISTRY}"),
-            format!("registry.sidecar.port={registry}"),
-            format!("cache.port={cache}"),
-        ];
-        let installed = Self { name: world::unique("slipway"), dir, values: values.into() };
-        world::kubectl(&["create", "namespace", &installed.name]);
-        for claim in ["data", "registry"] {
-            installed.make_volume(claim);
-        }
-        installed
-    }
-
-    /// No cluster has to make volumes by itself.
-    fn make_volume(&self, claim: &str) {
-        let (name, path) = (&self.name, self.volume(claim));
-        std::fs::create_dir_all(&path).unwrap();
-        run(Command::new("chown").arg(USER).arg(&path));
-        world::apply(&format!(
-            "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: {name}-{claim}}}, spec: {{capacity: {{storage: 100Gi}}, \
-             accessModes: [ReadWriteOnce], hostPath: {{path: {path}}}, \
-             claimRef: {{namespace: {name}, name: {claim}-{name}-0}}}}}}",
-            path = path.display()
-        ));
-    }
-
-    fn volume(&self, claim: &str) -> PathBuf {
-        self.dir.path().join(claim)
-    }
-
-    fn helm(&self, arguments: &[&str]) -> Output {
-        try_run(Command::new("helm").args(arguments).args(["--namespace", &self.name]))
-    }
-
-    fn install(&self) -> Output {
-        let key = format!("keys.admin={}", self.dir.path().join("admin.pub").display());
-        let mut arguments =
-            vec!["upgrade", "--install", &self.name, "chart", "--wait", "--timeout", "3m", "--set-file", &key];
-        for value in &self.values {
-            arguments.extend(["--set", value]);
-        }
-        self.helm(&arguments)
-    }
-
-    fn kubectl(&self, arguments: &[&str]) -> String {
-        world::kubectl(&[arguments, &["-n", &self.name]].concat())
-    }
-
-    /// The port of a node that leads to slipway.
-    fn port(&self) -> String {
-        let path = "jsonpath={.spec.ports[?(@.name==\"ssh\")].nodePort}";
-        self.kubectl(&["get", "service", &self.name, "-o", path])
-    }
-
-    /// The file of host keys, as a user makes it from the ConfigMap.
-    fn write_known_hosts(&self) {
-        let lines = self.kubectl(&["get", "configmap", "slipway-known-hosts", "-o", "jsonpath={.data.*}"]);
-        let line = lines.lines().next().unwrap().split_once(' ').unwrap().1.to_owned();
-        std::fs::write(self.known_hosts(), format!("[127.0.0.1]:{} {line}\n", self.port())).unwrap();
-    }
-
-    fn known_hosts(&self) -> PathBuf {
-        self.dir.path().join("known_hosts")
-    }
-
-    fn push(&self, app: &App) -> Output {
-        let ssh = ssh_options(&self.dir.path().join("admin"), &self.known_hosts());
-        let mut push = git(app.path());
-        push.env("GIT_SSH_COMMAND", ["ssh".to_owned()].into_iter().chain(ssh).collect::<Vec<_>>().join(" "));
-        push.args(["push", &format!("ssh://git@127.0.0.1:{}/{}", self.port(), app.name), "main"]);
-        try_run(&mut push)
-    }
-
-    /// The pod's identity, once it is ready and the Service leads to it.
-    fn ready(&self, before: &str) -> String {
-        let pod = eventually("another pod is ready", || {
-            let pod = world::object(&["pod", &format!("{}-0", self.name), "-n", &self.name])?;
-            let uid = pod["metadata"]["uid"].as_str()?.to_owned();
-            let conditions = pod["status"]["conditions"].as_array()?;
-            let ready =
-                conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-            (ready && uid != before).then_some(uid)
-        });
-        eventually("slipway answers", || (self.tell("help").code == Some(0)).then_some(()));
-        pod
-    }
-
-    /// A command over SSH, as the admin.
-    fn tell(&self, line: &str) -> Output {
-        let mut ssh = Command::new("ssh");
-        ssh.args(ssh_options(&self.dir.path().join("admin"), &self.known_hosts()));
-        try_run(ssh.args(["-o", "ConnectTimeout=2", "-p", &self.port(), "git@127.0.0.1", line]))
-    }
-
-    fn may(&self, verb: &str, resource: &str, namespace: &str) -> bool {
-        let account = format!("system:serviceaccount:{0}:{0}", self.name);
-        let mut ask = Command::new("kubectl");
-        ask.args(["auth", "can-i", verb, resource, "-n", namespace, "--as", &account]);
-        try_run(&mut ask).stdout.trim() == "yes"
-    }
-}
-
-impl Drop for Installed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let logs = ["logs", "-n", &self.name, &format!("statefulset/{}", self.name), "-c", "slipway", "--tail=40"];
-            let _ = Command::new("kubectl").args(logs).status();
-            let _ = Command::new("kubectl").args(["describe", "pods", "-n", &self.name]).status();
-        }
-        let _ = self.helm(&["uninstall", &self.name, "--wait", "--timeout", "1m"]);
-        let _ =
-            Command::new("kubectl").args(["delete", "namespace", &self.name, "--wait=true", "--timeout=1m"]).output();
-        for claim in ["data", "registry"] {
-            let volume = format!("{}-{claim}", self.name);
-            let _ = Command::new("kubectl").args(["delete", "persistentvolume", &volume, "--wait=false"]).output();
-        }
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// slipway's image with the program under test: its tag.
-fn image() -> String {
-    let tag = world::unique("test");
-    run(Command::new("dev/image").args([env!("CARGO_BIN_EXE_slipway"), &format!("{IMAGE}:{tag}")]));
-    tag
-}
+use crate::support::{App, Installed, run, try_run, world};
 
 #[test]
 fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
@@ -189,20 +26,12 @@ fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
     let second = slipway.ready(&first);
     app.write("index.html", "two");
     app.commit("second");
-    let collected = slipway.kubectl(&["logs", &format!("{}-0", slipway.name), "-c", "collect-garbage"]);
-    assert!(collected.contains("blobs marked"), "{collected}");
     // with the same host key, keys and repository
     slipway.push(&app).ok().says("Released v2");
     app.shows("two");
 
     // the volume of the repositories too
-    slipway.kubectl(&["scale", "statefulset", &slipway.name, "--replicas=0"]);
-    slipway.kubectl(&["wait", "pod", &format!("{}-0", slipway.name), "--for=delete", "--timeout=2m"]);
-    slipway.kubectl(&["delete", "persistentvolumeclaim", &format!("data-{}-0", slipway.name)]);
-    world::kubectl(&["delete", "persistentvolume", &format!("{}-data", slipway.name)]);
-    std::fs::remove_dir_all(slipway.volume("data")).unwrap();
-    slipway.make_volume("data");
-    slipway.kubectl(&["scale", "statefulset", &slipway.name, "--replicas=1"]);
+    slipway.lose("data");
     slipway.ready(&second);
     app.shows("two");
     app.write("index.html", "three");
@@ -262,11 +91,15 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["builder.mode=remote", "registry.mode=external", "registry.external.address=r"])
         .fails()
         .says("/builder/remote/url");
+    template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
+    template(&["rbac.scope=namespaces"]).fails().says("/rbac/namespaces");
+    template(&["rbac.namespaces={one}"]).fails().says("/rbac/namespaces");
     template(&["service.type=nodeport"]).fails().says("/service/type");
     template(&["sevice.type=NodePort"]).fails().says("sevice");
     try_run(Command::new("helm").args(["template", "slipway", "chart"])).fails().says("/image/repository");
+    template(&["tracing.endpoint=collector:4318"]).fails().says("/tracing/endpoint");
     template(&["service.type=LoadBalancer"]).ok();
 }
 
@@ -293,11 +126,12 @@ fn rendered(values: &str) -> String {
 
 #[test]
 fn the_charts_objects_are_these_and_an_api_server_takes_them() {
-    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,registry.mode=external,\
+    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
         registry.external.address=registry.example,registry.external.user=slipway,\
         registry.external.passwordSecret.name=registry,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
-        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind";
+        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind,\
+        tracing.endpoint=http://collector:4318,tracing.headersSecret.name=collector";
     for (name, values) in
         [("chart_by_default", "service.type=ClusterIP"), ("chart_outside", outside), ("chart_seen", seen)]
     {

@@ -13,9 +13,12 @@
 
 mod support;
 
+mod alerts;
 mod api_faults;
 mod build;
+mod builds;
 mod cancel;
+mod chart;
 mod cost;
 mod destroy;
 mod dry_run;
@@ -23,17 +26,23 @@ mod every_write;
 mod faults;
 mod helm;
 mod in_cluster;
+mod in_cluster_namespaces;
+mod in_cluster_registry;
 mod keys;
+mod keys_broken;
 mod kill;
 mod kinds;
 mod limits;
 mod lock;
 mod push;
+mod reach;
 mod refs;
 mod refusals;
 mod refused_by_the_cluster;
 mod releases;
+mod remote_engine;
 mod render;
 mod rollback;
 mod rollout;
 mod serve;
+mod traces;

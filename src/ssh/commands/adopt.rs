@@ -3,7 +3,6 @@
 use super::super::invocation::Exit;
 use super::super::writer::Output;
 use super::{Caller, FrontDoor, Refusal};
-use crate::apps;
 use crate::domain::{AppName, UserName};
 use crate::keys::adopt_grant;
 use crate::release;
@@ -19,9 +18,9 @@ pub(super) async fn run(
         return Err(Refusal::OwnNamespace(app.clone()));
     }
     let grant = adopt_grant(&caller.identity, app, &front.holder(app).await?, owner)?;
-    front.deployer.take_rights(app).await?;
+    front.deployer.apps.take_rights(app).await?;
     let newest = release::releases(&front.cluster, app, 1).await?.pop();
-    apps::adopt(&front.cluster, app, grant.owner()).await?;
+    front.deployer.apps.adopt(app, grant.owner()).await?;
     tracing::info!(%app, owner = %grant.owner(), release = newest.is_some(), "a namespace was adopted");
     output.line(&format!("=====> {app} is an app now, and belongs to {}", grant.owner())).await;
     match newest {

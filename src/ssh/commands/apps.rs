@@ -7,7 +7,7 @@ use super::super::table::{age, table};
 use super::super::verb::Format;
 use super::super::writer::Output;
 use super::{Caller, FrontDoor, Refusal};
-use crate::apps::{self, App};
+use crate::apps::App;
 use crate::keys::{Holder, read_grant};
 
 pub(super) async fn list(front: &FrontDoor, caller: &Caller, format: Format, output: &Output) -> Result<Exit, Refusal> {
@@ -28,7 +28,7 @@ pub(super) async fn list(front: &FrontDoor, caller: &Caller, format: Format, out
 
 /// The apps that the caller may see, by name.
 pub(super) async fn visible(front: &FrontDoor, caller: &Caller) -> Result<Vec<App>, Refusal> {
-    let mut apps = apps::list(&front.cluster).await?;
+    let mut apps = front.deployer.apps.list().await?;
     apps.retain(|app| read_grant(&caller.identity, &app.name, &Holder::User(app.owner.clone())).is_ok());
     Ok(apps)
 }

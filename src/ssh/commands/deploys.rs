@@ -19,7 +19,9 @@ pub(super) async fn rollback(
     streams: Streams,
 ) -> Result<Exit, Refusal> {
     let grant = front.deployable(caller, app).await?;
-    let rollback = Rollback { grant: &grant, to, options: options(flags), remote: caller.remote };
+    let repository = front.repositories.path(app);
+    let rollback =
+        Rollback { grant: &grant, repository: &repository, to, options: options(flags), remote: caller.remote };
     let work = async |progress, cancel: &Cancel| front.deployer.rollback(&rollback, &progress, cancel).await;
     let back = told(&streams, work).await?;
     let output = &streams.output;

@@ -1,10 +1,11 @@
 //! `doctor [APP]`: what is wrong with one's apps.
 
 use super::super::invocation::Exit;
-use super::super::table::table;
+use super::super::table::{or_dash, table};
 use super::super::verb::Format;
 use super::super::writer::Output;
 use super::{Caller, FrontDoor, Refusal, apps};
+use crate::deploy::Finding;
 use crate::domain::AppName;
 
 pub(super) async fn run(
@@ -18,18 +19,28 @@ pub(super) async fn run(
         Some(app) => vec![front.readable(caller, &app).await?.clone()],
         None => apps::visible(front, caller).await?.into_iter().map(|app| app.name).collect(),
     };
-    let mut findings = Vec::new();
+    let mut findings = Vec::from_iter(front.deployer.examine_itself().await);
     for app in &apps {
-        findings.extend(front.deployer.examine(app).await?);
+        let found = front.deployer.examine(app).await;
+        // What was found already may be the reason why nothing can be found out.
+        let blind = !findings.is_empty() && found.iter().any(|finding| finding.revision.is_none());
+        findings.extend(found);
+        if blind {
+            break;
+        }
     }
+    let fine = findings.is_empty();
     match format {
         Format::Json => output.json(&findings).await?,
         Format::Text if findings.is_empty() => output.line("Nothing is wrong.").await,
         Format::Text => {
-            let rows =
-                findings.iter().map(|found| [found.app.to_string(), found.revision.to_string(), found.finding.clone()]);
+            let rows = findings.into_iter().map(|Finding { app, revision, finding }| {
+                let columns = [app.map(|app| app.to_string()), revision.map(|revision| revision.to_string())];
+                let [app, revision] = columns.map(or_dash);
+                [app, revision, finding]
+            });
             output.stdout(table(["APP", "REVISION", "FINDING"], rows)).await;
         }
     }
-    Ok(if findings.is_empty() { Exit::OK } else { Exit::FAILED })
+    Ok(if fine { Exit::OK } else { Exit::FAILED })
 }

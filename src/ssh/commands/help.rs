@@ -13,6 +13,8 @@ apps:adopt APP [--owner USER]    make an app of a namespace with helm's release;
 apps:destroy APP [--force]       remove an app, its namespace and its repository
 releases [APP]                   list an app's revisions, or the newest of each app
 releases:show APP [vN]           show a revision with its manifest
+builds:list APP                  list an app's deploys whose output is kept
+builds:output APP [N]            what a deploy printed; by default the newest
 diff APP [vA] [vB]               what differs between two revisions
 rollback APP [vN]                deploy an earlier revision again
 doctor [APP]                     look for what is wrong, such as images that the registry lost
@@ -20,7 +22,7 @@ redeploy APP                     deploy the branch's commit again
 upload-key NAME < KEY.pub        add public keys for a user; admins for anyone
 upload-key NAME --admin          make a user an admin
 help                             this list
-apps, doctor, releases and releases:show take --format json; rollback and redeploy take --wait and --no-rollback.
+apps, builds:list, doctor, releases and releases:show take --format json; rollback and redeploy take --wait and --no-rollback.
 ";
 
 /// Lists the commands.

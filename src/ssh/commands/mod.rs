@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apps;
+mod builds;
 mod deploys;
 mod destroy;
 mod doctor;
@@ -25,11 +26,12 @@ use super::input::Input;
 use super::invocation::{Backend, Exit, Invocation, Request};
 use super::verb::Verb;
 use super::writer::Output;
-use crate::apps::{AppsError, Ownership, ownership};
+use crate::apps::{AppsError, Ownership};
 use crate::deploy::{DeployError, Deployer};
 use crate::domain::AppName;
 use crate::git::{GitError, Repositories, Service, ServiceSettings};
 use crate::keys::{AppCreation, Denied, Holder, Identity, KeyStore, KeysError, ParseError, read_grant};
+use crate::logs::{LogError, Logs};
 use crate::release::ReleaseError;
 
 pub use occupancy::Occupancy;
@@ -97,6 +99,8 @@ enum Refusal {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
     Deploy(#[from] DeployError),
     #[error("the answer cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -160,6 +164,8 @@ impl FrontDoor {
             Verb::Apps { format } => apps::list(self, caller, format, output).await,
             Verb::AppsAdopt { app, owner } => adopt::run(self, caller, &app, owner, output).await,
             Verb::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, streams)).await,
+            Verb::BuildsList { app, format } => builds::list(self, caller, &app, format, output).await,
+            Verb::BuildsOutput { app, number } => builds::show(self, caller, &app, number, output).await,
             Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
             Verb::Doctor { app, format } => doctor::run(self, caller, app, format, output).await,
             Verb::Help => Ok(help::list(output).await),
@@ -184,9 +190,14 @@ impl FrontDoor {
         Ok(app)
     }
 
+    /// What the app's deploys printed.
+    fn logs(&self, app: &AppName) -> Logs {
+        Logs::of(&self.repositories.path(app))
+    }
+
     /// Whom an app belongs to, in the words of the rules.
     async fn holder(&self, app: &AppName) -> Result<Holder, AppsError> {
-        Ok(match ownership(&self.cluster, app).await? {
+        Ok(match self.deployer.apps.ownership(app).await? {
             Ownership::Unknown => Holder::Nobody,
             Ownership::Owned(user) => Holder::User(user),
             Ownership::Foreign => Holder::Foreign,

@@ -14,7 +14,7 @@ use super::occupancy::Alone;
 use super::{Caller, FrontDoor, Refusal, Streams, exchange};
 use crate::deploy::{DeployError, Deployed, IncomingPush};
 use crate::domain::metric;
-use crate::domain::{AppName, Cancel, Progress};
+use crate::domain::{AppName, Cancel, Outcome, Progress, Trace, traced};
 use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
 use crate::keys::{Holder, PushGrant, push_grant};
 
@@ -38,8 +38,10 @@ pub(super) async fn run(
     };
     let occupied = timeout(PATIENCE, open).await.map_err(|_| Refusal::Occupied(app.clone()))??;
     let repository = front.repositories.ensure(app).await?;
-    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default() };
-    let exit = push.receive(protocol, streams).await;
+    let trace = Trace::begin("push", app, grant.user(), caller.remote);
+    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default(), trace };
+    let exit = push.trace.follow(push.receive(protocol, streams)).await;
+    drop(push);
     if let Some(alone) = occupied.leave() {
         tidy_up(front, app).await;
         pack(front, app, alone);
@@ -49,22 +51,34 @@ pub(super) async fn run(
 
 /// An app ends with its namespace. Whoever takes the name next must not find the former app's commits.
 async fn set_former_aside(front: &FrontDoor, app: &AppName) -> Result<(), Refusal> {
-    if !front.repositories.has_refs(app).await? {
+    if !is_used(front, app).await? {
         return Ok(());
     }
     let _alone = front.occupancy.alone(app).await;
-    if front.holder(app).await? == Holder::Nobody && front.repositories.has_refs(app).await? {
+    if front.holder(app).await? == Holder::Nobody && is_used(front, app).await? {
         let path = front.repositories.set_aside(app).await?;
         tracing::warn!(%app, path = %path.display(), "the app's namespace is gone; its repository was set aside");
     }
     Ok(())
 }
 
+/// Whether a push got as far as to leave commits or a log.
+async fn is_used(front: &FrontDoor, app: &AppName) -> Result<bool, Refusal> {
+    Ok(front.repositories.has_refs(app).await? || front.logs(app).any().await)
+}
+
 /// Neither a killed nor a refused push leaves anything behind.
 async fn tidy_up(front: &FrontDoor, app: &AppName) {
     let tidied = async {
         front.repositories.tidy(app).await?;
-        front.repositories.remove_if_empty(app).await
+        if front.repositories.has_refs(app).await? {
+            return Ok(());
+        }
+        // The log of a first deploy that failed is kept with its app, if that came to be.
+        if !front.logs(app).any().await || front.holder(app).await? == Holder::Nobody {
+            front.repositories.remove_if_empty(app).await?;
+        }
+        Ok::<_, Refusal>(())
     };
     if let Err(error) = tidied.await {
         tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot tidy up after a push");
@@ -113,6 +127,7 @@ struct Push<'a> {
     grant: &'a PushGrant,
     repository: &'a Path,
     cancel: Cancel,
+    trace: Trace,
 }
 
 impl Push<'_> {
@@ -132,7 +147,8 @@ impl Push<'_> {
             Verdict::Deployed(deployed) => self.front.deployer.settle(deployed, self.repository).await,
             // receive-pack exits with 0 when it has reported the refusal.
             Verdict::Refused => return exit.map_err(Refusal::from).map(|_| Exit::FAILED),
-            Verdict::Passed | Verdict::NotAsked => {}
+            Verdict::Passed | Verdict::NotAsked if matches!(exit, Ok(Exit::OK)) => self.trace.end(Outcome::Skip),
+            Verdict::Passed | Verdict::NotAsked => self.trace.fail("git did not take the push"),
         }
         Ok(exit?)
     }
@@ -151,7 +167,7 @@ impl Push<'_> {
 
     /// Waits for the hook, which comes once or, if there is nothing to update, not at all.
     async fn decide(&self, listener: &HookListener, ended: &CancellationToken) -> Verdict {
-        let call = match ended.run_until_cancelled(listener.accept()).await {
+        let call = match ended.run_until_cancelled(traced("receive", listener.accept())).await {
             Some(Ok(call)) => call,
             Some(Err(error)) => {
                 tracing::warn!(error = crate::telemetry::chain(&error), "the pre-receive hook could not be heard");
@@ -184,6 +200,7 @@ impl Push<'_> {
             request: &call.request,
             repository: self.repository,
             remote: self.caller.remote,
+            trace: &self.trace,
         };
         let work = async {
             let progress = progress;

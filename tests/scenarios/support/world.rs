@@ -30,6 +30,11 @@ pub fn unique(hint: &str) -> String {
     format!("{hint}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A port that nothing listens on.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// `kubectl ARGUMENTS`, which must succeed: its standard output.
 #[track_caller]
 pub fn kubectl(arguments: &[&str]) -> String {

@@ -1,0 +1,15 @@
+# Collects the registry's garbage when slipway makes a file, which it does while nothing is pushed, and removes the file.
+# What an upload left that was broken off goes first: collecting alone leaves it.
+trap 'exit 0' TERM INT
+repositories=/var/lib/registry/docker/registry/v2/repositories
+while :; do
+  if [ -e /run/registry/collect ]; then
+    rm -rf "$repositories"/*/_uploads/*
+    if [ -d "$repositories" ]; then
+      registry garbage-collect /etc/registry/config.yml || echo "the garbage could not be collected"
+    fi
+    rm -f /run/registry/collect
+  fi
+  sleep 1 &
+  wait $!
+done

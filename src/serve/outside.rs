@@ -1,0 +1,38 @@
+//! What slipway needs outside of itself and of the cluster: the Engine and the registry.
+
+use super::{ServeError, count, setting};
+use crate::build::{Engine, EngineTls};
+use crate::config::{BuildArgs, RegistryArgs};
+use crate::registry::{Collection, Credentials, Registry};
+
+pub(super) fn connect_engine(build: &BuildArgs) -> Result<Engine, ServeError> {
+    let BuildArgs { engine: url, engine_tls, builder, build_timeout: _, max_builds } = build;
+    let mut engine = Engine::connect(url).map_err(|e| setting("--engine")(&e))?;
+    if let Some(dir) = engine_tls {
+        let tls = EngineTls::read(dir).and_then(|tls| engine.with_tls(tls));
+        engine = tls.map_err(|e| setting("--engine-tls")(&e))?;
+    }
+    if engine.is_exposed() {
+        tracing::warn!(
+            engine = url,
+            "the Engine is on another machine and there is no --engine-tls: whoever is on the way can read what is built, \
+             and whoever reaches the Engine can do anything there"
+        );
+    }
+    Ok(engine.with_builder(*builder).with_max_builds(count(*max_builds)))
+}
+
+pub(super) fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
+    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file, .. } =
+        args;
+    let (collect, interval) = (args.registry_collect, args.registry_collect_interval);
+    let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
+    let registry = Registry::new(&registry_push, &pull, &registry_insecure);
+    let mut registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
+    if let Some(file) = collect {
+        registry = registry.with_collection(Collection::new(file, interval));
+    }
+    let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
+    let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
+    Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))
+}

@@ -1,0 +1,63 @@
+//! A registry of one test's own.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::Running;
+use super::world;
+
+/// The user of a registry that asks for a password.
+pub const USER: &str = "slipway";
+/// Two passwords, and what bcrypt makes of them as `htpasswd -B` does.
+pub const PASSWORDS: [(&str, &str); 2] = [
+    ("first-canary-pw", "$2y$05$abcdefghijklmnopqrstuu7dl4mequDawm7xGcvNu6egj54RLuuma"),
+    ("second-canary-pw", "$2y$05$abcdefghijklmnopqrstuun1wxF6neRsC3pURSaCrR179UqkSjZca"),
+];
+
+/// It ends with the value, and its images with it.
+pub struct OwnRegistry {
+    pub port: u16,
+    _dir: TempDir,
+    _process: Running,
+}
+
+impl OwnRegistry {
+    /// One that asks for the first of the passwords, if it is to ask at all; on all of this machine's addresses.
+    pub fn start(asks: bool) -> Self {
+        Self::start_at(world::free_port(), asks)
+    }
+
+    /// The same at a port that is known already.
+    pub fn start_at(port: u16, asks: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let auth = format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", path("htpasswd"));
+        let config = format!(
+            "version: 0.1\nlog: {{level: info}}\n{}storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: ':{port}'}}\n",
+            if asks { &auth } else { "" },
+            path("data"),
+        );
+        std::fs::write(path("config.yml"), config).unwrap();
+        std::fs::write(path("htpasswd"), htpasswd(0)).unwrap();
+        let process = Running::start(Command::new("docker-registry").args(["serve", &path("config.yml")]));
+        process.until("listening on");
+        Self { port, _dir: dir, _process: process }
+    }
+
+    /// The address by which the Engine takes it to speak plain HTTP.
+    pub fn local(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// The address by which the Engine expects TLS of it.
+    pub fn of_the_node(&self) -> String {
+        let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
+        format!("{}:{}", world::kubectl(&["get", "nodes", "-o", address]), self.port)
+    }
+}
+
+fn htpasswd(number: usize) -> String {
+    format!("{USER}:{}\n", PASSWORDS[number].1)
+}
