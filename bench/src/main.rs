@@ -95,10 +95,7 @@ async fn measure(run: Run) -> Result<bool> {
         Ok(measured) => measured,
         Err(interrupted) => return interrupted.map(|()| false),
     };
-    report::print(&rows);
-    let path = output.join("results.json");
-    report::write(&world, &rows, &path).await?;
-    println!("{}", path.display());
+    report::all(&world, &rows, &output).await?;
     cleaned.context("cannot clean up")?;
     Ok(whole)
 }

@@ -1,7 +1,9 @@
 //! What the kernel says of processes: time, memory, family.
 
 use anyhow::{Context, Result};
-use nix::unistd::{SysconfVar, sysconf};
+
+/// In how many parts /proc tells a second (`USER_HZ`): the same on every architecture that slipway is built for.
+const TICKS: f64 = 100.0;
 
 /// A process and those that it started, as far as they live.
 ///
@@ -40,10 +42,8 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
     // utime, stime, cutime, cstime are the fields 14 to 17 of proc(5), and `stat` begins with the fourth
     const TIMES: std::ops::Range<usize> = 10..14;
     let fields = stat(pid).with_context(|| format!("process {pid} has gone"))?;
-    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().context("the clock has no ticks")?;
     let used: f64 = fields.iter().skip(TIMES.start).take(TIMES.len()).filter_map(|text| text.parse::<f64>().ok()).sum();
-    #[expect(clippy::cast_precision_loss, reason = "ticks are a hundred a second")]
-    Ok(used / ticks as f64)
+    Ok(used / TICKS)
 }
 
 /// The memory of a process and of those it started, in KiB, what they share counted once (`Pss` of smaps_rollup).

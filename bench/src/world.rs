@@ -27,6 +27,8 @@ pub struct World {
     pub registry: String,
     /// The Engine's address.
     pub engine: String,
+    /// Whether this machine reaches the addresses of Services, as it does where it is the node.
+    pub reaches_services: bool,
     /// The cluster.
     pub cluster: Client,
     /// A directory on the disk that is measured.
@@ -62,6 +64,7 @@ impl World {
             own: std::env::current_exe().context("cannot find the program itself")?,
             registry: variable("SLIPWAY_REGISTRY")?,
             engine: variable("DOCKER_HOST")?,
+            reaches_services: variable("SLIPWAY_DEV_CLUSTER_KIND")? == "own",
             cluster: slipway::clusters::connect().await.context("cannot connect to the cluster")?,
             disk: TempDir::with_prefix_in("work-", output).context("cannot make a directory on disk")?,
             memory: TempDir::with_prefix_in("slipway-bench-", "/dev/shm")

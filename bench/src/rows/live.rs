@@ -27,6 +27,8 @@ pub struct Live {
     pub push: Vec<f64>,
     /// `git push` until it has ended.
     pub push_ended: Vec<f64>,
+    /// slipway's checks before the build.
+    pub preflight: Vec<f64>,
     /// slipway's build.
     pub build: Vec<f64>,
     /// slipway's push to the registry.
@@ -64,14 +66,44 @@ pub async fn measure(world: &World) -> Result<Live> {
         round += 1;
         let ours = pushed.again(world, &slipway, round).await?;
         let theirs = by_hand.again(world, round).await?;
-        let [push, push_ended, build, publish, pod, deployed, says_ready, kubectl] = ours;
+        let [push, push_ended, preflight, build, publish, pod, deployed, says_ready, kubectl] = ours;
         let [hand, hand_ended, hand_pod, helm] = theirs;
-        Ok([push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm])
+        Ok([
+            push, push_ended, preflight, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended,
+            hand_pod, helm,
+        ])
     });
-    let [push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm] =
-        measured.await?;
+    let [
+        push,
+        push_ended,
+        preflight,
+        build,
+        publish,
+        pod,
+        deployed,
+        says_ready,
+        kubectl,
+        hand,
+        hand_ended,
+        hand_pod,
+        helm,
+    ] = measured.await?;
     pushed.app.destroy(&slipway).await?;
-    Ok(Live { push, push_ended, build, publish, pod, deployed, says_ready, kubectl, hand, hand_ended, hand_pod, helm })
+    Ok(Live {
+        push,
+        push_ended,
+        preflight,
+        build,
+        publish,
+        pod,
+        deployed,
+        says_ready,
+        kubectl,
+        hand,
+        hand_ended,
+        hand_pod,
+        helm,
+    })
 }
 
 /// An app that is pushed.
@@ -92,7 +124,7 @@ impl Pushed {
         Ok(Self { app, page, watching })
     }
 
-    async fn again(&self, world: &World, slipway: &Gateway, round: u32) -> Result<[f64; 8]> {
+    async fn again(&self, world: &World, slipway: &Gateway, round: u32) -> Result<[f64; 9]> {
         let text = format!("pushed {round}");
         self.app.change(&text).await?;
         let (mark, before) = (self.watching.mark(), slipway.metrics().await?);
@@ -115,6 +147,7 @@ impl Pushed {
         Ok([
             seconds(began, live),
             seconds(began, ended),
+            phase("preflight"),
             phase("build"),
             phase("publish"),
             seconds(changed, live),
