@@ -128,8 +128,8 @@ impl Deployer {
         tree: &Tree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
-        let plan = self.build_plan(pushed, &tree.dockerfile).await?;
-        let ignore = self.ignore_file(pushed, &tree.dockerfile).await?;
+        let (plan, ignore) =
+            tokio::try_join!(self.build_plan(pushed, &tree.dockerfile), self.ignore_file(pushed, &tree.dockerfile))?;
         let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
         let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
