@@ -18,12 +18,12 @@ const AT_ONCE: usize = 16;
 /// How long many namespaces may take to go.
 const REMOVAL: Duration = Duration::from_secs(900);
 
-/// The namespace of an app, as slipway makes it for an owner.
-pub fn app_namespace(name: &str, owner: &str) -> Namespace {
+/// The namespace of an app, as the slipway whose own namespace is `home` makes it for an owner.
+pub fn app_namespace(name: &str, owner: &str, home: &str) -> Namespace {
     let metadata = json!({
         "name": name,
         "labels": {labels::APP: name, "app.kubernetes.io/managed-by": "slipway"},
-        "annotations": {labels::OWNER: owner},
+        "annotations": {labels::OWNER: owner, labels::INSTALLATION: home},
     });
     Namespace { metadata: serde_json::from_value(metadata).unwrap_or_default(), ..Namespace::default() }
 }

@@ -35,6 +35,8 @@ pub struct Gateway {
     pub ssh: SocketAddr,
     /// The address of its metrics.
     pub http: SocketAddr,
+    /// The namespace of its own state.
+    pub namespace: String,
 }
 
 impl Gateway {
@@ -70,7 +72,7 @@ impl Gateway {
         let mut daemon = Daemon::start("slipway", &mut command, &dir.path().join("log"))?;
         let running = |daemon: &Daemon| daemon.log().contains("slipway is running").then_some(());
         daemon.until("slipway is running", running).await?;
-        Ok(Self { daemon, dir, ssh, http })
+        Ok(Self { daemon, dir, ssh, http, namespace })
     }
 
     /// Its process.

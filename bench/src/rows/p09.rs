@@ -75,7 +75,7 @@ impl Sides {
         let kind = if changes { "changed" } else { "same" };
         let [app, helm, kubectl] = ["ours", "helm", "kubectl"].map(|who| world.namespace(&format!("p9-{kind}-{who}")));
         let namespaces = vec![
-            cluster::app_namespace(&app, ADMIN),
+            cluster::app_namespace(&app, ADMIN, "slipway"),
             cluster::plain_namespace(&helm),
             cluster::plain_namespace(&kubectl),
         ];

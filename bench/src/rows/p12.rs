@@ -70,11 +70,11 @@ async fn with_revisions(world: &World, slipway: &Gateway, few: &App, count: u32)
     ])
 }
 
-/// Before and after: all gateways of a cluster see all its apps, so that this cannot go in turns.
+/// Before and after: every gateway of a cluster goes through all namespaces of apps, so that this cannot go in turns.
 async fn with_apps(world: &World, slipway: &Gateway, few: &App) -> Result<Vec<Row>> {
     let before = survey(world, slipway, few, "before").await?;
     let names: Vec<String> = (0..world.scale).map(|number| world.namespace(&format!("scale-{number}"))).collect();
-    let namespaces = names.iter().map(|name| cluster::app_namespace(name, ADMIN)).collect();
+    let namespaces = names.iter().map(|name| cluster::app_namespace(name, ADMIN, &slipway.namespace)).collect();
     cluster::make(&world.cluster, namespaces).await?;
     settle(world, names.len()).await?;
     let after = survey(world, slipway, few, "after").await?;
