@@ -10,8 +10,9 @@ use kube::{Api, Client};
 const LIMIT: Duration = Duration::from_secs(120);
 /// How often it is asked for.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long one answer may take.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How long one answer may take: the Service may lead to a pod that has just ended, and who waits for that one for long
+/// misses the new one.
+const ANSWER: Duration = Duration::from_millis(200);
 
 /// A browser that comes anew each time, so that an old pod does not keep it.
 pub struct Page {

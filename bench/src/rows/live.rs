@@ -284,7 +284,10 @@ async fn settle(world: &World, app: &str) -> Result<()> {
     Ok(())
 }
 
-/// From one moment to a later one; what was noticed in the other order took no time.
+/// As exactly as the watcher looks, in seconds.
+const LOOK: f64 = 0.001;
+
+/// From one moment to a later one; what was noticed in the other order took as long as one look.
 fn seconds(from: Instant, to: Instant) -> f64 {
-    to.saturating_duration_since(from).as_secs_f64()
+    to.saturating_duration_since(from).as_secs_f64().max(LOOK)
 }
