@@ -124,6 +124,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         tokio::spawn(async move { collection.run(&stop).await });
     }
     tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
+    let reporting = health.clone();
+    tokio::spawn(Arc::clone(&deployer).watch_dependencies(move |away| reporting.set_away(away)));
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);

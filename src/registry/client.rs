@@ -16,6 +16,8 @@ use crate::domain::{AppName, Digest, Revision};
 
 /// How long the registry may take to answer a question.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// No app's repository, and not one that has to be there.
+pub(super) const REPOSITORY: &str = "slipway";
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Who slipway is at the registry.
@@ -101,6 +103,14 @@ impl Registry {
     /// If it does not.
     pub async fn ping(&self, app: &AppName) -> Result<(), RegistryError> {
         self.answers(&self.push.repository(app)).await
+    }
+
+    /// Whether the registry answers and works, apart from any app.
+    ///
+    /// # Errors
+    /// As [`Registry::ping`].
+    pub async fn works(&self) -> Result<(), RegistryError> {
+        self.answers(&self.push.in_place_of_an_app(REPOSITORY)).await
     }
 
     /// [`Registry::ping`] about a repository.

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::gateway::ADMIN;
+use crate::support::proxy::{Proxy, Target};
 use crate::support::{App, Gateway, eventually, try_run, world};
 
 #[test]
@@ -63,7 +64,23 @@ fn every_flag_of_serve_has_a_variable_and_a_help_line() {
 fn health_is_answered_over_http() {
     let gateway = Gateway::start();
     assert_eq!(gateway.get("/healthz").ok().stdout, "ok\n200");
-    assert_eq!(gateway.get("/readyz").ok().stdout, "ready\n200");
+    eventually("it is ready", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+}
+
+#[test]
+fn readiness_says_what_is_away_and_liveness_does_not_care() {
+    let engine = Proxy::to(Target::of(&world::engine()));
+    let gateway = Gateway::with(&[("SLIPWAY_ENGINE", &format!("tcp://{}", engine.address()))]);
+    eventually("it is ready", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+    engine.cut();
+    let unready = "the Docker Engine does not answer\n503";
+    eventually("it is unready", || (gateway.get("/readyz").stdout == unready).then_some(()));
+    assert_eq!(gateway.get("/healthz").ok().stdout, "ok\n200");
+    let metrics = gateway.get("/metrics").ok().stdout;
+    assert!(metrics.contains("slipway_dependency_up{dependency=\"engine\"} 0"), "{metrics}");
+    assert!(metrics.contains("slipway_dependency_up{dependency=\"registry\"} 1"), "{metrics}");
+    engine.mend();
+    eventually("it is ready again", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
 }
 
 #[test]
