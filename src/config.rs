@@ -86,6 +86,10 @@ pub struct PlaceArgs {
     /// right in the whole cluster [default: it makes one for each app]
     #[arg(long, env = "SLIPWAY_NAMESPACES", value_name = "NAMES", value_delimiter = ',', conflicts_with = "app_role")]
     pub namespaces: Vec<AppName>,
+    /// File that is locked (flock) as long as slipway runs, so that what runs beside it can wait for its end: deploys that
+    /// finish after SIGTERM still need the registry and the Engine
+    #[arg(long, env = "SLIPWAY_RUNNING_FILE", value_name = "FILE")]
+    pub running_file: Option<PathBuf>,
     /// How long running deploys may go on after SIGTERM
     #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,

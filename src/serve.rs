@@ -84,6 +84,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let registry = connect_registry(registry)?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
     let reach = reach(&place)?;
+    let _running = place.running_file.as_deref().map(lock_running_file).transpose()?;
     let repositories = open_repositories(&place).await?;
     let http_listener = listen("--http-listen", place.http_listen).await?;
     let ssh_listener = listen("--ssh-listen", ssh.ssh_listen).await?;
@@ -165,6 +166,16 @@ fn reach(place: &PlaceArgs) -> Result<Reach, ServeError> {
         (None, []) => Reach::Cluster,
         (None, listed) => Reach::Listed(listed.iter().cloned().collect()),
     })
+}
+
+/// Locked until the value ends, also if slipway is killed.
+fn lock_running_file(path: &Path) -> Result<std::fs::File, ServeError> {
+    let lock = || {
+        let file = std::fs::File::create(path)?;
+        file.try_lock()?;
+        Ok(file)
+    };
+    lock().map_err(|e: std::io::Error| setting("--running-file")(&e))
 }
 
 async fn open_repositories(place: &PlaceArgs) -> Result<Repositories, ServeError> {

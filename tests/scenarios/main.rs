@@ -27,6 +27,7 @@ mod helm;
 mod in_cluster;
 mod in_cluster_namespaces;
 mod in_cluster_registry;
+mod in_cluster_upgrade;
 mod keys;
 mod keys_broken;
 mod kill;
