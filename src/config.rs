@@ -177,9 +177,13 @@ pub struct RegistryArgs {
     /// Who the gateway is at the registry, where that asks
     #[arg(long, env = "SLIPWAY_REGISTRY_USER", value_name = "NAME", requires = "registry_password_file")]
     pub registry_user: Option<String>,
-    /// File with the password or token of --registry-user
+    /// File with the password or token of --registry-user; read again when it changes
     #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
     pub registry_password_file: Option<PathBuf>,
+    /// Have nodes pull as --registry-user: a Secret in the namespace of each app, which its pods name. Not needed where
+    /// nodes know the registry already
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_SECRET")]
+    pub registry_pull_secret: bool,
 }
 
 /// The release and its chart.

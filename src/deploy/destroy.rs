@@ -45,6 +45,7 @@ impl Deployer {
             Ok(Removed::GivenBack) => {
                 tracing::info!("the app was destroyed, and its namespace given back");
                 lock::forget(&self.cluster, app).await;
+                apps::remove_pull_secret(&self.cluster, app).await?;
                 if let Some(rights) = &self.rights {
                     rights.give_up(&self.cluster, app).await?;
                 }

@@ -14,6 +14,7 @@ mod options;
 mod order;
 mod pipeline;
 mod preflight;
+mod pull_secret;
 mod reach;
 mod redeploy;
 mod retention;

@@ -31,10 +31,11 @@ impl Registry {
         let client = reqwest::Client::builder().timeout(ANSWER).build().map_err(RegistryError::Delete)?;
         let mut request = client.delete(url);
         let repository = self.reference(&self.push.repository(app), "none");
-        let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
+        let access = self.access();
+        let token = self.ask(access.client.auth(&repository, &access.auth(), RegistryOperation::Push)).await?;
         if let Some(token) = token {
             request = request.bearer_auth(token);
-        } else if let Some(credentials) = &self.credentials {
+        } else if let Some(credentials) = &access.credentials {
             request = request.basic_auth(&credentials.username, Some(&credentials.password));
         }
         request.send().await.map_err(RegistryError::Delete)

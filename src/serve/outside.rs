@@ -3,7 +3,7 @@
 use super::{ServeError, count, setting};
 use crate::build::{Engine, EngineTls};
 use crate::config::{BuildArgs, RegistryArgs};
-use crate::registry::{Credentials, Registry};
+use crate::registry::{PasswordFile, Registry};
 
 pub(super) fn connect_engine(build: &BuildArgs) -> Result<Engine, ServeError> {
     let BuildArgs { engine: url, engine_tls, builder, build_timeout: _, max_builds } = build;
@@ -22,12 +22,26 @@ pub(super) fn connect_engine(build: &BuildArgs) -> Result<Engine, ServeError> {
     Ok(engine.with_builder(*builder).with_max_builds(count(*max_builds)))
 }
 
-pub(super) fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
-    let RegistryArgs { registry_push, registry_pull, registry_insecure, registry_user, registry_password_file } = args;
+pub(super) async fn connect_registry(args: RegistryArgs) -> Result<Registry, ServeError> {
+    let RegistryArgs {
+        registry_push,
+        registry_pull,
+        registry_insecure,
+        registry_user,
+        registry_password_file,
+        registry_pull_secret,
+    } = args;
     let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
     let registry = Registry::new(&registry_push, &pull, &registry_insecure);
     let registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
-    let (Some(username), Some(file)) = (registry_user, registry_password_file) else { return Ok(registry) };
-    let password = std::fs::read_to_string(&file).map_err(|e| setting("--registry-password-file")(&e))?;
-    Ok(registry.with_credentials(Credentials { username, password: password.trim_end().to_owned() }))
+    let registry = match (registry_user, registry_password_file) {
+        (Some(username), Some(path)) => registry.with_password_file(PasswordFile { username, path }).await,
+        _ if registry_pull_secret => {
+            let reason = "there are no credentials that kubelets could be given: set --registry-user".to_owned();
+            return Err(ServeError::Setting { flag: "--registry-pull-secret", reason });
+        }
+        _ => Ok(registry),
+    };
+    let registry = registry.map_err(|e| setting("--registry-password-file")(&e))?;
+    Ok(if registry_pull_secret { registry.with_pull_secret() } else { registry })
 }

@@ -224,11 +224,8 @@ fn rights_that_are_missing_are_named_at_the_start() {
     world::kubectl(&["create", "serviceaccount", "nobody", "-n", &namespace]);
     let token = world::kubectl(&["create", "token", "nobody", "-n", &namespace]);
     let gateway = crate::support::Gateway::prepared(&[]);
-    let config = world::kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
-    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
-    config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
     let path = gateway.path("kubeconfig");
-    std::fs::write(&path, config.to_string()).unwrap();
+    std::fs::write(&path, world::kubeconfig_with_token(token.trim())).unwrap();
     let mut command = gateway.command();
     command.env("KUBECONFIG", &path).env("SLIPWAY_NAMESPACE", &namespace);
     let ended = try_run(&mut command);
@@ -260,6 +257,9 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
         .says("/builder/remote/url");
     template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
+    let external = ["registry.mode=external", "registry.external.address=r.example"];
+    template(&[external[0], external[1], "registry.external.user=u"]).fails().says("/passwordSecret/name");
+    template(&[external[0], external[1], "registry.external.pullSecret=name"]).fails().says("/external/pullSecret");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
     template(&["service.type=nodeport"]).fails().says("/service/type");
     template(&["sevice.type=NodePort"]).fails().says("sevice");

@@ -5,6 +5,7 @@ pub mod app;
 pub mod certificates;
 pub mod engine;
 pub mod gateway;
+pub mod least_rights;
 pub mod process;
 pub mod proxy;
 pub mod registry;

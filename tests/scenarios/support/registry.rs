@@ -18,8 +18,8 @@ pub const PASSWORDS: [(&str, &str); 2] = [
 /// It ends with the value, and its images with it.
 pub struct OwnRegistry {
     pub port: u16,
-    _dir: TempDir,
-    _process: Running,
+    dir: TempDir,
+    process: Running,
 }
 
 impl OwnRegistry {
@@ -43,7 +43,7 @@ impl OwnRegistry {
         std::fs::write(path("htpasswd"), htpasswd(0)).unwrap();
         let process = Running::start(Command::new("docker-registry").args(["serve", &path("config.yml")]));
         process.until("listening on");
-        Self { port, _dir: dir, _process: process }
+        Self { port, dir, process }
     }
 
     /// The address by which the Engine takes it to speak plain HTTP.
@@ -55,6 +55,17 @@ impl OwnRegistry {
     pub fn of_the_node(&self) -> String {
         let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
         format!("{}:{}", world::kubectl(&["get", "nodes", "-o", address]), self.port)
+    }
+
+    /// Takes only this one of the passwords from now on.
+    pub fn set_password(&self, number: usize) {
+        std::fs::write(self.dir.path().join("htpasswd"), htpasswd(number)).unwrap();
+    }
+
+    /// How often a kubelet has got an image by its digest, and with the password.
+    pub fn pulls(&self, digest: &str) -> usize {
+        let of_a_pull = ["msg=\"authorized request\"", "UpstreamClient(Go-http-client", digest];
+        self.process.text().lines().filter(|line| of_a_pull.iter().all(|text| line.contains(text))).count()
     }
 }
 

@@ -41,6 +41,14 @@ pub fn kubectl(arguments: &[&str]) -> String {
     run(Command::new("kubectl").args(arguments)).stdout
 }
 
+/// A kubeconfig for the cluster, as somebody else.
+pub fn kubeconfig_with_token(token: &str) -> String {
+    let config = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["users"][0]["user"] = serde_json::json!({ "token": token });
+    config.to_string()
+}
+
 /// `kubectl ARGUMENTS -o json`, or nothing where there is no such object.
 pub fn object(arguments: &[&str]) -> Option<Value> {
     let output = try_run(Command::new("kubectl").arg("get").args(arguments).args(["-o", "json"]));
