@@ -180,10 +180,16 @@ pub struct RegistryArgs {
     /// File with the password or token of --registry-user; read again when it changes
     #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
     pub registry_password_file: Option<PathBuf>,
-    /// Have nodes pull as --registry-user: a Secret in the namespace of each app, which its pods name. Not needed where
+    /// Give nodes a password to pull with, in a Secret in the namespace of each app, which its pods name. Not needed where
     /// nodes know the registry already
     #[arg(long, env = "SLIPWAY_REGISTRY_PULL_SECRET")]
     pub registry_pull_secret: bool,
+    /// Who nodes pull as with --registry-pull-secret; best somebody who may not push [default: as --registry-user]
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_USER", value_name = "NAME", requires = "registry_pull_password_file")]
+    pub registry_pull_user: Option<String>,
+    /// File with the password or token of --registry-pull-user; read again when it changes
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_PASSWORD_FILE", value_name = "FILE", requires = "registry_pull_user")]
+    pub registry_pull_password_file: Option<PathBuf>,
 }
 
 /// The release and its chart.

@@ -8,7 +8,7 @@ use kube::{Api, Client, ResourceExt};
 
 use super::error::AppsError;
 use crate::clusters::call;
-use crate::domain::AppName;
+use crate::domain::{AppName, labels};
 
 /// The Secret's name in each app's namespace. Releases name it: it can never be changed.
 pub const PULL_SECRET: &str = "slipway-pull";
@@ -16,13 +16,31 @@ pub const PULL_SECRET: &str = "slipway-pull";
 const MANAGER: &str = "slipway";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// With what images are pulled.
+pub struct PullSecret<'a> {
+    /// The host of the registry.
+    pub registry: &'a str,
+    /// The `.dockerconfigjson`.
+    pub config: &'a str,
+}
+
+/// Whether an app's Secret is there, and is for this registry. One that another slipway wrote is its own to keep.
+///
+/// # Errors
+/// [`AppsError`].
+pub async fn pulls_from(client: &Client, app: &AppName, registry: &str) -> Result<bool, AppsError> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), app.as_str());
+    let found = call("reading the Secret to pull with", || secrets.get_metadata_opt(PULL_SECRET)).await?;
+    Ok(found.is_some_and(|secret| secret.annotations().get(labels::REGISTRY).is_some_and(|of| of == registry)))
+}
+
 /// Writes the Secret into the app's namespace.
 ///
 /// # Errors
 /// [`AppsError`].
-pub async fn write_pull_secret(client: &Client, app: &AppName, docker_config: &str) -> Result<(), AppsError> {
+pub async fn write_pull_secret(client: &Client, app: &AppName, content: &PullSecret<'_>) -> Result<(), AppsError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), app.as_str());
-    let (params, secret) = (PatchParams::apply(MANAGER).force(), Patch::Apply(secret(docker_config)));
+    let (params, secret) = (PatchParams::apply(MANAGER).force(), Patch::Apply(secret(content)));
     let written = call("writing the Secret to pull with", || secrets.patch(PULL_SECRET, &params, &secret)).await;
     Ok(written.map(drop)?)
 }
@@ -45,13 +63,14 @@ pub async fn remove_pull_secret(client: &Client, app: &AppName) -> Result<(), Ap
     }
 }
 
-fn secret(docker_config: &str) -> Secret {
+fn secret(PullSecret { registry, config }: &PullSecret<'_>) -> Secret {
     let metadata = ObjectMeta {
         name: Some(PULL_SECRET.to_owned()),
         labels: Some([(MANAGED_BY.to_owned(), MANAGER.to_owned())].into()),
+        annotations: Some([(labels::REGISTRY.to_owned(), (*registry).to_owned())].into()),
         ..ObjectMeta::default()
     };
-    let data = [(".dockerconfigjson".to_owned(), ByteString(docker_config.as_bytes().to_vec()))];
+    let data = [(".dockerconfigjson".to_owned(), ByteString(config.as_bytes().to_vec()))];
     let kind = "kubernetes.io/dockerconfigjson".to_owned();
     Secret { metadata, type_: Some(kind), data: Some(data.into()), ..Secret::default() }
 }
@@ -63,6 +82,17 @@ mod tests {
 
     use super::*;
     use crate::testing::{api_server, not_found};
+
+    #[tokio::test]
+    async fn a_secret_for_another_registry_is_not_ours_to_renew() {
+        let mut kept = serde_json::to_value(secret(&PullSecret { registry: "r.example", config: "{}" })).unwrap();
+        kept["kind"] = "Secret".into();
+        let client = api_server(move |_| (200, kept.clone()));
+        let app = "web".parse().unwrap();
+        assert!(pulls_from(&client, &app, "r.example").await.unwrap());
+        assert!(!pulls_from(&client, &app, "other.example").await.unwrap());
+        assert!(!pulls_from(&api_server(|_| not_found()), &app, "r.example").await.unwrap());
+    }
 
     #[tokio::test]
     async fn a_secret_that_somebody_else_made_is_not_removed() {

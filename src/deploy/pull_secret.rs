@@ -1,4 +1,4 @@
-//! The registry's password, and what kubelets pull with: both may change while slipway runs.
+//! The registry's passwords, and what kubelets pull with: they may change while slipway runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::{DeployError, Deployer};
-use crate::apps;
+use crate::apps::{self, AppsError, PullSecret};
 use crate::domain::AppName;
 
 /// How often the password is looked at. A kubelet takes a minute or so until a pod sees a Secret that was changed.
@@ -20,7 +20,8 @@ impl Deployer {
         let mut written = None;
         // Whoever writes last must not have written the password of a moment before.
         while let Some(config) = self.registry.pull_config().filter(|config| Some(config) != written.as_ref()) {
-            apps::write_pull_secret(&self.cluster, app, &config).await?;
+            let secret = PullSecret { registry: self.registry.pull_address().host(), config: &config };
+            apps::write_pull_secret(&self.cluster, app, &secret).await?;
             written = Some(config);
         }
         Ok(())
@@ -28,7 +29,7 @@ impl Deployer {
 
     /// Follows the file with the registry's password, until slipway ends.
     pub async fn follow_registry_password(self: Arc<Self>) {
-        if self.registry.has_password_file() {
+        if self.registry.has_passwords() {
             let this = Arc::clone(&self);
             self.stop.run_until_cancelled(async move { this.follow_password().await }).await;
         }
@@ -51,20 +52,20 @@ impl Deployer {
 
     /// Reads the password. That it cannot be read is said once.
     async fn has_new_password(&self, readable: &mut bool) -> bool {
-        let read = self.registry.reread_password().await;
+        let read = self.registry.reread_passwords().await;
         let was_readable = std::mem::replace(readable, read.is_ok());
         match &read {
-            Ok(true) => tracing::info!("the registry's password has changed"),
+            Ok(true) => tracing::info!("a password of the registry has changed"),
             Err(error) if was_readable => {
-                tracing::error!(error = crate::telemetry::chain(error), "the password from before stays in use");
+                tracing::error!(error = crate::telemetry::chain(error), "the passwords from before stay in use");
             }
             _ => {}
         }
         matches!(read, Ok(true))
     }
 
-    /// Writes the Secret into the namespaces of all apps: true if it went well everywhere. What went wrong is said only
-    /// `aloud`, which is the first time.
+    /// Writes the Secret anew wherever it is: true if it went well everywhere. What went wrong is said only `aloud`, which is
+    /// the first time.
     async fn write_pull_secrets(&self, aloud: bool) -> bool {
         let apps = match apps::list(&self.cluster).await {
             Ok(apps) => apps,
@@ -77,23 +78,28 @@ impl Deployer {
             }
         };
         let writing = apps.into_iter().map(|app| self.renew_pull_secret(app.name, aloud));
-        let written: Vec<bool> = stream::iter(writing).buffer_unordered(AT_ONCE).collect().await;
-        let everywhere = written.iter().all(|written| *written);
-        if everywhere {
-            tracing::info!(apps = written.len(), "what nodes pull with is written");
+        let written: Vec<Option<bool>> = stream::iter(writing).buffer_unordered(AT_ONCE).collect().await;
+        let failed = written.contains(&Some(false));
+        if !failed {
+            let apps = written.iter().flatten().count();
+            tracing::info!(apps, "what nodes pull with is up to date");
         }
-        everywhere
+        !failed
     }
 
-    async fn renew_pull_secret(&self, app: AppName, aloud: bool) -> bool {
-        let written = async {
-            self.take_rights(&app).await?;
-            self.write_pull_secret(&app).await
+    /// None if there is nothing to renew.
+    async fn renew_pull_secret(&self, app: AppName, aloud: bool) -> Option<bool> {
+        let registry = self.registry.pull_address().host();
+        let renewed = match apps::pulls_from(&self.cluster, &app, registry).await {
+            // without rights there, slipway has never deployed it, and whoever deploys it takes them
+            Ok(false) | Err(AppsError::Refused { code: 403, .. }) => return None,
+            Ok(true) => self.write_pull_secret(&app).await,
+            Err(error) => Err(error.into()),
         };
-        let Err(error) = written.await else { return true };
+        let Err(error) = renewed else { return Some(true) };
         if aloud {
             tracing::warn!(%app, error = crate::telemetry::chain(&error), "what nodes pull with is not written");
         }
-        false
+        Some(false)
     }
 }

@@ -59,9 +59,31 @@ impl PasswordFile {
     }
 }
 
+/// Whose passwords are in files.
+#[derive(Debug, Clone, Default)]
+pub struct Passwords {
+    /// Who pushes: the Engine and slipway.
+    pub push: Option<PasswordFile>,
+    /// Who pulls, where nodes do so as somebody else.
+    pub pull: Option<PasswordFile>,
+}
+
+impl Passwords {
+    async fn read(&self) -> Result<[Option<Credentials>; 2], RegistryError> {
+        let mut read = [None, None];
+        for (credentials, file) in read.iter_mut().zip([&self.push, &self.pull]) {
+            if let Some(file) = file {
+                *credentials = Some(file.read().await?);
+            }
+        }
+        Ok(read)
+    }
+}
+
 /// The credentials of a moment, and a client that was never given others: it would stay with those.
 pub(super) struct Access {
     pub(super) credentials: Option<Credentials>,
+    pull: Option<Credentials>,
     pub(super) client: Client,
 }
 
@@ -78,8 +100,9 @@ impl Access {
 pub(super) struct Current(Arc<RwLock<Arc<Access>>>);
 
 impl Current {
-    pub(super) fn new(credentials: Option<Credentials>, client: Client) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(Access { credentials, client }))))
+    /// As nobody in particular.
+    pub(super) fn new(client: Client) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(Access { credentials: None, pull: None, client }))))
     }
 
     fn get(&self) -> Arc<Access> {
@@ -92,50 +115,51 @@ impl Current {
 }
 
 impl Registry {
-    /// Authenticates with the password that is in a file, as it is read now and by [`Registry::reread_password`].
+    /// Authenticates with the passwords that are in files, as they are read now and by [`Registry::reread_passwords`].
     ///
     /// # Errors
-    /// [`RegistryError::Password`] if it cannot be read, or is empty.
-    pub async fn with_password_file(mut self, file: PasswordFile) -> Result<Self, RegistryError> {
-        self.log_in(file.read().await?)?;
-        self.password = Some(file);
+    /// [`RegistryError::Password`] if one cannot be read, or is empty.
+    pub async fn with_passwords(mut self, passwords: Passwords) -> Result<Self, RegistryError> {
+        self.passwords = passwords;
+        self.reread_passwords().await?;
         Ok(self)
     }
 
-    /// Has kubelets pull with these credentials: see [`Registry::pull_config`].
+    /// Has kubelets pull with a password: see [`Registry::pull_config`].
     pub fn with_pull_secret(mut self) -> Self {
         self.pull_secret = true;
         self
     }
 
-    /// Reads the password again, and uses it from now on: true if it is another one.
+    /// Reads the passwords again, and uses them from now on: true if one is another than before.
     ///
     /// # Errors
-    /// [`RegistryError::Password`] if it cannot be read, or is empty; the one from before then stays.
-    pub async fn reread_password(&self) -> Result<bool, RegistryError> {
-        let Some(file) = &self.password else { return Ok(false) };
-        let credentials = file.read().await?;
-        if self.access().credentials.as_ref() == Some(&credentials) {
+    /// [`RegistryError::Password`] if one cannot be read, or is empty; those from before then stay.
+    pub async fn reread_passwords(&self) -> Result<bool, RegistryError> {
+        let [credentials, pull] = self.passwords.read().await?;
+        let access = self.access();
+        if access.credentials == credentials && access.pull == pull {
             return Ok(false);
         }
-        self.log_in(credentials)?;
+        self.current.set(Access { credentials, pull, client: self.new_client()? });
         Ok(true)
     }
 
-    /// Whether the password may change.
-    pub fn has_password_file(&self) -> bool {
-        self.password.is_some()
+    /// Whether a password may change.
+    pub fn has_passwords(&self) -> bool {
+        self.passwords.push.is_some() || self.passwords.pull.is_some()
     }
 
-    /// Whether kubelets are given credentials.
+    /// Whether kubelets are given a password.
     pub fn has_pull_secret(&self) -> bool {
-        self.pull_secret && self.access().credentials.is_some()
+        self.pull_secret && self.has_passwords()
     }
 
     /// What kubelets need to pull, if slipway has to give it to them: a `.dockerconfigjson`, which holds the password.
     pub fn pull_config(&self) -> Option<String> {
         let access = self.access();
-        let Credentials { username, password } = access.credentials.as_ref().filter(|_| self.pull_secret)?;
+        let pull = access.pull.as_ref().or(access.credentials.as_ref());
+        let Credentials { username, password } = pull.filter(|_| self.pull_secret)?;
         let auth = BASE64_STANDARD.encode(format!("{username}:{password}"));
         let entry = json!({ "username": username, "password": password, "auth": auth });
         Some(json!({ "auths": { self.pull.host(): entry } }).to_string())
@@ -145,10 +169,11 @@ impl Registry {
         self.current.get()
     }
 
-    pub(super) fn log_in(&self, credentials: Credentials) -> Result<(), RegistryError> {
-        let client = self.new_client()?;
-        self.current.set(Access { credentials: Some(credentials), client });
-        Ok(())
+    #[cfg(test)]
+    pub(super) fn log_in(&self, username: &str, password: &str) {
+        let credentials = Credentials { username: username.to_owned(), password: password.to_owned() };
+        let client = self.new_client().unwrap();
+        self.current.set(Access { credentials: Some(credentials), pull: None, client });
     }
 
     /// What the Engine needs to push.
@@ -178,15 +203,15 @@ mod tests {
         let path = dir.path().join("password");
         std::fs::write(&path, "one\n").unwrap();
         let registry = Registry::new("r.example:5000/team", "pull.example/team", &[]).unwrap();
-        let file = PasswordFile { username: "u".into(), path: path.clone() };
-        let registry = registry.with_password_file(file).await.unwrap();
+        let push = Some(PasswordFile { username: "u".into(), path: path.clone() });
+        let registry = registry.with_passwords(Passwords { push, pull: None }).await.unwrap();
         assert_eq!((registry.pull_config(), registry.has_pull_secret()), (None, false), "nobody asked for it");
         let registry = registry.with_pull_secret();
-        assert!(!registry.reread_password().await.unwrap());
+        assert!(!registry.reread_passwords().await.unwrap());
 
         std::fs::write(&path, "two").unwrap();
         let clone = registry.clone();
-        assert!(registry.reread_password().await.unwrap());
+        assert!(registry.reread_passwords().await.unwrap());
         let config: serde_json::Value = serde_json::from_str(&clone.pull_config().unwrap()).unwrap();
         let expected = json!({ "username": "u", "password": "two", "auth": BASE64_STANDARD.encode("u:two") });
         assert_eq!(config, json!({ "auths": { "pull.example": expected } }));
@@ -194,16 +219,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nodes_may_pull_as_somebody_who_cannot_push() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |username: &str| {
+            let path = dir.path().join(username);
+            std::fs::write(&path, format!("of {username}")).unwrap();
+            Some(PasswordFile { username: username.to_owned(), path })
+        };
+        let registry = Registry::new("r.example", "r.example", &[]).unwrap().with_pull_secret();
+        let passwords = Passwords { push: file("pusher"), pull: file("puller") };
+        let registry = registry.with_passwords(passwords).await.unwrap();
+        let config = registry.pull_config().unwrap();
+        assert!(config.contains("of puller") && !config.contains("of pusher"));
+        assert_eq!(registry.engine_credentials().unwrap().password.as_deref(), Some("of pusher"));
+    }
+
+    #[tokio::test]
     async fn a_password_file_that_is_gone_or_empty_leaves_the_password() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
-        let file = || PasswordFile { username: "u".into(), path: path.clone() };
+        let file = || Some(PasswordFile { username: "u".into(), path: path.clone() });
+        let passwords = || Passwords { push: file(), pull: file() };
         let registry = || Registry::new("localhost:1", "localhost:1", &[]).unwrap();
-        assert!(matches!(registry().with_password_file(file()).await, Err(RegistryError::Password(..))));
+        assert!(matches!(registry().with_passwords(passwords()).await, Err(RegistryError::Password(..))));
         std::fs::write(&path, "one").unwrap();
-        let registry = registry().with_password_file(file()).await.unwrap();
+        let registry = registry().with_passwords(passwords()).await.unwrap();
         std::fs::write(&path, " \n").unwrap();
-        assert!(registry.reread_password().await.unwrap_err().to_string().ends_with("cannot be read"));
+        assert!(registry.reread_passwords().await.unwrap_err().to_string().ends_with("cannot be read"));
         assert_eq!(registry.access().credentials.as_ref().unwrap().password, "one");
     }
 }

@@ -6,7 +6,7 @@ use oci_distribution::client::{ClientConfig, ClientProtocol};
 use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
 use oci_distribution::{Client, Reference, RegistryOperation};
 
-use super::access::{Current, PasswordFile};
+use super::access::{Current, Passwords};
 use super::error::RegistryError;
 use super::reference::Address;
 use crate::domain::{AppName, Digest, Revision};
@@ -23,7 +23,7 @@ pub struct Registry {
     /// Whether it is spoken to without TLS.
     pub(super) plain: bool,
     pub(super) current: Current,
-    pub(super) password: Option<PasswordFile>,
+    pub(super) passwords: Passwords,
     pub(super) pull_secret: bool,
 }
 
@@ -42,8 +42,8 @@ impl Registry {
     pub fn new(push: &str, pull: &str, insecure: &[String]) -> Result<Self, RegistryError> {
         let (push, pull): (Address, Address) = (push.parse()?, pull.parse()?);
         let plain = push.is_insecure(insecure);
-        let current = Current::new(None, client(&push, plain)?);
-        Ok(Self { push, pull, plain, current, password: None, pull_secret: false })
+        let current = Current::new(client(&push, plain)?);
+        Ok(Self { push, pull, plain, current, passwords: Passwords::default(), pull_secret: false })
     }
 
     pub(super) fn new_client(&self) -> Result<Client, RegistryError> {
@@ -201,7 +201,6 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::access::Credentials;
     use super::*;
 
     #[test]
@@ -285,8 +284,7 @@ mod tests {
         let app = "myapp".parse().unwrap();
         let (registry, _) = registry_that(hub).await;
         assert!(matches!(registry.ping(&app).await, Err(RegistryError::Refused(..))), "nobody in particular");
-        let credentials = Credentials { username: "u".into(), password: "p".into() };
-        registry.log_in(credentials).unwrap();
+        registry.log_in("u", "p");
         registry.ping(&app).await.unwrap();
     }
 
@@ -295,7 +293,7 @@ mod tests {
         let (registry, _) = registry_that(hub).await;
         let anonymous = registry.judge(401, "denied", "team/slipway").await;
         assert!(matches!(anonymous, Err(RegistryError::Refused(..))), "{anonymous:?}");
-        registry.log_in(Credentials { username: "u".into(), password: "p".into() }).unwrap();
+        registry.log_in("u", "p");
         registry.judge(401, "denied", "team/slipway").await.unwrap();
         let broken = registry.judge(500, "no\u{1b} route", "team/slipway").await.unwrap_err().to_string();
         assert!(broken.starts_with("the Docker Engine cannot reach") && !broken.contains('\u{1b}'), "{broken:?}");
@@ -305,9 +303,8 @@ mod tests {
     async fn wrong_credentials_are_refused_before_a_build() {
         let wants_password =
             |_: &str, _: &str| answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\"\r\n", "");
-        let credentials = Credentials { username: "u".into(), password: "p".into() };
         let (registry, _) = registry_that(wants_password).await;
-        registry.log_in(credentials).unwrap();
+        registry.log_in("u", "p");
         assert!(matches!(registry.ping(&"myapp".parse().unwrap()).await, Err(RegistryError::Refused(..))));
     }
 }

@@ -14,7 +14,7 @@ mod retention;
 mod tag;
 mod voice;
 
-pub use access::PasswordFile;
+pub use access::{PasswordFile, Passwords};
 pub use client::Registry;
 pub use error::RegistryError;
 pub use publish::publish;

@@ -3,7 +3,7 @@
 use super::{ServeError, count, setting};
 use crate::build::{Engine, EngineTls};
 use crate::config::{BuildArgs, RegistryArgs};
-use crate::registry::{PasswordFile, Registry};
+use crate::registry::{PasswordFile, Passwords, Registry};
 
 pub(super) fn connect_engine(build: &BuildArgs) -> Result<Engine, ServeError> {
     let BuildArgs { engine: url, engine_tls, builder, build_timeout: _, max_builds } = build;
@@ -30,18 +30,27 @@ pub(super) async fn connect_registry(args: RegistryArgs) -> Result<Registry, Ser
         registry_user,
         registry_password_file,
         registry_pull_secret,
+        registry_pull_user,
+        registry_pull_password_file,
     } = args;
     let pull = registry_pull.unwrap_or_else(|| registry_push.clone());
     let registry = Registry::new(&registry_push, &pull, &registry_insecure);
     let registry = registry.map_err(|e| setting("--registry-push or --registry-pull")(&e))?;
-    let registry = match (registry_user, registry_password_file) {
-        (Some(username), Some(path)) => registry.with_password_file(PasswordFile { username, path }).await,
-        _ if registry_pull_secret => {
-            let reason = "there are no credentials that kubelets could be given: set --registry-user".to_owned();
-            return Err(ServeError::Setting { flag: "--registry-pull-secret", reason });
-        }
-        _ => Ok(registry),
-    };
-    let registry = registry.map_err(|e| setting("--registry-password-file")(&e))?;
+    let file = |user: Option<String>, path| user.zip(path).map(|(username, path)| PasswordFile { username, path });
+    let push = file(registry_user, registry_password_file);
+    let pull = file(registry_pull_user, registry_pull_password_file);
+    check_pull_secret(registry_pull_secret, push.is_some(), pull.is_some())?;
+    let registry = registry.with_passwords(Passwords { push, pull }).await;
+    let registry = registry.map_err(|e| setting("--registry-password-file or --registry-pull-password-file")(&e))?;
     Ok(if registry_pull_secret { registry.with_pull_secret() } else { registry })
+}
+
+/// What is said of nodes has to make sense.
+fn check_pull_secret(wanted: bool, push: bool, pull: bool) -> Result<(), ServeError> {
+    let (flag, reason) = match (wanted, push, pull) {
+        (true, false, false) => ("--registry-pull-secret", "there is no password to give: set --registry-user"),
+        (false, _, true) => ("--registry-pull-user", "nodes pull as this user only with --registry-pull-secret"),
+        _ => return Ok(()),
+    };
+    Err(ServeError::Setting { flag, reason: reason.to_owned() })
 }

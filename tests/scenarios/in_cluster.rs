@@ -259,6 +259,8 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
     let external = ["registry.mode=external", "registry.external.address=r.example"];
     template(&[external[0], external[1], "registry.external.user=u"]).fails().says("/passwordSecret/name");
+    let pull_user = [external[0], external[1], "registry.external.pullUser=u"];
+    template(&pull_user).fails().says("/pullPasswordSecret/name");
     template(&[external[0], external[1], "registry.external.pullSecret=name"]).fails().says("/external/pullSecret");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
     template(&["service.type=nodeport"]).fails().says("/service/type");
@@ -292,7 +294,8 @@ fn rendered(values: &str) -> String {
 fn the_charts_objects_are_these_and_an_api_server_takes_them() {
     let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
         registry.external.address=registry.example,registry.external.user=slipway,\
-        registry.external.passwordSecret.name=registry,rbac.scope=cluster";
+        registry.external.passwordSecret.name=registry,\
+        registry.external.pullUser=nodes,registry.external.pullPasswordSecret.name=registry-pull,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
         networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind";
     for (name, values) in

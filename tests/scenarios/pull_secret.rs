@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::gateway::ADMIN;
 use crate::support::least_rights::LeastRights;
-use crate::support::registry::{OwnRegistry, PASSWORDS, USER};
+use crate::support::registry::{NODES, OwnRegistry, PASSWORDS, USER};
 use crate::support::{App, Gateway, eventually, run, try_run, world};
 
 /// What no log, no answer and no release may hold.
@@ -36,10 +36,13 @@ fn until_nodes_have(app: &App, number: usize) {
     eventually("the Secret has the password", || {
         let secret = app.object("secret", "slipway-pull")?;
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
-        let config = "go-template={{index .data \".dockerconfigjson\" | base64decode}}";
-        let config = world::kubectl(&["get", "secret", "slipway-pull", "-n", &app.name, "-o", config]);
-        config.contains(PASSWORDS[number].0).then_some(())
+        pull_config(app).contains(PASSWORDS[number].0).then_some(())
     });
+}
+
+fn pull_config(app: &App) -> String {
+    let template = "go-template={{index .data \".dockerconfigjson\" | base64decode}}";
+    world::kubectl(&["get", "secret", "slipway-pull", "-n", &app.name, "-o", template])
 }
 
 /// Starts the app's pod anew on a node that does not have its image.
@@ -116,6 +119,22 @@ fn nodes_pull_with_a_secret_that_follows_the_registrys_password() {
 }
 
 #[test]
+fn nodes_may_pull_as_a_user_of_their_own() {
+    let registry = OwnRegistry::start(true);
+    let mut gateway = prepared(&registry);
+    let file = gateway.path("pull-password");
+    std::fs::write(&file, PASSWORDS[1].0).unwrap();
+    gateway
+        .set(&[("SLIPWAY_REGISTRY_PULL_USER", NODES), ("SLIPWAY_REGISTRY_PULL_PASSWORD_FILE", file.to_str().unwrap())]);
+    gateway.launch();
+    let app = App::web("one");
+    app.push(&gateway).ok();
+    assert!(registry.pulls(image_of(&app).split_once('@').unwrap().1) > 0);
+    until_nodes_have(&app, 1);
+    assert!(!pull_config(&app).contains(PASSWORDS[0].0), "who may push is nobody's business there");
+}
+
+#[test]
 fn without_the_secret_nodes_cannot_pull_from_a_registry_that_asks() {
     let registry = OwnRegistry::start(true);
     let mut gateway = prepared(&registry);
@@ -152,14 +171,17 @@ fn a_password_that_cannot_be_used_is_refused_at_the_start_and_later_left_out() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     refused.says("--registry-password-file").says("it is empty");
     let mut nobody = Gateway::prepared(&[("SLIPWAY_REGISTRY_PULL_SECRET", "true")]);
-    assert_eq!(try_run(&mut nobody.command()).says("--registry-pull-secret: there are no credentials").code, Some(2));
+    assert_eq!(
+        try_run(&mut nobody.command()).says("--registry-pull-secret: there is no password to give").code,
+        Some(2)
+    );
     nobody.set(&[("SLIPWAY_REGISTRY_PULL_SECRET", "false")]);
     nobody.launch();
 
     std::fs::write(gateway.path("password"), PASSWORDS[0].0).unwrap();
     gateway.launch();
     std::fs::write(gateway.path("password"), "").unwrap();
-    let says = |line: &serde_json::Value| line.to_string().contains("the password from before stays in use");
+    let says = |line: &serde_json::Value| line.to_string().contains("the passwords from before stay in use");
     eventually("slipway says so", || gateway.log().iter().any(says).then_some(()));
     App::web("one").push(&gateway).ok();
 }

@@ -9,6 +9,8 @@ use super::world;
 
 /// The user of a registry that asks for a password.
 pub const USER: &str = "slipway";
+/// Another, whose password is always the second.
+pub const NODES: &str = "nodes";
 /// Two passwords, and what bcrypt makes of them as `htpasswd -B` does.
 pub const PASSWORDS: [(&str, &str); 2] = [
     ("first-canary-pw", "$2y$05$abcdefghijklmnopqrstuu7dl4mequDawm7xGcvNu6egj54RLuuma"),
@@ -70,5 +72,5 @@ impl OwnRegistry {
 }
 
 fn htpasswd(number: usize) -> String {
-    format!("{USER}:{}\n", PASSWORDS[number].1)
+    format!("{USER}:{}\n{NODES}:{}\n", PASSWORDS[number].1, PASSWORDS[1].1)
 }
