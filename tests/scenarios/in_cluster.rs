@@ -15,15 +15,15 @@ const IMAGE: &str = "slipway-test/slipway";
 const REGISTRY: &str = "slipway-dev/registry";
 
 /// An installation. It ends with the value.
-struct Installed {
+pub struct Installed {
     /// The release, and everything of its name.
-    name: String,
+    pub name: String,
     dir: TempDir,
-    values: Vec<String>,
+    pub values: Vec<String>,
 }
 
 impl Installed {
-    fn prepared() -> Self {
+    pub fn prepared() -> Self {
         let dir = tempfile::tempdir().unwrap();
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f"])
@@ -71,7 +71,7 @@ impl Installed {
         try_run(Command::new("helm").args(arguments).args(["--namespace", &self.name]))
     }
 
-    fn install(&self) -> Output {
+    pub fn install(&self) -> Output {
         let key = format!("keys.admin={}", self.dir.path().join("admin.pub").display());
         let mut arguments =
             vec!["upgrade", "--install", &self.name, "chart", "--wait", "--timeout", "3m", "--set-file", &key];
@@ -81,7 +81,7 @@ impl Installed {
         self.helm(&arguments)
     }
 
-    fn kubectl(&self, arguments: &[&str]) -> String {
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
         world::kubectl(&[arguments, &["-n", &self.name]].concat())
     }
 
@@ -92,7 +92,7 @@ impl Installed {
     }
 
     /// The file of host keys, as a user makes it from the ConfigMap.
-    fn write_known_hosts(&self) {
+    pub fn write_known_hosts(&self) {
         let lines = self.kubectl(&["get", "configmap", "slipway-known-hosts", "-o", "jsonpath={.data.*}"]);
         let line = lines.lines().next().unwrap().split_once(' ').unwrap().1.to_owned();
         std::fs::write(self.known_hosts(), format!("[127.0.0.1]:{} {line}\n", self.port())).unwrap();
@@ -102,7 +102,7 @@ impl Installed {
         self.dir.path().join("known_hosts")
     }
 
-    fn push(&self, app: &App) -> Output {
+    pub fn push(&self, app: &App) -> Output {
         let ssh = ssh_options(&self.dir.path().join("admin"), &self.known_hosts());
         let mut push = git(app.path());
         push.env("GIT_SSH_COMMAND", ["ssh".to_owned()].into_iter().chain(ssh).collect::<Vec<_>>().join(" "));
@@ -111,7 +111,7 @@ impl Installed {
     }
 
     /// The pod's identity, once it is ready and the Service leads to it.
-    fn ready(&self, before: &str) -> String {
+    pub fn ready(&self, before: &str) -> String {
         let pod = eventually("another pod is ready", || {
             let pod = world::object(&["pod", &format!("{}-0", self.name), "-n", &self.name])?;
             let uid = pod["metadata"]["uid"].as_str()?.to_owned();

@@ -27,6 +27,7 @@ mod kill;
 mod kinds;
 mod limits;
 mod lock;
+mod outside;
 mod pull_secret;
 mod push;
 mod reach;

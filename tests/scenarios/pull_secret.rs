@@ -32,7 +32,7 @@ fn rotate(gateway: &Gateway, registry: &OwnRegistry, number: usize) {
 }
 
 /// Waits until the app's namespace has this password.
-fn until_nodes_have(app: &App, number: usize) {
+pub fn until_nodes_have(app: &App, number: usize) {
     eventually("the Secret has the password", || {
         let secret = app.object("secret", "slipway-pull")?;
         assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");

@@ -55,8 +55,7 @@ impl OwnRegistry {
 
     /// The address by which the Engine expects TLS of it.
     pub fn of_the_node(&self) -> String {
-        let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
-        format!("{}:{}", world::kubectl(&["get", "nodes", "-o", address]), self.port)
+        format!("{}:{}", world::node_address(), self.port)
     }
 
     /// Takes only this one of the passwords from now on.

@@ -30,6 +30,12 @@ pub fn unique(hint: &str) -> String {
     format!("{hint}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The node's own address, by which its pods reach it.
+pub fn node_address() -> String {
+    let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
+    kubectl(&["get", "nodes", "-o", address])
+}
+
 /// A port that nothing listens on.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
