@@ -63,7 +63,9 @@ fn settings_of_tls_that_cannot_work_are_refused_at_the_start() {
         assert_eq!(output.code, Some(2), "{output:?}");
         output.says("--engine-tls").says(text);
     };
-    refused(&gateway("unix:///var/run/docker.sock", &client), "only an Engine at tcp://HOST:PORT");
+    for url in ["unix:///var/run/docker.sock", "http://127.0.0.1:1"] {
+        refused(&gateway(url, &client), "only an Engine at tcp://HOST:PORT");
+    }
     refused(&gateway("tcp://127.0.0.1:1", &authority.path("nowhere")), "ca.pem: it is missing");
     std::fs::write(client.join("cert.pem"), "canary").unwrap();
     refused(&gateway("tcp://127.0.0.1:1", &client), "cert.pem: there is no certificate in it");
