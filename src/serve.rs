@@ -81,7 +81,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let ServeArgs { place, ssh, push, build, registry, release } = args;
     let templates = read_templates(release.templates.as_deref())?;
     let engine = connect_engine(&build)?;
-    let registry = connect_registry(registry)?;
+    let registry = connect_registry(registry).await?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
     let reach = reach(&place)?;
     let _running = place.running_file.as_deref().map(lock_running_file).transpose()?;
@@ -127,6 +127,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
     let reporting = health.clone();
     tokio::spawn(Arc::clone(&deployer).watch_dependencies(move |away| reporting.set_away(away)));
+    tokio::spawn(Arc::clone(&deployer).follow_registry_password());
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
     let server = tokio::spawn(server);

@@ -15,6 +15,7 @@ mod options;
 mod order;
 mod pipeline;
 mod preflight;
+mod pull_secret;
 mod reach;
 mod recording;
 mod redeploy;

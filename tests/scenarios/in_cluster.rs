@@ -57,11 +57,8 @@ fn rights_that_are_missing_are_named_at_the_start() {
     world::kubectl(&["create", "serviceaccount", "nobody", "-n", &namespace]);
     let token = world::kubectl(&["create", "token", "nobody", "-n", &namespace]);
     let gateway = crate::support::Gateway::prepared(&[]);
-    let config = world::kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
-    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
-    config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
     let path = gateway.path("kubeconfig");
-    std::fs::write(&path, config.to_string()).unwrap();
+    std::fs::write(&path, world::kubeconfig_with_token(token.trim())).unwrap();
     let mut command = gateway.command();
     command.env("KUBECONFIG", &path).env("SLIPWAY_NAMESPACE", &namespace);
     let ended = try_run(&mut command);
@@ -93,6 +90,11 @@ fn values_that_contradict_each_other_are_refused_by_helm() {
         .says("/builder/remote/url");
     template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
     template(&["registry.mode=external"]).fails().says("/registry/external/address");
+    let external = ["registry.mode=external", "registry.external.address=r.example"];
+    template(&[external[0], external[1], "registry.external.user=u"]).fails().says("/passwordSecret/name");
+    let pull_user = [external[0], external[1], "registry.external.pullUser=u"];
+    template(&pull_user).fails().says("/pullPasswordSecret/name");
+    template(&[external[0], external[1], "registry.external.pullSecret=name"]).fails().says("/external/pullSecret");
     template(&["ingress.enabled=true"]).fails().says("/ingress/host");
     template(&["rbac.scope=namespaces"]).fails().says("/rbac/namespaces");
     template(&["rbac.namespaces={one}"]).fails().says("/rbac/namespaces");
@@ -128,7 +130,8 @@ fn rendered(values: &str) -> String {
 fn the_charts_objects_are_these_and_an_api_server_takes_them() {
     let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
         registry.external.address=registry.example,registry.external.user=slipway,\
-        registry.external.passwordSecret.name=registry,rbac.scope=cluster";
+        registry.external.passwordSecret.name=registry,\
+        registry.external.pullUser=nodes,registry.external.pullPasswordSecret.name=registry-pull,rbac.scope=cluster";
     let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
         networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind,\
         tracing.endpoint=http://collector:4318,tracing.headersSecret.name=collector";

@@ -34,6 +34,8 @@ mod kill;
 mod kinds;
 mod limits;
 mod lock;
+mod outside;
+mod pull_secret;
 mod push;
 mod reach;
 mod refs;

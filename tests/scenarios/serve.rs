@@ -51,7 +51,7 @@ fn a_wrong_setting_is_named_and_ends_the_start_with_2() {
 #[test]
 fn every_flag_of_serve_has_a_variable_and_a_help_line() {
     let help = try_run(Command::new(env!("CARGO_BIN_EXE_slipway")).args(["serve", "--help"])).ok().stdout;
-    let flags: Vec<&str> = help.lines().map(str::trim).filter(|line| line.starts_with("--")).collect();
+    let flags: Vec<&str> = help.lines().filter(|line| line.starts_with("      --")).map(str::trim).collect();
     assert!(flags.len() > 20, "{help}");
     for flag in flags {
         let name = flag.trim_start_matches("--").split([' ', '=']).next().unwrap();
