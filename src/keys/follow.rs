@@ -83,8 +83,10 @@ fn take(seen: &Seen, event: Event<ConfigMap>, listed: &mut BTreeSet<String>) -> 
         }
         Event::Delete(map) => return map.metadata.name.into_iter().collect(),
         Event::InitDone => {
+            // also where there is none, which the metrics have to say
+            let missing = seen.change(|index| index.missing(listed));
             seen.complete();
-            return seen.read(|index| index.missing(listed));
+            return missing;
         }
     }
     Vec::new()
