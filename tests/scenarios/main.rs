@@ -19,6 +19,7 @@ mod build;
 mod builds;
 mod cancel;
 mod chart;
+mod clock;
 mod destroy;
 mod dry_run;
 mod every_write;
