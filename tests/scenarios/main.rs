@@ -22,6 +22,7 @@ mod chart;
 mod clock;
 mod destroy;
 mod dry_run;
+mod earlier_state;
 mod every_write;
 mod faults;
 mod helm;
