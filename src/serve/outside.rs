@@ -1,6 +1,7 @@
 //! What slipway needs outside of itself and of the cluster: the Engine and the registry.
 
-use super::{ServeError, count, setting};
+use super::settings::count;
+use super::{ServeError, setting};
 use crate::build::{Engine, EngineTls};
 use crate::config::{BuildArgs, RegistryArgs};
 use crate::registry::{Collection, PasswordFile, Passwords, Registry};
