@@ -7,6 +7,7 @@ use metrics::gauge;
 use tokio::time::{sleep, timeout};
 
 use super::Deployer;
+use crate::clusters::Pulse;
 use crate::domain::metric;
 
 /// How long one may take to answer.
@@ -55,7 +56,7 @@ impl Dependency {
 
 impl Deployer {
     /// Looks again and again what does not answer, and reports it in words, until slipway has to end.
-    pub async fn watch_dependencies(self: Arc<Self>, report: impl Fn(Vec<String>)) {
+    pub async fn watch_dependencies(self: Arc<Self>, pulse: Pulse, report: impl Fn(Vec<String>)) {
         let mut all = [
             Dependency::new("kubernetes", "the Kubernetes API does not answer"),
             Dependency::new("engine", "the Docker Engine does not answer"),
@@ -63,7 +64,7 @@ impl Deployer {
         ];
         let looking = async {
             loop {
-                self.look_at_each(&mut all).await;
+                self.look_at_each(&pulse, &mut all).await;
                 let away = all.iter().filter(|one| one.is_away()).map(|one| one.sentence.to_owned());
                 report(away.collect());
                 let calm = all.iter().all(|one| one.failures == 0);
@@ -73,8 +74,11 @@ impl Deployer {
         self.stop.run_until_cancelled(Box::pin(looking)).await;
     }
 
-    async fn look_at_each(&self, [kubernetes, engine, registry]: &mut [Dependency; 3]) {
-        let version = async { self.cluster.apiserver_version().await.map(drop) };
+    async fn look_at_each(&self, pulse: &Pulse, [kubernetes, engine, registry]: &mut [Dependency; 3]) {
+        let version = async {
+            // slipway's watches keep the pulse; only where it is not felt, it is looked for
+            if pulse.is_felt() { Ok(()) } else { self.cluster.apiserver_version().await.map(drop) }
+        };
         tokio::join!(
             listen(kubernetes, version),
             listen(engine, self.engine.ping()),

@@ -92,7 +92,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let router = api::router(health.clone(), Some(metrics));
     let http = tokio::spawn(api::serve(http_listener, router, stop.http.clone()));
 
-    let cluster = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
+    let (cluster, pulse) = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
     let checked = check_rights(&cluster, &place.namespace, &reach).await;
     checked.map_err(|e| start("having its rights in the cluster")(&e))?;
     if !matches!(reach, Reach::Listed(_)) {
@@ -122,7 +122,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     }
     tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
     let reporting = health.clone();
-    tokio::spawn(Arc::clone(&deployer).watch_dependencies(move |away| reporting.set_away(away)));
+    tokio::spawn(Arc::clone(&deployer).watch_dependencies(pulse, move |away| reporting.set_away(away)));
     tokio::spawn(Arc::clone(&deployer).follow_registry_password());
     let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
     let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());

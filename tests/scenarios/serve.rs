@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::gateway::ADMIN;
-use crate::support::proxy::{Proxy, Target};
+use crate::support::proxy::{self, Proxy, Target};
 use crate::support::{App, Gateway, eventually, try_run, world};
 
 #[test]
@@ -70,7 +70,10 @@ fn health_is_answered_over_http() {
 #[test]
 fn readiness_says_what_is_away_and_liveness_does_not_care() {
     let engine = Proxy::to(Target::of(&world::engine()));
-    let gateway = Gateway::with(&[("SLIPWAY_ENGINE", &format!("tcp://{}", engine.address()))]);
+    let dir = tempfile::tempdir().unwrap();
+    let (api, kubeconfig) = proxy::api_server(dir.path());
+    let url = format!("tcp://{}", engine.address());
+    let gateway = Gateway::with(&[("SLIPWAY_ENGINE", &url), ("KUBECONFIG", &kubeconfig)]);
     eventually("it is ready", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
     engine.cut();
     let unready = "the Docker Engine does not answer\n503";
@@ -81,6 +84,11 @@ fn readiness_says_what_is_away_and_liveness_does_not_care() {
     assert!(metrics.contains("slipway_dependency_up{dependency=\"registry\"} 1"), "{metrics}");
     engine.mend();
     eventually("it is ready again", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+    api.cut();
+    let unready = "the Kubernetes API does not answer\n503";
+    eventually("it is unready", || (gateway.get("/readyz").stdout == unready).then_some(()));
+    api.mend();
+    eventually("it is ready once more", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
 }
 
 #[test]
