@@ -7,8 +7,10 @@ ARG BINARY_FROM=build
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+# the benchmarks are a member of the workspace: cargo wants to see them, and never compiles them here
+COPY bench/Cargo.toml bench/
 # the dependencies by themselves: this layer stays cached until Cargo.lock changes
-RUN mkdir src && echo 'fn main() {}' >src/main.rs && : >src/lib.rs \
+RUN mkdir src bench/src && echo 'fn main() {}' | tee src/main.rs >bench/src/main.rs && : >src/lib.rs \
     && cargo build --release --locked \
     && rm -r src
 COPY src src

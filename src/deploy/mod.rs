@@ -34,7 +34,7 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::apps::Apps;
-use crate::build::Engine;
+use crate::build::{Engine, LocalImage};
 use crate::chart::Templates;
 use crate::domain::{BranchName, Cancel, CommitSha, ObjectStore, Progress, PushedCommit, Revision, Trace};
 use crate::git::{self, HookRequest, RefPlan, RepoFacts};
@@ -111,6 +111,7 @@ struct Judged {
 #[must_use = "the app stays locked until the push is settled"]
 pub struct Deployed {
     lock: AppLock,
+    local: LocalImage,
     branch: BranchName,
     commit: CommitSha,
     revision: Revision,

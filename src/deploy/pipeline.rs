@@ -58,7 +58,7 @@ impl Deployer {
         };
         let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;
-        let Prepared { revision, digest, chart, manifest_text } = prepared;
+        let Prepared { revision, digest, chart, manifest_text, local } = prepared;
         order.trace.revision(revision);
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
         let request = ReleaseRequest {
@@ -72,11 +72,17 @@ impl Deployer {
             on_failure: order.options.on_failure(),
         };
         let releasing = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress));
-        let released = Phase::Release.timed(releasing).await;
-        let released = released.inspect_err(|error| self.heal_what_is_left(&pushed.app, error))?;
+        let released = match Phase::Release.timed(releasing).await {
+            Ok(released) => released,
+            Err(error) => {
+                self.heal_what_is_left(&pushed.app, &error);
+                local.discard().await;
+                return Err(error.into());
+            }
+        };
         self.announce(&pushed.app, &released, began.elapsed(), progress).await;
         let Order { pushed: PushedCommit { branch, commit, .. }, trace, .. } = order;
-        Ok(Deployed { lock: cleared.lock, branch, commit, revision, trace })
+        Ok(Deployed { lock: cleared.lock, local, branch, commit, revision, trace })
     }
 
     /// Everything between the preflight and the first change in the cluster.
@@ -87,7 +93,7 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<Prepared, DeployError> {
         let revision = release::next_revision(&self.cluster, &pushed.app).await?;
-        let (built, published) = self.image(pushed, cleared, revision, progress).await?;
+        let (built, local, published) = self.image(pushed, cleared, revision, progress).await?;
         let PublishedImage { reference, digest } = published;
         let values = Values {
             exposed_port: built.exposed_port,
@@ -98,23 +104,23 @@ impl Deployer {
         release::fit(&self.cluster, &pushed.app, &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
-        Ok(Prepared { revision, digest, chart, manifest_text })
+        Ok(Prepared { revision, digest, chart, manifest_text, local })
     }
 
-    /// The image, built and in the registry.
+    /// The image, built and in the registry. Its place in the Engine is kept until the app is live: to give it up takes the
+    /// Engine a tenth of a second, and a kubelet on the Engine's own node finds the layers there.
     async fn image(
         &self,
         pushed: &PushedCommit,
         cleared: &Cleared,
         revision: Revision,
         progress: &Progress,
-    ) -> Result<(BuiltImage, PublishedImage), DeployError> {
+    ) -> Result<(BuiltImage, LocalImage, PublishedImage), DeployError> {
         let (built, local) = Phase::Build.timed(self.built(pushed, &cleared.tree, progress)).await?;
         let docker = self.engine.client().await?;
         let publishing = registry::publish(&docker, &self.registry, &built, &pushed.app, revision, progress);
         let published = Phase::Publish.timed(publishing).await?;
-        local.discard().await;
-        Ok((built, published))
+        Ok((built, local, published))
     }
 
     /// The image, built, and its place in the Engine.
@@ -124,8 +130,8 @@ impl Deployer {
         tree: &Tree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
-        let plan = self.build_plan(pushed, &tree.dockerfile).await?;
-        let ignore = self.ignore_file(pushed, &tree.dockerfile).await?;
+        let (plan, ignore) =
+            tokio::try_join!(self.build_plan(pushed, &tree.dockerfile), self.ignore_file(pushed, &tree.dockerfile))?;
         let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
         let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
@@ -177,4 +183,5 @@ struct Prepared {
     digest: Digest,
     chart: RenderedChart,
     manifest_text: String,
+    local: LocalImage,
 }

@@ -44,11 +44,10 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<Cleared, DeployError> {
         let Order { grant, pushed, options, .. } = order;
-        let tree = self.tree(pushed).await?;
+        let engine = async { Ok(self.engine.ping().await?) };
+        let registry = async { Ok(self.registry.ping(&pushed.app).await?) };
+        let (tree, (), ()) = tokio::try_join!(self.tree(pushed), engine, registry)?;
         let trial = chart::render(&self.templates, &self.trial_values(pushed, &tree.version))?;
-        self.engine.ping().await?;
-        self.registry.ping(&pushed.app).await?;
-
         self.apps.claim(grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
         self.still_holds(order).await?;
@@ -58,9 +57,9 @@ impl Deployer {
     }
 
     pub(super) async fn tree(&self, pushed: &PushedCommit) -> Result<Tree, DeployError> {
-        let dockerfile = find_dockerfile(&git::top_level(&pushed.objects, &pushed.commit).await?)?;
-        let version = git::describe(&pushed.objects, &pushed.commit).await;
-        Ok(Tree { dockerfile, version })
+        let files = git::top_level(&pushed.objects, &pushed.commit);
+        let (files, version) = tokio::join!(files, git::describe(&pushed.objects, &pushed.commit));
+        Ok(Tree { dockerfile: find_dockerfile(&files?)?, version })
     }
 
     /// The app's lock for a push, which says whose and what it is.

@@ -12,7 +12,7 @@ use super::{Deployed, Deployer};
 
 impl Deployer {
     /// Looks whether git moved the ref to what was deployed, points HEAD at the deploy branch, and
-    /// frees the app's lock.
+    /// frees the image's place in the Engine and the app's lock.
     ///
     /// Nothing here can fail the push any more: git has answered its client. What went wrong is
     /// logged, and kept with the release; the next push to the branch heals it.
@@ -26,7 +26,7 @@ impl Deployer {
     }
 
     async fn settled(&self, deployed: Deployed, repository: &Path) {
-        let Deployed { lock, branch, commit, revision, trace: _ } = deployed;
+        let Deployed { lock, local, branch, commit, revision, trace: _ } = deployed;
         let moved = match git::ref_value(repository, &branch.to_ref()).await {
             Ok(now) => now.as_ref() == Some(&commit),
             Err(error) => {
@@ -42,7 +42,8 @@ impl Deployer {
             }
             false => self.keep_unmoved(&lock, revision, &branch).await,
         }
-        self.trim_history(&lock).await;
+        // While the app is locked: its next build takes the same name in the Engine.
+        tokio::join!(self.trim_history(&lock), local.discard());
         lock.release().await;
     }
 

@@ -27,8 +27,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client has to go by himself, and then again after he was told to, before the connection is cut. A
 /// disconnect that follows the end of a command too soon makes OpenSSH forget the command's last output.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// All refusals take this long, so that they look alike; it is paid for each key that an agent tries in vain.
-const REJECTION_TIME: Duration = Duration::from_millis(100);
+/// All refusals take this long, so that they look alike: some times what the dearest of them takes, a signature that has to
+/// be verified. It is paid for each key that an agent tries in vain.
+const REJECTION_TIME: Duration = Duration::from_millis(10);
 /// How many questions for a sign of life may stay without an answer.
 const KEEPALIVES: u32 = 3;
 

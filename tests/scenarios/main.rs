@@ -20,6 +20,7 @@ mod builds;
 mod cancel;
 mod chart;
 mod clock;
+mod cost;
 mod destroy;
 mod dry_run;
 mod earlier_state;

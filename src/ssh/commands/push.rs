@@ -100,7 +100,7 @@ fn pack(front: &FrontDoor, app: &AppName, alone: Alone) {
 /// What was decided inside the hook.
 enum Verdict {
     /// The release is live.
-    Deployed(Deployed),
+    Deployed(Box<Deployed>),
     /// Nothing had to be deployed.
     Passed,
     /// Git was told to refuse.
@@ -144,7 +144,7 @@ impl Push<'_> {
         let (exit, verdict) = tokio::join!(serving, self.decide(&listener, &ended));
         counter!(metric::RECEIVES_TOTAL, "result" => verdict.as_str()).increment(1);
         match verdict {
-            Verdict::Deployed(deployed) => self.front.deployer.settle(deployed, self.repository).await,
+            Verdict::Deployed(deployed) => self.front.deployer.settle(*deployed, self.repository).await,
             // receive-pack exits with 0 when it has reported the refusal.
             Verdict::Refused => return exit.map_err(Refusal::from).map(|_| Exit::FAILED),
             Verdict::Passed | Verdict::NotAsked if matches!(exit, Ok(Exit::OK)) => self.trace.end(Outcome::Skip),
@@ -219,7 +219,7 @@ impl Push<'_> {
     /// The hook's exit status is git's answer to the client. A hook that has gone is a refusal to git.
     async fn tell(&self, call: HookCall, result: Result<Option<Deployed>, DeployError>) -> Verdict {
         let (exit, verdict) = match result {
-            Ok(Some(deployed)) => (0, Verdict::Deployed(deployed)),
+            Ok(Some(deployed)) => (0, Verdict::Deployed(Box::new(deployed))),
             Ok(None) => (0, Verdict::Passed),
             Err(error) => {
                 let _ = call.line(&format::failure(&error.to_string()).join("\n")).await;

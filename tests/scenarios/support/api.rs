@@ -15,6 +15,8 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub path: String,
+    /// How many bytes it has, head and body.
+    pub size: usize,
 }
 
 impl Request {
@@ -172,9 +174,9 @@ pub fn read_head(requests: &mut impl BufRead) -> Option<(String, Request, usize)
         }
     }
     let mut words = head.split(' ').map(str::to_owned);
-    let request = Request { method: words.next()?, path: words.next()? };
     let mut fields = head.lines().filter_map(|line| line.split_once(':'));
     let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.map_or(0, |(_, length)| length.trim().parse().unwrap());
+    let request = Request { method: words.next()?, path: words.next()?, size: head.len() + length };
     Some((head, request, length))
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub struct Proxy {
     cut: Arc<AtomicBool>,
     frozen: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    sent: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -37,15 +38,15 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (cut, frozen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let open = Arc::new(Mutex::new(Vec::new()));
-        let proxy = Self { address, cut: cut.clone(), frozen: frozen.clone(), open: open.clone() };
+        let (open, sent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
+        let proxy = Self { address, cut: cut.clone(), frozen: frozen.clone(), open: open.clone(), sent: sent.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::Acquire) {
                     continue;
                 }
                 open.lock().unwrap().push(stream.try_clone().unwrap());
-                join(stream, &target, &frozen);
+                join(stream, &target, &frozen, &sent);
             }
         });
         proxy
@@ -53,6 +54,11 @@ impl Proxy {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many bytes went to the target so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Acquire)
     }
 
     /// Ends every connection and, until [`Proxy::mend`], each new one at once.
@@ -75,19 +81,20 @@ impl Proxy {
     }
 }
 
-fn join(client: TcpStream, target: &Target, frozen: &Arc<AtomicBool>) {
+fn join(client: TcpStream, target: &Target, frozen: &Arc<AtomicBool>, sent: &Arc<AtomicU64>) {
+    let nobody = Arc::default();
     match target {
         Target::Tcp(address) => {
             let Ok(server) = TcpStream::connect(address) else { return };
             let (a, b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            pump(client, server, frozen, |s| drop(s.shutdown(Shutdown::Write)));
-            pump(b, a, frozen, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(client, server, frozen, sent, |s| drop(s.shutdown(Shutdown::Write)));
+            pump(b, a, frozen, &nobody, |s| drop(s.shutdown(Shutdown::Both)));
         }
         Target::Unix(path) => {
             let Ok(server) = UnixStream::connect(path) else { return };
             let (a, b) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            pump(client, server, frozen, |s| drop(s.shutdown(Shutdown::Both)));
-            pump(b, a, frozen, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(client, server, frozen, sent, |s| drop(s.shutdown(Shutdown::Both)));
+            pump(b, a, frozen, &nobody, |s| drop(s.shutdown(Shutdown::Both)));
         }
     }
 }
@@ -96,15 +103,17 @@ fn pump<R: Read + Send + 'static, W: Write + Send + 'static>(
     mut from: R,
     mut to: W,
     frozen: &Arc<AtomicBool>,
+    count: &Arc<AtomicU64>,
     end: fn(&W),
 ) {
-    let frozen = frozen.clone();
+    let (frozen, count) = (frozen.clone(), count.clone());
     std::thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             while frozen.load(Ordering::Acquire) {
                 std::thread::sleep(Duration::from_millis(20));
             }
+            count.fetch_add(read as u64, Ordering::AcqRel);
             if to.write_all(&buffer[..read]).is_err() {
                 break;
             }
