@@ -86,6 +86,10 @@ pub struct PlaceArgs {
     /// right in the whole cluster [default: it makes one for each app]
     #[arg(long, env = "SLIPWAY_NAMESPACES", value_name = "NAMES", value_delimiter = ',', conflicts_with = "app_role")]
     pub namespaces: Vec<AppName>,
+    /// File that is locked (flock) as long as slipway runs, so that what runs beside it can wait for its end: deploys that
+    /// finish after SIGTERM still need the registry and the Engine
+    #[arg(long, env = "SLIPWAY_RUNNING_FILE", value_name = "FILE")]
+    pub running_file: Option<PathBuf>,
     /// How long running deploys may go on after SIGTERM
     #[arg(long, env = "SLIPWAY_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
@@ -181,6 +185,19 @@ pub struct RegistryArgs {
     /// Who the gateway is at the registry, where that asks
     #[arg(long, env = "SLIPWAY_REGISTRY_USER", value_name = "NAME", requires = "registry_password_file")]
     pub registry_user: Option<String>,
+    /// File with the password or token of --registry-user; read again when it changes
+    #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
+    pub registry_password_file: Option<PathBuf>,
+    /// Give nodes a password to pull with, in a Secret in the namespace of each app, which its pods name. Not needed where
+    /// nodes know the registry already
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_SECRET")]
+    pub registry_pull_secret: bool,
+    /// Who nodes pull as with --registry-pull-secret; best somebody who may not push [default: as --registry-user]
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_USER", value_name = "NAME", requires = "registry_pull_password_file")]
+    pub registry_pull_user: Option<String>,
+    /// File with the password or token of --registry-pull-user; read again when it changes
+    #[arg(long, env = "SLIPWAY_REGISTRY_PULL_PASSWORD_FILE", value_name = "FILE", requires = "registry_pull_user")]
+    pub registry_pull_password_file: Option<PathBuf>,
     /// Where the registry is slipway's own: a file that slipway makes when its garbage is to be collected, which only may
     /// be while nothing is pushed. The process beside the registry that does it removes the file
     #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT", value_name = "FILE")]
@@ -188,9 +205,6 @@ pub struct RegistryArgs {
     /// How long after a collection the next one begins, unless the registry is full
     #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT_INTERVAL", value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     pub registry_collect_interval: Duration,
-    /// File with the password or token of --registry-user
-    #[arg(long, env = "SLIPWAY_REGISTRY_PASSWORD_FILE", value_name = "FILE", requires = "registry_user")]
-    pub registry_password_file: Option<PathBuf>,
 }
 
 /// The release and its chart.

@@ -101,7 +101,7 @@ async fn upload_key(args: UploadKeyArgs) -> Result<(), Failure> {
         .read_to_end(&mut text)
         .map_err(|e| misused("standard input", &e))?;
     let uploaded = keys::parse(&text).map_err(|e| misused("standard input", &e))?;
-    let cluster = clusters::connect().await.map_err(|e| failed(&e))?;
+    let (cluster, _) = clusters::connect().await.map_err(|e| failed(&e))?;
     let grant = UploadGrant::by_operator(name, if admin { Role::Admin } else { Role::User });
     let added = keys::add_keys(&cluster, &namespace, &grant, &uploaded).await.map_err(|e| failed(&e))?;
     added.report(grant.user()).iter().try_for_each(|line| print(&format!("{line}\n")))

@@ -31,11 +31,12 @@ const BINDING: [Needed; 2] =
     [("get", "rbac.authorization.k8s.io", "rolebindings"), ("create", "rbac.authorization.k8s.io", "rolebindings")];
 /// What is needed in every namespace where no role is bound app by app: the least that any release needs. Kinds of
 /// templates of one's own are asked for when they are applied.
-const APPS: [Needed; 10] = [
+const APPS: [Needed; 11] = [
     ("create", "coordination.k8s.io", "leases"),
     ("update", "coordination.k8s.io", "leases"),
     ("list", "", "secrets"),
     ("create", "", "secrets"),
+    ("patch", "", "secrets"),
     ("patch", "apps", "deployments"),
     ("delete", "apps", "deployments"),
     ("watch", "apps", "replicasets"),

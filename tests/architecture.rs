@@ -21,7 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("logs", &["domain"]),
     ("registry", &["domain", "testing"]),
     ("release", &["clusters", "domain", "testing"]),
-    ("deploy", &["apps", "build", "chart", "domain", "git", "keys", "logs", "registry", "release", "telemetry"]),
+    (
+        "deploy",
+        &["apps", "build", "chart", "clusters", "domain", "git", "keys", "logs", "registry", "release", "telemetry"],
+    ),
     ("api", &["deploy", "domain", "release", "telemetry"]),
     ("ssh", &["apps", "deploy", "domain", "git", "keys", "logs", "release", "telemetry"]),
     ("self_check", &["apps", "clusters"]),

@@ -3,12 +3,12 @@
 trap 'exit 0' TERM INT
 repositories=/var/lib/registry/docker/registry/v2/repositories
 while :; do
-  if [ -e /run/registry/collect ]; then
+  if [ -e /run/beside/collect ]; then
     rm -rf "$repositories"/*/_uploads/*
     if [ -d "$repositories" ]; then
       registry garbage-collect /etc/registry/config.yml || echo "the garbage could not be collected"
     fi
-    rm -f /run/registry/collect
+    rm -f /run/beside/collect
   fi
   sleep 1 &
   wait $!

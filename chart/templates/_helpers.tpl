@@ -47,7 +47,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* HOST:PORT by which kubelets pull. */}}
 {{- define "slipway.registry.pull" -}}
-{{- if include "slipway.sidecar" . }}localhost:{{ .Values.cache.port }}{{ else }}{{ .Values.registry.external.address }}{{ end }}
+{{- if include "slipway.sidecar" . }}localhost:{{ .Values.cache.port }}{{ else }}{{ .Values.registry.external.pullAddress | default .Values.registry.external.address }}{{ end }}
 {{- end }}
 
 {{/* What every container may not do. */}}

@@ -2,7 +2,7 @@
 # Debian packages, looked for by what they bring: a command, or a file where no command tells.
 
 BUILD_PACKAGES=(git:git cc:gcc make:make /usr/include/stdio.h:libc6-dev)
-CLIENT_PACKAGES=(git:git ssh:openssh-client curl:curl jq:jq)
+CLIENT_PACKAGES=(git:git ssh:openssh-client curl:curl jq:jq openssl:openssl)
 CHECK_PACKAGES=(promtool:prometheus faketime:faketime) # what only tests need
 PYTHON_PACKAGES=(python3:python3 pip3:python3-pip /etc/ssl/certs/ca-certificates.crt:ca-certificates)
 CLUSTER_PACKAGES=(

@@ -1,7 +1,8 @@
-//! `/healthz`: the process answers. `/readyz`: pushes are accepted. `/metrics`: what Prometheus reads.
+//! `/healthz`: the process answers. `/readyz`: a push could go live. `/metrics`: what Prometheus reads.
+//!
+//! The first is for a liveness probe: to restart slipway helps nobody when something else is away. The second says what is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
@@ -16,26 +17,34 @@ use crate::telemetry::metrics::Metrics;
 /// The text format that Prometheus reads.
 const EXPOSITION: &str = "text/plain; version=0.0.4";
 
-/// Whether the gateway takes pushes, and if not, why.
+/// Whether a push could go live now, and if not, why.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Flags>);
+pub struct Health(Arc<Mutex<Condition>>);
 
 #[derive(Debug, Default)]
-struct Flags {
-    started: AtomicBool,
-    draining: AtomicBool,
+struct Condition {
+    started: bool,
+    draining: bool,
+    /// What slipway depends on and does not answer, in words; `None` before anybody has looked.
+    away: Option<Vec<String>>,
 }
 
 impl Health {
     /// The SSH server accepts connections and the keys are known.
     pub fn set_started(&self) {
-        self.0.started.store(true, Ordering::Release);
+        self.condition().started = true;
         self.show();
     }
 
     /// The process was asked to end.
     pub fn set_draining(&self) {
-        self.0.draining.store(true, Ordering::Release);
+        self.condition().draining = true;
+        self.show();
+    }
+
+    /// What slipway depends on and does not answer.
+    pub fn set_away(&self, away: Vec<String>) {
+        self.condition().away = Some(away);
         self.show();
     }
 
@@ -43,11 +52,17 @@ impl Health {
         gauge!(metric::READY).set(f64::from(u8::from(self.readiness().is_ok())));
     }
 
-    fn readiness(&self) -> Result<&'static str, &'static str> {
-        match (self.0.draining.load(Ordering::Acquire), self.0.started.load(Ordering::Acquire)) {
-            (true, _) => Err("draining\n"),
-            (false, false) => Err("starting\n"),
-            (false, true) => Ok("ready\n"),
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        let condition = self.condition();
+        match (&condition.away, condition.draining, condition.started) {
+            (_, true, _) => Err("draining".to_owned()),
+            (None, ..) | (_, _, false) => Err("starting".to_owned()),
+            (Some(away), ..) if !away.is_empty() => Err(away.join("\n")),
+            (Some(_), ..) => Ok(()),
         }
     }
 }
@@ -61,10 +76,10 @@ pub fn router(health: Health, metrics: Option<Metrics>) -> Router {
     }
 }
 
-async fn readyz(State(health): State<Health>) -> (StatusCode, &'static str) {
+async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
     match health.readiness() {
-        Ok(text) => (StatusCode::OK, text),
-        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
@@ -77,6 +92,10 @@ mod tests {
         let health = Health::default();
         assert!(health.readiness().is_err());
         health.set_started();
+        assert_eq!(health.readiness(), Err("starting".to_owned()), "nobody has looked at what it depends on");
+        health.set_away(vec!["the registry".into(), "the Engine".into()]);
+        assert_eq!(health.readiness(), Err("the registry\nthe Engine".to_owned()));
+        health.set_away(Vec::new());
         assert!(health.readiness().is_ok());
         health.set_draining();
         assert!(health.readiness().is_err());

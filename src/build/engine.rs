@@ -43,6 +43,7 @@ pub struct Engine {
 enum Address {
     Unix(String),
     Tcp(String),
+    Http(String),
     Tls(String, EngineTls),
 }
 
@@ -63,14 +64,14 @@ impl Engine {
     pub fn with_tls(mut self, tls: EngineTls) -> Result<Self, BuildError> {
         self.address = match self.address {
             Address::Tcp(host) => Address::Tls(host, tls),
-            Address::Unix(_) | Address::Tls(..) => return Err(BuildError::NoTls),
+            Address::Unix(_) | Address::Http(_) | Address::Tls(..) => return Err(BuildError::NoTls),
         };
         Ok(self)
     }
 
     /// Whether it is spoken to over a network without TLS.
     pub fn is_exposed(&self) -> bool {
-        matches!(&self.address, Address::Tcp(host) if !is_this_machine(host))
+        matches!(&self.address, Address::Tcp(host) | Address::Http(host) if !is_this_machine(host))
     }
 
     /// Uses this builder.
@@ -137,7 +138,7 @@ impl Address {
     fn open(&self) -> Result<Docker, bollard::errors::Error> {
         match self {
             Self::Unix(path) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION),
-            Self::Tcp(host) => Docker::connect_with_http(host, REQUEST_SECONDS, API_DEFAULT_VERSION),
+            Self::Tcp(host) | Self::Http(host) => Docker::connect_with_http(host, REQUEST_SECONDS, API_DEFAULT_VERSION),
             Self::Tls(host, tls) => tls.open(host, REQUEST_SECONDS),
         }
     }
@@ -148,7 +149,8 @@ fn address(url: &str) -> Option<Address> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     match scheme {
         "unix" if rest.starts_with('/') => Some(Address::Unix(rest.to_owned())),
-        "tcp" | "http" if is_host_and_port(rest) => Some(Address::Tcp(rest.to_owned())),
+        "tcp" if is_host_and_port(rest) => Some(Address::Tcp(rest.to_owned())),
+        "http" if is_host_and_port(rest) => Some(Address::Http(rest.to_owned())),
         _ => None,
     }
 }

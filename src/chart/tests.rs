@@ -45,6 +45,16 @@ fn an_image_with_a_numeric_user() {
 }
 
 #[test]
+fn pods_name_the_secret_to_pull_with() {
+    let mut values = values();
+    assert!(!text(&values).contains("imagePullSecrets"));
+    values.pull_secret = Some("slipway-pull".to_owned());
+    let deployment = render(&Templates::embedded().unwrap(), &values).unwrap().manifests;
+    let deployment = deployment.iter().find_map(|manifest| manifest.object.pointer("/spec/template/spec")).unwrap();
+    assert_eq!(deployment["imagePullSecrets"], serde_json::json!([{ "name": "slipway-pull" }]));
+}
+
+#[test]
 fn everything_a_user_may_set() {
     let file = "port: 3000\nenv:\n  GREETING: |\n    it's\n    \"here\": {{ now }}\n  MATH: $(PORT) costs $5\n  SWITCH: no\nhealth:\n  \
                 path: /up?full=1\n  startup: 300\nresources:\n  requests: {cpu: 250m, memory: 1Gi}\n  limits: {cpu: '2'}\n";

@@ -33,6 +33,9 @@ pub struct Values {
     /// The image's `USER`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
+    /// The Secret with which its pods' images are pulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
     /// How long a rollout may make no progress.
     #[serde(rename = "rollout_timeout_seconds", serialize_with = "whole_seconds")]
     pub rollout_timeout: Duration,
@@ -56,6 +59,7 @@ impl Values {
             pusher: None,
             exposed_port: None,
             user: String::new(),
+            pull_secret: None,
             rollout_timeout: Duration::from_secs(300),
             settings: Settings::default(),
         }

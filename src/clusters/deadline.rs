@@ -11,6 +11,7 @@ use kube::client::{Body, DynBody};
 use metrics::counter;
 use tower::{BoxError, Layer, Service};
 
+use super::pulse::Pulse;
 use crate::domain::metric;
 
 /// What is limited in the answer to a request.
@@ -30,14 +31,15 @@ impl Limit {
 }
 
 /// Adds the limit to a client.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct DeadlineLayer {
     silence: Duration,
+    pulse: Pulse,
 }
 
 impl DeadlineLayer {
-    pub(super) fn new(silence: Duration) -> Self {
-        Self { silence }
+    pub(super) fn new(silence: Duration, pulse: Pulse) -> Self {
+        Self { silence, pulse }
     }
 }
 
@@ -45,7 +47,7 @@ impl<S> Layer<S> for DeadlineLayer {
     type Service = Deadline<S>;
 
     fn layer(&self, inner: S) -> Deadline<S> {
-        Deadline { inner, silence: self.silence }
+        Deadline { inner, silence: self.silence, pulse: self.pulse.clone() }
     }
 }
 
@@ -54,6 +56,7 @@ impl<S> Layer<S> for DeadlineLayer {
 pub(super) struct Deadline<S> {
     inner: S,
     silence: Duration,
+    pulse: Pulse,
 }
 
 impl<S> Service<Request<Body>> for Deadline<S>
@@ -73,21 +76,22 @@ where
         let silence = self.silence;
         let limit = Limit::of(&request);
         let method = if limit == Limit::Beginning { "WATCH".to_owned() } else { request.method().to_string() };
-        let response = counted(method, self.inner.call(request));
+        let response = beginning_within(silence, self.inner.call(request));
+        let response = counted(method, self.pulse.clone(), response);
         match limit {
-            Limit::Beginning => beginning_within(silence, response).boxed(),
-            Limit::Whole => {
-                async move { Ok(beginning_within(silence, response).await?.map(|body| limited(body, silence))) }.boxed()
-            }
+            Limit::Beginning => response.boxed(),
+            Limit::Whole => async move { Ok(response.await?.map(|body| limited(body, silence))) }.boxed(),
         }
     }
 }
 
 async fn counted<E>(
     method: String,
+    pulse: Pulse,
     response: impl Future<Output = Result<Response<Box<DynBody>>, E>>,
 ) -> Result<Response<Box<DynBody>>, E> {
     let result = response.await;
+    pulse.keep(result.as_ref().is_ok_and(|response| !response.status().is_server_error()));
     let code = result.as_ref().map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
     counter!(metric::API_REQUESTS_TOTAL, "method" => method, "code" => code).increment(1);
     result

@@ -6,6 +6,7 @@
 mod call;
 mod deadline;
 mod namespace;
+mod pulse;
 mod rights;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use kube::{Client, Config};
 pub use call::{CallError, call, once};
 use deadline::DeadlineLayer;
 pub use namespace::ensure_namespace;
+pub use pulse::Pulse;
 pub use rights::{Right, is_allowed, missing};
 
 /// How long a connection to the API server may take.
@@ -36,23 +38,24 @@ pub enum ClusterError {
 }
 
 /// A client for the cluster that the environment names: `KUBECONFIG`, `~/.kube/config`, or the
-/// service account of the pod. Nothing is sent yet.
+/// service account of the pod; and whether it answers. Nothing is sent yet.
 ///
 /// # Errors
 /// [`ClusterError`] if there is no such cluster or its configuration is broken.
-pub async fn connect() -> Result<Client, ClusterError> {
+pub async fn connect() -> Result<(Client, Pulse), ClusterError> {
     let config = Config::infer().await.map_err(|error| ClusterError::NotConfigured(Box::new(error)))?;
-    client(config, SILENCE)
+    let pulse = Pulse::default();
+    Ok((client(config, SILENCE, pulse.clone())?, pulse))
 }
 
 /// `read_timeout` stays unset: it would end every watch on which nothing happens.
-fn client(mut config: Config, silence: Duration) -> Result<Client, ClusterError> {
+fn client(mut config: Config, silence: Duration, pulse: Pulse) -> Result<Client, ClusterError> {
     // The error means that a provider is there already, which is all that is wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     config.connect_timeout = Some(CONNECT);
     config.write_timeout = Some(silence);
     let builder = ClientBuilder::try_from(config).map_err(|error| ClusterError::Invalid(Box::new(error)))?;
-    Ok(builder.with_layer(&DeadlineLayer::new(silence)).build())
+    Ok(builder.with_layer(&DeadlineLayer::new(silence, pulse)).build())
 }
 
 #[cfg(test)]
@@ -82,7 +85,7 @@ mod tests {
             }
         });
         let config = Config::new(format!("http://{address}").parse().unwrap());
-        client(config, Duration::from_millis(200)).unwrap()
+        client(config, Duration::from_millis(200), Pulse::default()).unwrap()
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ impl Deployer {
             Ok(Removed::GivenBack) => {
                 tracing::info!("the app was destroyed, and its namespace given back");
                 lock::forget(&self.cluster, app).await;
+                self.apps.remove_pull_secret(app).await?;
                 self.apps.give_up_rights(app).await?;
             }
             Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "the namespace could not be removed"),

@@ -3,6 +3,7 @@
 //! [`Deployer::push`] decides one push inside git's pre-receive hook; [`Deployer::settle`] follows once git has
 //! moved the ref, or failed to.
 
+mod dependencies;
 mod destroy;
 mod doctor;
 mod dry_run;
@@ -14,6 +15,7 @@ mod options;
 mod order;
 mod pipeline;
 mod preflight;
+mod pull_secret;
 mod reach;
 mod recording;
 mod redeploy;

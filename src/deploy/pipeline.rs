@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::apps::PULL_SECRET;
 use crate::build::dockerfile::declared_only;
 use crate::build::plan::ignore_files;
 use crate::build::{self, BuildPlan, LocalImage};
@@ -102,6 +103,7 @@ impl Deployer {
         let mut chart = chart::render(&self.templates, &values)?;
         release::fit(&self.cluster, &pushed.app, &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
+        self.write_pull_secret(&pushed.app).await?;
         Ok(Prepared { revision, digest, chart, manifest_text, local })
     }
 
@@ -159,6 +161,7 @@ impl Deployer {
             version: Some(version.to_owned()),
             commit: Some(pushed.commit.clone()),
             pusher: Some(pushed.pusher.clone()),
+            pull_secret: self.registry.has_pull_secret().then(|| PULL_SECRET.to_owned()),
             rollout_timeout: self.settings.rollout_timeout,
             ..Values::new(pushed.app.clone(), image)
         }

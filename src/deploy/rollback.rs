@@ -86,6 +86,7 @@ impl Deployer {
         let locked = async {
             let lock = self.lock(app, &note, rollback.options, progress).await?;
             self.heal_first(&lock, progress).await?;
+            self.write_pull_secret(app).await?;
             Ok::<_, DeployError>(lock)
         };
         let lock = self.while_wanted(cancel, Box::pin(traced("preflight", locked))).await?;

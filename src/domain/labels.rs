@@ -14,6 +14,8 @@ pub const INSTALLATION: &str = "slipway.dev/installation";
 pub const ADOPTED: &str = "slipway.dev/adopted";
 /// On a ConfigMap in slipway's own namespace: it holds keys; the value says whose.
 pub const KEYS: &str = "slipway.dev/keys";
+/// On a Secret that images are pulled with, as an annotation: from which registry.
+pub const REGISTRY: &str = "slipway.dev/registry";
 /// On objects and release records: the commit they came from.
 pub const COMMIT: &str = "slipway.dev/commit";
 /// On release records: who pushed.

@@ -5,7 +5,7 @@
 
 /// Always 1; the labels `version` and `commit` say what runs.
 pub const BUILD_INFO: &str = "slipway_build_info";
-/// 1 while pushes are accepted, else 0.
+/// 1 while a push could go live, else 0.
 pub const READY: &str = "slipway_ready";
 /// SSH connections that are open.
 pub const SSH_CONNECTIONS: &str = "slipway_ssh_connections";
@@ -29,6 +29,8 @@ pub const LOCK_REFUSALS_TOTAL: &str = "slipway_lock_refusals_total";
 pub const REGISTRY_BYTES_TOTAL: &str = "slipway_registry_pushed_bytes_total";
 /// Collections of the registry's garbage, by `result`: `collected` or `failed`.
 pub const REGISTRY_COLLECTIONS_TOTAL: &str = "slipway_registry_collections_total";
+/// 1 if what every push needs answers, else 0, by `dependency`: `kubernetes`, `engine` or `registry`.
+pub const DEPENDENCY_UP: &str = "slipway_dependency_up";
 /// Requests to the API server, by `method` (`WATCH` for a watch) and `code`; `error` where no answer came.
 pub const API_REQUESTS_TOTAL: &str = "slipway_kubernetes_requests_total";
 /// Watches that were interrupted and resumed, by what they `watch`: `keys` or `rollout`.

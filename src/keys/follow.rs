@@ -83,8 +83,10 @@ fn take(seen: &Seen, event: Event<ConfigMap>, listed: &mut BTreeSet<String>) -> 
         }
         Event::Delete(map) => return map.metadata.name.into_iter().collect(),
         Event::InitDone => {
+            // also where there is none, which the metrics have to say
+            let missing = seen.change(|index| index.missing(listed));
             seen.complete();
-            return seen.read(|index| index.missing(listed));
+            return missing;
         }
     }
     Vec::new()
@@ -97,20 +99,21 @@ fn apply(seen: &Seen, map: ConfigMap) -> Option<String> {
         let broken = index.is_broken(&name);
         (index.apply(&name, shard), broken && !index.is_broken(&name))
     });
-    tell(&name, &flaws);
+    tell(seen, &name, &flaws);
     if mended {
         tracing::info!(configmap = name, "a ConfigMap of keys is mended");
     }
     Some(name)
 }
 
-/// One line, whatever is broken.
-fn tell(name: &str, flaws: &[Flaw]) {
+/// One line and one event, whatever is broken.
+fn tell(seen: &Seen, name: &str, flaws: &[Flaw]) {
     if flaws.is_empty() {
         return;
     }
     let told: Vec<String> = flaws.iter().take(TOLD).map(ToString::to_string).collect();
     let (told, more) = (told.join("; "), flaws.len().saturating_sub(TOLD));
+    seen.tell(name, &told);
     tracing::warn!(configmap = name, flaws = told, more, "a ConfigMap of keys is broken; what can be read counts");
 }
 
@@ -130,7 +133,7 @@ async fn part_with(api: &Api<ConfigMap>, seen: &Seen, gone: Vec<String>) {
     for name in gone {
         match fate(api, seen, &name).await {
             Fate::Labelled => {}
-            Fate::Unlabelled(map) => tell(&name, &keep(seen, &name, *map)),
+            Fate::Unlabelled(map) => tell(seen, &name, &keep(seen, &name, *map)),
             // Whose ConfigMap is gone must not get in for want of an answer.
             Fate::Deleted | Fate::Unknown => forget(seen, &name),
         }
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_new_list_replaces_what_was_known_only_when_it_is_complete() {
-        let seen = Seen::new();
+        let seen = Seen::new(None);
         let mut listed = BTreeSet::new();
         let mut give = |events: Vec<Event<ConfigMap>>| {
             for event in events {

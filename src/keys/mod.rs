@@ -13,6 +13,7 @@ mod census;
 mod flaw;
 mod follow;
 mod index;
+mod news;
 mod plan;
 mod seed;
 mod shard;

@@ -14,6 +14,7 @@ use super::error::KeysError;
 use super::follow::follow;
 use super::grant::{Identity, UploadGrant};
 use super::index::Index;
+use super::news::News;
 use super::parse::AuthorizedKey;
 use super::plan::{Added, plan};
 use super::write::{carry_out, refresh};
@@ -44,14 +45,16 @@ pub(super) struct Seen {
     index: RwLock<Index>,
     /// Whether the first list is complete; marked as changed with every event.
     synced: watch::Sender<bool>,
+    /// Who is told what is broken, beside the log.
+    news: Option<News>,
 }
 
 impl KeyStore {
     /// Begins to watch. Nobody is known until [`Self::is_synced`]; the cluster need not be
     /// reachable yet.
     pub fn start(client: Client, namespace: &str) -> Self {
-        let api = Api::namespaced(client, namespace);
-        let seen = Arc::new(Seen::new());
+        let api = Api::namespaced(client.clone(), namespace);
+        let seen = Arc::new(Seen::new(Some(News::new(client, namespace))));
         let task = tokio::spawn(follow(api.clone(), seen.clone()));
         Self { inner: Arc::new(Inner { api, seen, writing: Mutex::default(), _watch: AbortOnDropHandle::new(task) }) }
     }
@@ -106,8 +109,15 @@ impl KeyStore {
 
 impl Seen {
     /// Nothing yet.
-    pub(super) fn new() -> Self {
-        Self { index: RwLock::default(), synced: watch::Sender::new(false) }
+    pub(super) fn new(news: Option<News>) -> Self {
+        Self { index: RwLock::default(), synced: watch::Sender::new(false), news }
+    }
+
+    /// A ConfigMap is broken.
+    pub(super) fn tell(&self, map: &str, flaws: &str) {
+        if let Some(news) = &self.news {
+            news.broken(map, flaws);
+        }
     }
 
     /// Whether the first list is complete.

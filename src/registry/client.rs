@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::auth::DockerCredentials;
 use oci_distribution::client::{ClientConfig, ClientProtocol};
 use oci_distribution::errors::{OciDistributionError, OciEnvelope, OciErrorCode};
-use oci_distribution::secrets::RegistryAuth;
 use oci_distribution::{Client, Reference, RegistryOperation};
 
+use super::access::{Current, Passwords};
 use super::collection::Collection;
 use super::error::RegistryError;
 use super::reference::Address;
@@ -16,32 +15,20 @@ use crate::domain::{AppName, Digest, Revision};
 
 /// How long the registry may take to answer a question.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// No app's repository, and not one that has to be there.
+pub(super) const REPOSITORY: &str = "slipway";
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// Who slipway is at the registry.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The user's name.
-    pub username: String,
-    /// The password or token.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
-}
 
 /// The registry, at two addresses: where the Engine and slipway push to, and where kubelets pull from.
 #[derive(Clone)]
 pub struct Registry {
     pub(super) push: Address,
     pub(super) pull: Address,
-    pub(super) credentials: Option<Credentials>,
     /// Whether it is spoken to without TLS.
     pub(super) plain: bool,
-    pub(super) client: Client,
+    pub(super) current: Current,
+    pub(super) passwords: Passwords,
+    pub(super) pull_secret: bool,
     pub(super) collection: Option<Arc<Collection>>,
 }
 
@@ -60,21 +47,12 @@ impl Registry {
     pub fn new(push: &str, pull: &str, insecure: &[String]) -> Result<Self, RegistryError> {
         let (push, pull): (Address, Address) = (push.parse()?, pull.parse()?);
         let plain = push.is_insecure(insecure);
-        let exceptions = if plain { vec![push.host().to_owned()] } else { Vec::new() };
-        let config = ClientConfig {
-            protocol: ClientProtocol::HttpsExcept(exceptions),
-            connect_timeout: Some(CONNECT),
-            read_timeout: Some(ANSWER),
-            ..ClientConfig::default()
-        };
-        let client = Client::try_from(config).map_err(RegistryError::Client)?;
-        Ok(Self { push, pull, credentials: None, plain, client, collection: None })
+        let current = Current::new(client(&push, plain)?);
+        Ok(Self { push, pull, plain, current, passwords: Passwords::default(), pull_secret: false, collection: None })
     }
 
-    /// Authenticates with these credentials.
-    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
-        self
+    pub(super) fn new_client(&self) -> Result<Client, RegistryError> {
+        client(&self.push, self.plain)
     }
 
     /// Has its garbage collected: it is slipway's own, and nobody else pushes to it.
@@ -103,15 +81,25 @@ impl Registry {
         self.answers(&self.push.repository(app)).await
     }
 
+    /// Whether the registry answers and works, apart from any app.
+    ///
+    /// # Errors
+    /// As [`Registry::ping`].
+    pub async fn works(&self) -> Result<(), RegistryError> {
+        self.answers(&self.push.in_place_of_an_app(REPOSITORY)).await
+    }
+
     /// [`Registry::ping`] about a repository.
     pub(super) async fn answers(&self, repository: &str) -> Result<(), RegistryError> {
         let repository = self.reference(repository, "none");
-        let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
-        match self.ask(self.client.list_tags(&repository, &self.auth(), Some(1), None)).await {
+        let access = self.access();
+        let auth = access.auth();
+        let token = self.ask(access.client.auth(&repository, &auth, RegistryOperation::Push)).await?;
+        match self.ask(access.client.list_tags(&repository, &auth, Some(1), None)).await {
             Ok(_) | Err(RegistryError::Answer(..)) => Ok(()),
             // Who hands out tokens often calls a repository forbidden that is not there; the token
             // shows that the credentials are good.
-            Err(RegistryError::Refused(..)) if token.is_some() && self.credentials.is_some() => Ok(()),
+            Err(RegistryError::Refused(..)) if token.is_some() && access.credentials.is_some() => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -119,13 +107,15 @@ impl Registry {
     /// The digest of the manifest that a release's tag names.
     pub(super) async fn digest(&self, app: &AppName, revision: Revision) -> Result<Digest, RegistryError> {
         let reference = self.reference(&self.push.repository(app), &revision.to_string());
-        let text = self.ask(self.client.fetch_manifest_digest(&reference, &self.auth())).await?;
+        let access = self.access();
+        let text = self.ask(access.client.fetch_manifest_digest(&reference, &access.auth())).await?;
         self.read_digest(&text)
     }
 
     /// The digest of the manifest that a tag names, unless it is gone by now.
     pub(super) async fn tag_digest(&self, reference: &Reference) -> Result<Option<Digest>, RegistryError> {
-        match self.ask(self.client.fetch_manifest_digest(reference, &self.auth())).await {
+        let access = self.access();
+        match self.ask(access.client.fetch_manifest_digest(reference, &access.auth())).await {
             Ok(text) => self.read_digest(&text).map(Some),
             Err(RegistryError::Answer(_, error)) if says_unknown(&error) => Ok(None),
             Err(error) => Err(error),
@@ -149,29 +139,14 @@ impl Registry {
         Ok(self.tag_digest(&reference).await?.is_some())
     }
 
-    /// What the Engine needs to push.
-    pub(super) fn engine_credentials(&self) -> Option<DockerCredentials> {
-        self.credentials.as_ref().map(|credentials| DockerCredentials {
-            username: Some(credentials.username.clone()),
-            password: Some(credentials.password.clone()),
-            serveraddress: Some(self.push.host().to_owned()),
-            ..DockerCredentials::default()
-        })
-    }
-
     /// Why the registry takes no image, if a small upload shows it. The Engine passes on only a
     /// sentence of what the registry answered.
     pub(super) async fn refusal(&self, app: &AppName) -> Option<RegistryError> {
         let reference = self.reference(&self.push.repository(app), "none");
-        self.client.store_auth_if_needed(reference.resolve_registry(), &self.auth()).await;
-        let upload = self.client.push_blob(&reference, &b"{}"[..], EMPTY_OBJECT);
+        let access = self.access();
+        access.client.store_auth_if_needed(reference.resolve_registry(), &access.auth()).await;
+        let upload = access.client.push_blob(&reference, &b"{}"[..], EMPTY_OBJECT);
         self.ask(upload).await.err()
-    }
-
-    pub(super) fn auth(&self) -> RegistryAuth {
-        self.credentials.as_ref().map_or(RegistryAuth::Anonymous, |credentials| {
-            RegistryAuth::Basic(credentials.username.clone(), credentials.password.clone())
-        })
     }
 
     pub(super) fn reference(&self, repository: &str, tag: &str) -> Reference {
@@ -186,6 +161,18 @@ impl Registry {
         let answer = tokio::time::timeout(ANSWER, answer).await.map_err(unreachable)?;
         answer.map_err(|error| explain(&self.push, error))
     }
+}
+
+/// A client that knows no credentials.
+fn client(address: &Address, plain: bool) -> Result<Client, RegistryError> {
+    let exceptions = if plain { vec![address.host().to_owned()] } else { Vec::new() };
+    let config = ClientConfig {
+        protocol: ClientProtocol::HttpsExcept(exceptions),
+        connect_timeout: Some(CONNECT),
+        read_timeout: Some(ANSWER),
+        ..ClientConfig::default()
+    };
+    Client::try_from(config).map_err(RegistryError::Client)
 }
 
 /// The digest of `{}`: the smallest thing that registries keep anyway, OCI's empty descriptor.
@@ -327,8 +314,8 @@ mod tests {
         let app = "myapp".parse().unwrap();
         let (registry, _) = registry_that(hub).await;
         assert!(matches!(registry.ping(&app).await, Err(RegistryError::Refused(..))), "nobody in particular");
-        let credentials = Credentials { username: "u".into(), password: "p".into() };
-        registry.with_credentials(credentials).ping(&app).await.unwrap();
+        registry.log_in("u", "p");
+        registry.ping(&app).await.unwrap();
     }
 
     #[tokio::test]
@@ -336,9 +323,9 @@ mod tests {
         let (registry, _) = registry_that(hub).await;
         let anonymous = registry.judge(401, "denied", "team/slipway").await;
         assert!(matches!(anonymous, Err(RegistryError::Refused(..))), "{anonymous:?}");
-        let known = registry.with_credentials(Credentials { username: "u".into(), password: "p".into() });
-        known.judge(401, "denied", "team/slipway").await.unwrap();
-        let broken = known.judge(500, "no\u{1b} route", "team/slipway").await.unwrap_err().to_string();
+        registry.log_in("u", "p");
+        registry.judge(401, "denied", "team/slipway").await.unwrap();
+        let broken = registry.judge(500, "no\u{1b} route", "team/slipway").await.unwrap_err().to_string();
         assert!(broken.starts_with("the Docker Engine cannot reach") && !broken.contains('\u{1b}'), "{broken:?}");
     }
 
@@ -346,14 +333,8 @@ mod tests {
     async fn wrong_credentials_are_refused_before_a_build() {
         let wants_password =
             |_: &str, _: &str| answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\"\r\n", "");
-        let credentials = Credentials { username: "u".into(), password: "p".into() };
-        let registry = registry_that(wants_password).await.0.with_credentials(credentials);
+        let (registry, _) = registry_that(wants_password).await;
+        registry.log_in("u", "p");
         assert!(matches!(registry.ping(&"myapp".parse().unwrap()).await, Err(RegistryError::Refused(..))));
-    }
-
-    #[test]
-    fn passwords_are_not_printed() {
-        let credentials = Credentials { username: "u".into(), password: "canary".into() };
-        assert!(!format!("{credentials:?}").contains("canary"));
     }
 }

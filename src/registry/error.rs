@@ -1,5 +1,7 @@
 //! What can go wrong between the Engine and the registry.
 
+use std::path::PathBuf;
+
 use super::reference::InvalidAddress;
 use crate::domain::ImageRef;
 
@@ -12,6 +14,9 @@ pub enum RegistryError {
     /// The client could not be set up.
     #[error("the registry client cannot be set up")]
     Client(#[source] oci_distribution::errors::OciDistributionError),
+    /// The password could not be read.
+    #[error("the registry's password in {} cannot be read", .0.display())]
+    Password(PathBuf, #[source] std::io::Error),
     /// The registry does not answer.
     #[error("the registry {0} cannot be reached")]
     Unreachable(String, #[source] Option<oci_distribution::errors::OciDistributionError>),

@@ -1,8 +1,9 @@
 //! Images in the registry.
 //!
-//! `reference` and `push_progress` are pure; `client` asks the registry, `reach` has the Engine ask it, `publish` has the
-//! Engine push.
+//! `reference` and `push_progress` are pure; `access` says as whom slipway comes, `client` asks the registry, `reach` has the
+//! Engine ask it, `publish` has the Engine push.
 
+mod access;
 mod client;
 mod collection;
 pub mod error;
@@ -14,7 +15,8 @@ mod retention;
 mod tag;
 mod voice;
 
-pub use client::{Credentials, Registry};
+pub use access::{PasswordFile, Passwords};
+pub use client::Registry;
 pub use collection::Collection;
 pub use error::RegistryError;
 pub use publish::publish;

@@ -5,14 +5,13 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as EngineError;
 
-use super::client::Registry;
+use super::client::{REPOSITORY, Registry};
 use super::error::RegistryError;
 use crate::domain::progress::clean;
 
 /// How long the Engine may take, which has time-outs of its own.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// No app's image: neither the repository nor the tag has to be there.
-const REPOSITORY: &str = "slipway";
+/// A tag that does not have to be there.
 const TAG: &str = "none";
 
 impl Registry {

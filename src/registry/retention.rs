@@ -39,7 +39,8 @@ impl Registry {
     pub async fn tagged(&self, app: &AppName) -> Result<BTreeSet<Digest>, RegistryError> {
         let repository = self.push.repository(app);
         let any = self.reference(&repository, "none");
-        let tags = match self.ask(self.client.list_tags(&any, &self.auth(), None, None)).await {
+        let access = self.access();
+        let tags = match self.ask(access.client.list_tags(&any, &access.auth(), None, None)).await {
             Ok(found) => found.tags,
             Err(RegistryError::Answer(_, error)) if says_unknown(&error) => Vec::new(),
             Err(error) => return Err(error),
@@ -58,9 +59,11 @@ impl Registry {
     /// [`RegistryError`] if it does not say.
     pub async fn apps(&self) -> Result<Vec<AppName>, RegistryError> {
         let any = Reference::with_tag(self.push.host().to_owned(), "none".to_owned(), "none".to_owned());
+        let access = self.access();
+        let auth = access.auth();
         let (mut apps, mut last) = (Vec::new(), None);
         loop {
-            let page = self.ask(self.client.catalog(&any, &self.auth(), Some(PAGE), last.as_deref())).await?;
+            let page = self.ask(access.client.catalog(&any, &auth, Some(PAGE), last.as_deref())).await?;
             apps.extend(page.repositories.iter().filter_map(|repository| self.push.app(repository)));
             last = page.repositories.last().cloned();
             if page.repositories.len() < PAGE {
@@ -81,10 +84,11 @@ impl Registry {
         let client = reqwest::Client::builder().timeout(ANSWER).build().map_err(RegistryError::Delete)?;
         let mut request = client.delete(url);
         let repository = self.reference(&self.push.repository(app), "none");
-        let token = self.ask(self.client.auth(&repository, &self.auth(), RegistryOperation::Push)).await?;
+        let access = self.access();
+        let token = self.ask(access.client.auth(&repository, &access.auth(), RegistryOperation::Push)).await?;
         if let Some(token) = token {
             request = request.bearer_auth(token);
-        } else if let Some(credentials) = &self.credentials {
+        } else if let Some(credentials) = &access.credentials {
             request = request.basic_auth(&credentials.username, Some(&credentials.password));
         }
         request.send().await.map_err(RegistryError::Delete)

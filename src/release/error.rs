@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::conflict::FieldConflict;
-use super::lock::LockError;
+use super::lock::{AppLock, LockError};
 use super::record::DecodeError;
 use super::secret::RevisionSummary;
 use crate::clusters::CallError;
@@ -201,12 +201,12 @@ impl ReleaseError {
     }
 
     /// That `newest` is pending. If slipway wrote it, nobody works on it: the caller holds the lock.
-    pub(super) fn pending(app: &AppName, newest: &RevisionSummary) -> Self {
-        let (app, revision) = (app.clone(), newest.revision);
+    pub(super) fn pending(lock: &AppLock, newest: &RevisionSummary) -> Self {
+        let (app, revision) = (lock.app().clone(), newest.revision);
         if newest.ours {
             return Self::Interrupted { app, revision };
         }
-        Self::InProgress { app, revision, status: newest.status.as_str(), age: newest.age() }
+        Self::InProgress { app, revision, status: newest.status.as_str(), age: newest.age(lock.now()) }
     }
 }
 

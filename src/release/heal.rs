@@ -64,8 +64,8 @@ async fn is_interrupted(client: &Client, app: &AppName, gateway: &Gateway) -> Re
 pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Result<Option<Healed>, ReleaseError> {
     let past = Past::read(client, lock.app()).await?;
     let Some(newest) = past.newest().filter(|newest| newest.status.is_pending()) else { return Ok(None) };
-    if !newest.ours && newest.age() < HELM {
-        return Err(ReleaseError::pending(lock.app(), newest));
+    if !newest.ours && newest.age(lock.now()) < HELM {
+        return Err(ReleaseError::pending(lock, newest));
     }
     let revision = newest.revision;
     progress.line(format!("{revision} was interrupted; undoing it")).await;

@@ -93,7 +93,7 @@ async fn close_once(
     status: Status,
     description: Option<&str>,
 ) -> Result<(), ReleaseError> {
-    let secret = secret::closed(get(secrets, lock.app(), revision).await?, revision, status, description)?;
+    let secret = secret::closed(get(secrets, lock.app(), revision).await?, revision, status, description, lock.now())?;
     let (name, params) = (secret::name(lock.app(), revision), PostParams::default());
     let doing = format!("recording {revision} as {}", status.as_str());
     lock.guard(call(doing, || secrets.replace(&name, &params, &secret))).await??;

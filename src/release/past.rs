@@ -100,11 +100,11 @@ impl Standing {
     }
 
     /// A pending record that repeats this one as `revision`.
-    pub fn repeated(&self, revision: Revision, description: String) -> Record {
+    pub fn repeated(&self, revision: Revision, description: String, now: Timestamp) -> Record {
         let mut record = self.record.clone();
         record.version = revision;
         record.info.status = Status::PendingRollback;
-        record.info.last_deployed = Timestamp::now().to_string();
+        record.info.deploy_at(now);
         record.info.description = description;
         // How the repeated one was applied is of no account: this one is on the server's side, as all of slipway's.
         record.apply_method = Some(SERVER_SIDE.to_owned());
@@ -177,7 +177,7 @@ mod tests {
         let record = record::decode(value.as_bytes()).unwrap();
         let before = record.clone();
         let standing = Standing { record, tags: Tags::default(), manifests: Vec::new() };
-        let repeated = standing.repeated(Revision(7), "again".to_owned());
+        let repeated = standing.repeated(Revision(7), "again".to_owned(), Timestamp::UNIX_EPOCH);
         assert_eq!((before.apply_method.as_deref(), repeated.apply_method.as_deref()), (None, Some("ssa")));
         assert_eq!((repeated.version, repeated.info.status), (Revision(7), Status::PendingRollback));
         assert_eq!(repeated.manifest, before.manifest);

@@ -175,7 +175,7 @@ fn failed(draft: &Draft, why: ReleaseError, aftermath: Aftermath) -> ReleaseErro
 fn check_turn(lock: &AppLock, past: &Past, revision: Revision) -> Result<(), ReleaseError> {
     let app = lock.app();
     match past.newest() {
-        Some(newest) if newest.status.is_pending() => Err(ReleaseError::pending(app, newest)),
+        Some(newest) if newest.status.is_pending() => Err(ReleaseError::pending(lock, newest)),
         Some(newest) if newest.revision >= revision => Err(ReleaseError::Taken { app: app.clone(), revision }),
         _ => Ok(()),
     }

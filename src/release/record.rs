@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -135,6 +136,18 @@ pub struct Info {
     /// Whatever else Helm wrote.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+impl Info {
+    /// It is deployed at `now`, and not before the first revision was: that may have been recorded by a clock that was
+    /// ahead.
+    pub fn deploy_at(&mut self, now: Timestamp) {
+        let first = self.first_deployed.parse::<Timestamp>();
+        if first.is_ok_and(|first| first > now) || self.first_deployed.is_empty() {
+            self.first_deployed = now.to_string();
+        }
+        self.last_deployed = now.to_string();
+    }
 }
 
 /// The chart's part of a record, for a chart rendered by slipway. What the `annotations` say is kept whatever Helm makes

@@ -58,7 +58,7 @@ pub async fn rollback(
     let description = format!("Rollback to {to} by {}", request.by);
     let mut tags = target.tags.clone();
     tags.annotations.insert(labels::PUSHER.to_owned(), request.by.to_string());
-    let mut record = target.repeated(revision, description.clone());
+    let mut record = target.repeated(revision, description.clone(), lock.now());
     record.annotate_chart(labels::PUSHER, request.by.as_str());
     let draft = Draft {
         record,

@@ -42,9 +42,9 @@ pub struct RevisionSummary {
 }
 
 impl RevisionSummary {
-    /// How long ago its record was made, by this machine's clock.
-    pub fn age(&self) -> Duration {
-        let age = self.created.map(|created| Timestamp::now().duration_since(created));
+    /// How long before `now` its record was made.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        let age = self.created.map(|created| now.duration_since(created));
         age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
     }
 }
@@ -84,10 +84,11 @@ pub fn closed(
     revision: Revision,
     status: Status,
     description: Option<&str>,
+    now: Timestamp,
 ) -> Result<Secret, ReleaseError> {
     let mut record = record(&secret, revision)?;
     if record.info.status.is_pending() && !status.is_pending() {
-        secret.annotations_mut().insert(labels::FINISHED.to_owned(), Timestamp::now().to_string());
+        secret.annotations_mut().insert(labels::FINISHED.to_owned(), now.to_string());
     }
     record.info.status = status;
     if let Some(description) = description {
@@ -97,7 +98,7 @@ pub fn closed(
     secret.data.get_or_insert_default().insert(KEY.to_owned(), ByteString(value));
     let labels = secret.labels_mut();
     labels.insert("status".to_owned(), status.as_str().to_owned());
-    labels.insert("modifiedAt".to_owned(), Timestamp::now().as_second().to_string());
+    labels.insert("modifiedAt".to_owned(), now.as_second().to_string());
     Ok(secret)
 }
 
@@ -115,7 +116,7 @@ pub fn record(secret: &Secret, revision: Revision) -> Result<Record, ReleaseErro
 /// The Secret of a record that is not there yet.
 pub fn of(lock: &AppLock, record: &Record, tags: &Tags) -> Result<Secret, ReleaseError> {
     let value = packed(record)?;
-    let now = Timestamp::now().as_second().to_string();
+    let now = lock.now().as_second().to_string();
     let system = [
         ("owner", "helm".to_owned()),
         ("name", record.name.clone()),

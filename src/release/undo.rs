@@ -42,7 +42,7 @@ async fn bring_back(
     failed: Revision,
     description: &str,
 ) -> Result<Revision, ReleaseError> {
-    let record = standing.repeated(failed.next(), format!("Rollback to {}", standing.revision()));
+    let record = standing.repeated(failed.next(), format!("Rollback to {}", standing.revision()), scope.lock.now());
     let revision = record.version;
     history::create(scope.client, scope.lock, &record, &standing.tags).await?;
     close(scope, past, failed, description).await?;

@@ -53,7 +53,7 @@ pub async fn upgrade(
     let by = format!("{} by {}", request.commit.short(), request.pusher);
     let tags = tags(&request);
     let draft = Draft {
-        record: record(lock.app(), &request, &tags, &past),
+        record: record(lock.app(), &request, &tags, &past, lock.now()),
         tags,
         manifests: request.chart.manifests,
         what: format!("Deploy of {by}"),
@@ -63,17 +63,16 @@ pub async fn upgrade(
     perform(&scope, past, draft).await
 }
 
-fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past) -> Record {
-    let now = Timestamp::now().to_string();
+fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past, now: Timestamp) -> Record {
     let chart = &request.chart;
     let before = past.deployed.as_ref().map(|standing| standing.record.info.first_deployed.clone());
-    Record {
+    let mut record = Record {
         name: app.to_string(),
         namespace: app.to_string(),
         version: request.revision,
         info: Info {
-            first_deployed: before.unwrap_or_else(|| now.clone()),
-            last_deployed: now,
+            first_deployed: before.unwrap_or_default(),
+            last_deployed: String::new(),
             status: if past.deployed.is_some() { Status::PendingUpgrade } else { Status::PendingInstall },
             description: format!("Deploying {} by {}", request.commit.short(), request.pusher),
             rest: chart.notes.iter().map(|notes| ("notes".to_owned(), json!(notes))).collect(),
@@ -84,7 +83,9 @@ fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past) -> 
         hooks: json!([]),
         apply_method: Some(SERVER_SIDE.to_owned()),
         rest: Map::new(),
-    }
+    };
+    record.info.deploy_at(now);
+    record
 }
 
 fn tags(request: &ReleaseRequest) -> Tags {
@@ -125,7 +126,7 @@ mod tests {
             on_failure: OnFailure::Undo,
         };
         let past = Past { revisions: Vec::new(), deployed: None, objects: Vec::new(), has_updates: false };
-        let written = super::record(&"web".parse().unwrap(), &request, &tags(&request), &past);
+        let written = super::record(&"web".parse().unwrap(), &request, &tags(&request), &past, Timestamp::UNIX_EPOCH);
         let mut read = record::decode(&record::encode(&written).unwrap()).unwrap();
         assert_eq!(read, written);
         read.info.first_deployed = "(first)".into();

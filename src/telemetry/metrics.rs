@@ -53,7 +53,7 @@ fn begin() {
 
 fn describe() {
     describe_gauge!(names::BUILD_INFO, "What runs.");
-    describe_gauge!(names::READY, "Whether pushes are accepted.");
+    describe_gauge!(names::READY, "Whether a push could go live now.");
     describe_gauge!(names::SSH_CONNECTIONS, "SSH connections that are open.");
     describe_counter!(names::SSH_CONNECTIONS_TOTAL, "SSH connections that were made.");
     describe_counter!(names::SSH_AUTHENTICATIONS_TOTAL, "Public keys that were judged by their signature.");
@@ -65,6 +65,7 @@ fn describe() {
     describe_counter!(names::LOCK_REFUSALS_TOTAL, "Deploys refused because another one of the app ran.");
     describe_counter!(names::REGISTRY_BYTES_TOTAL, Unit::Bytes, "Bytes of layers that went to the registry.");
     describe_counter!(names::REGISTRY_COLLECTIONS_TOTAL, "Collections of the registry's garbage.");
+    describe_gauge!(names::DEPENDENCY_UP, "Whether what every push needs answers.");
     describe_counter!(names::API_REQUESTS_TOTAL, "Requests to the Kubernetes API.");
     describe_counter!(names::WATCH_RESTARTS_TOTAL, "Watches that were interrupted and resumed.");
     describe_gauge!(names::KEYS, "Public keys that are known.");

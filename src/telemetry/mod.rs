@@ -5,7 +5,7 @@ pub mod traces;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogArgs, LogFormat};
@@ -30,7 +30,9 @@ pub fn init(args: &LogArgs, traces: Option<&Traces>) {
         true => layer.compact().with_target(false).boxed(),
         false => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    let filter = filter.and(filter_fn(|metadata| !is_of_a_trace(metadata)));
+    // With a hint, or nothing would be ruled out by its level alone.
+    let no_trace = filter_fn(|metadata| !is_of_a_trace(metadata)).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(no_trace);
     tracing_subscriber::registry().with(layer.with_filter(filter)).with(traces.map(Traces::layer)).init();
 }
 

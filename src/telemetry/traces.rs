@@ -18,7 +18,7 @@ use reqwest::Url;
 use tokio::runtime::Handle;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::domain::trace::TARGET;
@@ -66,7 +66,7 @@ impl Traces {
         let tracer = self.0.tracer("slipway");
         let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_context_activation(false);
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
-        layer.with_filter(filter_fn(is_of_a_trace))
+        layer.with_filter(filter_fn(is_of_a_trace).with_max_level_hint(LevelFilter::INFO))
     }
 
     /// Sends what is left, for a bounded time.

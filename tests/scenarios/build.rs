@@ -55,8 +55,9 @@ fn a_dockerignore_means_what_it_means_to_docker_build() {
     let expected = run(Command::new("docker").args(["run", "--rm", &image, "cat", "/www/index.html"])).stdout;
     run(Command::new("docker").args(["image", "rm", &image]));
 
+    let first = Gateway::start();
     for builder in BUILDERS {
-        let gateway = Gateway::with(&[("SLIPWAY_BUILDER", builder)]);
+        let gateway = first.twin(&[("SLIPWAY_BUILDER", builder)]);
         // each gateway has repositories of its own: the same commit is new to both
         app.push(&gateway).ok();
         app.shows(&expected);

@@ -1,10 +1,10 @@
-//! What helm makes of the chart, without a cluster.
+//! What helm makes of the chart.
 
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::process::Output;
+use crate::support::process::{Output, try_run_with};
 use crate::support::{run, try_run};
 
 /// With all that can be switched on, in one sort of installation and in the other.
@@ -72,4 +72,83 @@ fn a_budget_for_disruptions_comes_with_the_second_gateway() {
     assert_eq!(budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"], "gateway");
     let old = budgets("2", &["--skip-schema-validation", "--kube-version", "1.20.2"]);
     assert_eq!(old[0]["apiVersion"], "policy/v1beta1");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused_by_helm() {
+    let template = |values: &[&str]| {
+        let mut helm = Command::new("helm");
+        helm.args(["template", "slipway", "chart", "--set", "image.repository=x"]);
+        for value in values {
+            helm.args(["--set", value]);
+        }
+        try_run(&mut helm)
+    };
+    template(&[]).ok();
+    let remote = ["builder.mode=remote", "builder.remote.url=tcp://engine:2376"];
+    template(&remote).fails().says("/registry/mode");
+    template(&[remote[0], remote[1], "registry.mode=external", "registry.external.address=r.example"]).ok();
+    template(&["builder.mode=remote", "registry.mode=external", "registry.external.address=r"])
+        .fails()
+        .says("/builder/remote/url");
+    template(&["builder.remote.tlsSecret=5"]).fails().says("/builder/remote/tlsSecret");
+    template(&["registry.mode=external"]).fails().says("/registry/external/address");
+    let external = ["registry.mode=external", "registry.external.address=r.example"];
+    template(&[external[0], external[1], "registry.external.user=u"]).fails().says("/passwordSecret/name");
+    let pull_user = [external[0], external[1], "registry.external.pullUser=u"];
+    template(&pull_user).fails().says("/pullPasswordSecret/name");
+    template(&[external[0], external[1], "registry.external.pullSecret=name"]).fails().says("/external/pullSecret");
+    template(&["ingress.enabled=true"]).fails().says("/ingress/host");
+    template(&["rbac.scope=namespaces"]).fails().says("/rbac/namespaces");
+    template(&["rbac.namespaces={one}"]).fails().says("/rbac/namespaces");
+    template(&["service.type=nodeport"]).fails().says("/service/type");
+    template(&["sevice.type=NodePort"]).fails().says("sevice");
+    try_run(Command::new("helm").args(["template", "slipway", "chart"])).fails().says("/image/repository");
+    template(&["tracing.endpoint=collector:4318"]).fails().says("/tracing/endpoint");
+    template(&["service.type=LoadBalancer"]).ok();
+}
+
+/// What helm makes of the chart, without what it makes up anew each time.
+fn rendered(values: &str) -> String {
+    let mut helm = Command::new("helm");
+    helm.args([
+        "template",
+        "slipway",
+        "chart",
+        "--namespace",
+        "slipway",
+        "--set",
+        "image.repository=registry.example/slipway",
+    ]);
+    let text = run(helm.args(["--set", values])).stdout;
+    let made_up = ["  password: ", "  htpasswd: ", "  http-secret: "];
+    let lines = text.lines().map(|line| match made_up.iter().find(|key| line.starts_with(*key)) {
+        Some(key) => format!("{key}made-up"),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_charts_objects_are_these_and_an_api_server_takes_them() {
+    let outside = "builder.mode=remote,builder.remote.url=tcp://engine:2376,builder.remote.tlsSecret=engine-tls,registry.mode=external,\
+        registry.external.address=registry.example,registry.external.user=slipway,\
+        registry.external.passwordSecret.name=registry,\
+        registry.external.pullUser=nodes,registry.external.pullPasswordSecret.name=registry-pull,rbac.scope=cluster";
+    let seen = "service.type=LoadBalancer,publicAddress=git.example:22,ingress.enabled=true,ingress.host=slipway.example,\
+        networkPolicy.enabled=true,metrics.dashboard.enabled=true,builder.mode=dind,\
+        tracing.endpoint=http://collector:4318,tracing.headersSecret.name=collector";
+    let listed = "rbac.scope=namespaces,rbac.namespaces={default}";
+    for (name, values) in
+        [("by_default", "service.type=ClusterIP"), ("listed", listed), ("outside", outside), ("seen", seen)]
+    {
+        let objects = rendered(values);
+        let mut apply = Command::new("kubectl");
+        apply.args(["apply", "--dry-run=server", "-n", "default", "-f", "-"]);
+        let objects_here = objects.replace("namespace: slipway", "namespace: default");
+        try_run_with(&mut apply, &objects_here).ok();
+        // the dashboard is a file of its own
+        let lines = objects.lines().filter(|line| !line.starts_with("  slipway.json: "));
+        insta::assert_snapshot!(name, lines.collect::<Vec<_>>().join("\n"));
+    }
 }

@@ -24,7 +24,7 @@ fn tell(gateway: &Gateway, user: &str, line: &str) -> Output {
 }
 
 /// A chart of helm's with these templates.
-fn chart(templates: &str) -> TempDir {
+pub fn chart(templates: &str) -> TempDir {
     let chart = tempfile::tempdir().unwrap();
     std::fs::create_dir(chart.path().join("templates")).unwrap();
     std::fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: byhand\nversion: 1.2.3\nappVersion: old\n")

@@ -60,6 +60,14 @@ fn an_admin_gets_in_however_his_config_map_is_broken() {
         assert!(may_log_in(&gateway, ADMIN), "{breakage}");
         eventually("it is told", || (told(&gateway) == (number + 1, number + 1)).then_some(()));
     }
+    let told = || {
+        let events = world::object(&["events", "-n", &gateway.namespace]).unwrap();
+        let ours = |event: &&Value| event["reason"] == "KeysBroken" && event["type"] == "Warning";
+        let maps =
+            events["items"].as_array().unwrap().iter().filter(ours).map(|event| &event["involvedObject"]["name"]);
+        maps.clone().count() >= breakages.len() && maps.clone().all(|map| map == ADMINS)
+    };
+    eventually("the cluster is told", || told().then_some(()));
     patch(&gateway, ADMINS, "merge", &json!({"data": {"-x": "garbage"}}));
     broken(&gateway, "1");
     assert_eq!(metric(&gateway, "slipway_key_lines_rejected"), "1");

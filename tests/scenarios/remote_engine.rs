@@ -7,8 +7,10 @@ use crate::support::certificates::Authority;
 use crate::support::engine::RemoteEngine;
 use crate::support::{App, Gateway, run, try_run};
 
+const HERE: &str = "127.0.0.1";
+
 /// An app that any Engine can build: it starts from nothing, and runs nothing.
-fn app_from_scratch() -> App {
+pub fn app_from_scratch() -> App {
     let app = App::empty();
     let busybox = run(Command::new("sh").args(["-c", "command -v busybox"])).stdout;
     std::fs::copy(busybox.trim(), app.path().join("busybox")).unwrap();
@@ -26,8 +28,8 @@ fn gateway(url: &str, tls: &Path) -> Gateway {
 
 #[test]
 fn an_engine_elsewhere_builds_and_pushes_over_tls() {
-    let authority = Authority::new();
-    let engine = RemoteEngine::start(&authority);
+    let authority = Authority::of_a_server_at(HERE);
+    let engine = RemoteEngine::start(&authority, HERE, &[]);
     let mut gateway = gateway(&engine.url, &authority.path("client"));
     gateway.launch();
     for builder in ["buildkit", "classic"] {
@@ -38,7 +40,7 @@ fn an_engine_elsewhere_builds_and_pushes_over_tls() {
     }
 
     // whom it does not know, it does not serve, and is not trusted by
-    let stranger = Authority::new();
+    let stranger = Authority::of_a_server_at(HERE);
     let app = app_from_scratch();
     gateway.restart_with(&[("SLIPWAY_ENGINE_TLS", stranger.path("client").to_str().unwrap())]);
     app.push(&gateway).fails().says("TLS fails: invalid peer certificate: UnknownIssuer");
@@ -54,14 +56,16 @@ fn an_engine_elsewhere_builds_and_pushes_over_tls() {
 
 #[test]
 fn settings_of_tls_that_cannot_work_are_refused_at_the_start() {
-    let authority = Authority::new();
+    let authority = Authority::of_a_server_at(HERE);
     let client = authority.path("client");
     let refused = |gateway: &Gateway, text: &str| {
         let output = try_run(&mut gateway.command());
         assert_eq!(output.code, Some(2), "{output:?}");
         output.says("--engine-tls").says(text);
     };
-    refused(&gateway("unix:///var/run/docker.sock", &client), "only an Engine at tcp://HOST:PORT");
+    for url in ["unix:///var/run/docker.sock", "http://127.0.0.1:1"] {
+        refused(&gateway(url, &client), "only an Engine at tcp://HOST:PORT");
+    }
     refused(&gateway("tcp://127.0.0.1:1", &authority.path("nowhere")), "ca.pem: it is missing");
     std::fs::write(client.join("cert.pem"), "canary").unwrap();
     refused(&gateway("tcp://127.0.0.1:1", &client), "cert.pem: there is no certificate in it");

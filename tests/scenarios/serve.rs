@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::gateway::ADMIN;
+use crate::support::proxy::{self, Proxy, Target};
 use crate::support::{App, Gateway, eventually, try_run, world};
 
 #[test]
@@ -50,7 +51,7 @@ fn a_wrong_setting_is_named_and_ends_the_start_with_2() {
 #[test]
 fn every_flag_of_serve_has_a_variable_and_a_help_line() {
     let help = try_run(Command::new(env!("CARGO_BIN_EXE_slipway")).args(["serve", "--help"])).ok().stdout;
-    let flags: Vec<&str> = help.lines().map(str::trim).filter(|line| line.starts_with("--")).collect();
+    let flags: Vec<&str> = help.lines().filter(|line| line.starts_with("      --")).map(str::trim).collect();
     assert!(flags.len() > 20, "{help}");
     for flag in flags {
         let name = flag.trim_start_matches("--").split([' ', '=']).next().unwrap();
@@ -63,7 +64,31 @@ fn every_flag_of_serve_has_a_variable_and_a_help_line() {
 fn health_is_answered_over_http() {
     let gateway = Gateway::start();
     assert_eq!(gateway.get("/healthz").ok().stdout, "ok\n200");
-    assert_eq!(gateway.get("/readyz").ok().stdout, "ready\n200");
+    eventually("it is ready", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+}
+
+#[test]
+fn readiness_says_what_is_away_and_liveness_does_not_care() {
+    let engine = Proxy::to(Target::of(&world::engine()));
+    let dir = tempfile::tempdir().unwrap();
+    let (api, kubeconfig) = proxy::api_server(dir.path());
+    let url = format!("tcp://{}", engine.address());
+    let gateway = Gateway::with(&[("SLIPWAY_ENGINE", &url), ("KUBECONFIG", &kubeconfig)]);
+    eventually("it is ready", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+    engine.cut();
+    let unready = "the Docker Engine does not answer\n503";
+    eventually("it is unready", || (gateway.get("/readyz").stdout == unready).then_some(()));
+    assert_eq!(gateway.get("/healthz").ok().stdout, "ok\n200");
+    let metrics = gateway.get("/metrics").ok().stdout;
+    assert!(metrics.contains("slipway_dependency_up{dependency=\"engine\"} 0"), "{metrics}");
+    assert!(metrics.contains("slipway_dependency_up{dependency=\"registry\"} 1"), "{metrics}");
+    engine.mend();
+    eventually("it is ready again", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
+    api.cut();
+    let unready = "the Kubernetes API does not answer\n503";
+    eventually("it is unready", || (gateway.get("/readyz").stdout == unready).then_some(()));
+    api.mend();
+    eventually("it is ready once more", || (gateway.get("/readyz").stdout == "ready\n200").then_some(()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::clock::{Clock, changed};
 use super::lease::{self, Busy, Claim, Gateway, HeldBy, LockNote, Ticket, decide, is_held};
 use super::{AppLock, LockError, leases};
 use crate::clusters::call;
@@ -114,9 +115,9 @@ async fn take(
     current: Option<Lease>,
     ticket: &Ticket,
 ) -> Result<Option<AppLock>, LockError> {
-    let since = Instant::now();
-    let create = current.is_none();
-    let wanted = lease::taken(current, ticket, Timestamp::now());
+    let (since, here) = (Instant::now(), Timestamp::now());
+    let (create, changed_before) = (current.is_none(), current.as_ref().and_then(changed));
+    let wanted = lease::taken(current, ticket, here);
     let params = PostParams::default();
     let written = call("taking the deploy lock", || async {
         if create { leases.create(&params, &wanted).await } else { leases.replace(lease::NAME, &params, &wanted).await }
@@ -131,7 +132,11 @@ async fn take(
         Err(error) if error.is_not_found() && !create => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(lease.map(|lease| AppLock::hold(client, app, lease, ticket.clone(), since)))
+    Ok(lease.map(|lease| {
+        // What the server said before this write is no news of its clock.
+        let server = changed(&lease).filter(|time| Some(*time) != changed_before);
+        AppLock::hold(client, app, lease, ticket.clone(), since, Clock::new(since, here, server))
+    }))
 }
 
 /// Whether the holder of a Lease that looks expired shows signs of life.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::PostParams;
@@ -34,7 +33,7 @@ pub(super) async fn keep(leases: Api<Lease>, mut lease: Lease, shared: Arc<Share
     let mut pause = RENEW;
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         let sent = Instant::now();
-        match write(&leases, &lease, &shared, |lease| lease::renewed(lease, Timestamp::now())).await {
+        match write(&leases, &lease, &shared, |lease| lease::renewed(lease, shared.clock.now())).await {
             Renewal::Done(new) => {
                 lease = *new;
                 shared.renewed_at(sent);

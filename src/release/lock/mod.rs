@@ -4,12 +4,14 @@
 //! ([`AppLock::check`]), and stops writing well before anyone else may take the Lease over.
 
 mod acquire;
+mod clock;
 mod keep;
 mod lease;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::DeleteParams;
 use kube::{Api, Client};
@@ -23,6 +25,7 @@ pub use lease::{Busy, Gateway, HeldBy, LockNote};
 
 use crate::clusters::{CallError, call};
 use crate::domain::AppName;
+use clock::Clock;
 use lease::Ticket;
 
 /// How long after its last renewal the holder still trusts its lock: less than the Lease lasts, by more than
@@ -73,6 +76,7 @@ pub struct AppLock {
 struct Shared {
     ticket: Ticket,
     renewed: Mutex<Instant>,
+    clock: Clock,
     lost: CancellationToken,
 }
 
@@ -100,8 +104,9 @@ impl Shared {
 
 impl AppLock {
     /// Takes charge of a lease that was written at `since`.
-    fn hold(client: &Client, app: &AppName, lease: Lease, ticket: Ticket, since: Instant) -> Self {
-        let shared = Arc::new(Shared { ticket, renewed: Mutex::new(since), lost: CancellationToken::new() });
+    fn hold(client: &Client, app: &AppName, lease: Lease, ticket: Ticket, since: Instant, clock: Clock) -> Self {
+        let shared = Shared { ticket, renewed: Mutex::new(since), clock, lost: CancellationToken::new() };
+        let shared = Arc::new(shared);
         let stop = CancellationToken::new();
         let keeper = tokio::spawn(keep::keep(leases(client, app), lease, shared.clone(), stop.clone()));
         Self { app: app.clone(), shared, keeper, stop: stop.drop_guard() }
@@ -120,6 +125,12 @@ impl AppLock {
     /// What tells this holding of the lock from every other.
     pub fn token(&self) -> Uuid {
         self.shared.ticket.token
+    }
+
+    /// The time of day, for records: it goes on evenly whatever becomes of this machine's clock, and is the API server's
+    /// where the two do not agree.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// To be asked before each write, on a clock that nobody sets.

@@ -107,6 +107,16 @@ fn explain_container(pod: &Pod, container: &ContainerStatus) -> Option<Explanati
     Some(Explanation { severity, pod, container: Some(container.name.clone()), text, evidence })
 }
 
+/// What to look for where a node pulls from itself, and nobody answers.
+fn no_cache(image: &str, message: &str) -> String {
+    let host = image.split('/').next().unwrap_or_default();
+    let own = host.starts_with("localhost:") || host.starts_with("127.");
+    match own && message.contains("connection refused") {
+        true => format!("; nothing answers at {host} on the pod's node: the registry's cache has to run there"),
+        false => String::new(),
+    }
+}
+
 /// The reasons are the kubelet's.
 fn explain_waiting(reason: &str, message: &str, container: &ContainerStatus) -> (Severity, String, Evidence) {
     let image = &container.image;
@@ -114,7 +124,8 @@ fn explain_waiting(reason: &str, message: &str, container: &ContainerStatus) -> 
         "" | "ContainerCreating" | "PodInitializing" => (Severity::Starting, "it is being created".into(), CREATING),
         // The kubelet goes from the first to the second without having tried again, some ten seconds later.
         "ErrImagePull" | "ErrImageNeverPull" | "RegistryUnavailable" => {
-            (Severity::Fatal, format!("the image {image} cannot be pulled: {message}"), Evidence::None)
+            let text = format!("the image {image} cannot be pulled: {message}{}", no_cache(image, message));
+            (Severity::Fatal, text, Evidence::None)
         }
         "ImagePullBackOff" => (Severity::Fatal, format!("the image {image} cannot be pulled"), PULLING),
         "InvalidImageName" | "ErrImageInspect" => {
@@ -214,6 +225,12 @@ mod tests {
         for (status, severity, text, evidence) in [
             (waiting("ContainerCreating", ""), Starting, "it is being created", CREATING),
             (waiting("ErrImagePull", "no route"), Fatal, "the image r/a cannot be pulled: no route", None),
+            (
+                waiting("ErrImagePull", "connection refused"),
+                Fatal,
+                "the image r/a cannot be pulled: connection refused",
+                None,
+            ),
             (waiting("ImagePullBackOff", "Back-off"), Fatal, "the image r/a cannot be pulled", PULLING),
             (waiting("InvalidImageName", "bad"), Fatal, "the image r/a cannot be used: bad", None),
             (waiting("CreateContainerConfigError", "no x"), Fatal, "it cannot be started: no x", None),
@@ -305,5 +322,16 @@ mod tests {
         let pod = json!({"metadata": {"name": "a", "deletionTimestamp": "2026-11-21T03:00:00Z"},
                          "status": waiting("CrashLoopBackOff", "")});
         assert_eq!(explain(&serde_json::from_value(pod).unwrap()), None);
+    }
+
+    #[test]
+    fn a_node_without_the_cache_is_told_from_a_registry_that_is_away() {
+        let refused = "dial tcp 127.0.0.1:15001: connect: connection refused";
+        assert!(
+            no_cache("localhost:15001/web@sha256:0", refused)
+                .contains("nothing answers at localhost:15001 on the pod's node")
+        );
+        assert_eq!(no_cache("registry.example/web@sha256:0", refused), "");
+        assert_eq!(no_cache("localhost:15001/web@sha256:0", "manifest unknown"), "");
     }
 }

@@ -21,6 +21,7 @@ use super::super::catalog::Catalog;
 use super::super::error::ReleaseError;
 use super::super::plan::ObjectId;
 use super::evidence::{self, Witness};
+use super::explain::Severity;
 use super::rollout::{Change, Rollout, Verdict};
 use super::rule::{Rule, Target};
 use crate::clusters::once;
@@ -31,6 +32,8 @@ const QUEUE: usize = 256;
 /// How long a watch lasts, in seconds, before it is opened anew. A connection that died unnoticed hides for as long that
 /// the app is ready.
 const WATCH_SECONDS: u32 = 30;
+/// How long an object that has failed waits for its pods to tell why.
+const GRACE: Duration = Duration::from_secs(3);
 /// How long deleting a stuck pod may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -40,6 +43,8 @@ pub(in crate::release) struct Watch {
     app: AppName,
     tracked: Vec<Tracked>,
     changes: mpsc::Receiver<(usize, Change)>,
+    /// Until when pods may tell more than that they start, once their object has failed.
+    grace: Option<Instant>,
     _watcher: AbortOnDropHandle<()>,
 }
 
@@ -79,7 +84,7 @@ impl Watch {
             }
         });
         let (client, app) = (client.clone(), app.clone());
-        Ok(Self { client, app, tracked, changes, _watcher: AbortOnDropHandle::new(watcher) })
+        Ok(Self { client, app, tracked, changes, grace: None, _watcher: AbortOnDropHandle::new(watcher) })
     }
 
     /// Waits until everything in `applied` that has a rule is ready, at most for `limit`.
@@ -102,8 +107,11 @@ impl Watch {
             if self.is_ready(progress).await? {
                 return Ok(());
             }
-            match tokio::time::timeout_at(deadline, self.changes.recv()).await {
+            let until =
+                self.grace.filter(|grace| *grace > Instant::now()).map_or(deadline, |grace| grace.min(deadline));
+            match tokio::time::timeout_at(until, self.changes.recv()).await {
                 Ok(Some((index, change))) => self.observe(index, change),
+                Err(_) if until < deadline => {}
                 Ok(None) | Err(_) => return Err(self.overdue(limit, progress).await),
             }
         }
@@ -132,13 +140,21 @@ impl Watch {
         }
     }
 
-    async fn is_ready(&self, progress: &Progress) -> Result<bool, ReleaseError> {
+    async fn is_ready(&mut self, progress: &Progress) -> Result<bool, ReleaseError> {
         let mut ready = true;
+        let grace = self.grace;
         for Tracked { rollout, .. } in &self.tracked {
             match rollout.verdict() {
                 Verdict::Ready => {}
                 Verdict::Pending => ready = false,
                 Verdict::Failed(why) => return Err(ReleaseError::Rollout(format!("{}: {why}", rollout.subject()))),
+                // News of pods and of what owns them come in no order.
+                Verdict::Broken(found)
+                    if found.severity == Severity::Starting && grace.is_none_or(|grace| grace > Instant::now()) =>
+                {
+                    self.grace = grace.or_else(|| Some(Instant::now() + GRACE));
+                    ready = false;
+                }
                 Verdict::Broken(found) => {
                     let why = self.witness().describe(&found, progress).await;
                     return Err(ReleaseError::Rollout(why));

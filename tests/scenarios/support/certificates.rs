@@ -11,13 +11,13 @@ use super::run;
 pub struct Authority(TempDir);
 
 impl Authority {
-    /// One with a server at 127.0.0.1.
-    pub fn new() -> Self {
+    /// One with a server at this address.
+    pub fn of_a_server_at(address: &str) -> Self {
         let authority = Self(tempfile::tempdir().unwrap());
         let name = super::world::unique("ca");
         let own = format!("req -x509 -newkey ed25519 -nodes -days 2 -subj /CN={name} -keyout ca-key.pem -out ca.pem");
         openssl(authority.path(""), &own);
-        authority.sign("server", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth");
+        authority.sign("server", &format!("subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth"));
         authority.sign("client", "extendedKeyUsage=clientAuth");
         authority
     }

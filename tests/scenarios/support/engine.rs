@@ -17,15 +17,15 @@ pub struct RemoteEngine {
 
 impl RemoteEngine {
     /// Who connects has to show a certificate that this authority signed.
-    pub fn start(authority: &Authority) -> Self {
+    pub fn start(authority: &Authority, address: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let url = format!("tcp://127.0.0.1:{}", super::world::free_port());
+        let url = format!("tcp://{address}:{}", super::world::free_port());
         let mut dockerd = Command::new("dockerd");
         // not the one of the Engine that is there
         let config = dir.path().join("daemon.json");
         std::fs::write(&config, "{}").unwrap();
         dockerd.arg("--config-file").arg(config);
-        dockerd.args(["--bridge=none", "--iptables=false", "--tlsverify", "-H", &url]);
+        dockerd.args(["--bridge=none", "--iptables=false", "--tlsverify", "-H", &url]).args(flags);
         for (flag, place) in [("data-root", "data"), ("exec-root", "exec"), ("pidfile", "docker.pid")] {
             dockerd.arg(format!("--{flag}={}", dir.path().join(place).display()));
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::gateway::{git, ssh_options};
-use super::process::Output;
+use super::process::{Output, Running};
 use super::{App, eventually, run, try_run, world};
 
 /// Who the pod runs as.
@@ -125,11 +125,19 @@ impl Installed {
     }
 
     pub fn push(&self, app: &App) -> Output {
+        try_run(&mut self.push_command(app))
+    }
+
+    pub fn start_push(&self, app: &App) -> Running {
+        Running::start(&mut self.push_command(app))
+    }
+
+    fn push_command(&self, app: &App) -> Command {
         let ssh = ssh_options(&self.dir.path().join("admin"), &self.known_hosts());
         let mut push = git(app.path());
         push.env("GIT_SSH_COMMAND", ["ssh".to_owned()].into_iter().chain(ssh).collect::<Vec<_>>().join(" "));
         push.args(["push", &format!("ssh://git@127.0.0.1:{}/{}", self.port(), app.name), "main"]);
-        try_run(&mut push)
+        push
     }
 
     /// The pod's identity, once it is ready and the Service leads to it.

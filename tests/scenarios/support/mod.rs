@@ -7,6 +7,7 @@ pub mod collector;
 pub mod engine;
 pub mod gateway;
 pub mod installed;
+pub mod least_rights;
 pub mod process;
 pub mod proxy;
 pub mod registry;

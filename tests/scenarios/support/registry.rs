@@ -9,6 +9,8 @@ use super::world;
 
 /// The user of a registry that asks for a password.
 pub const USER: &str = "slipway";
+/// Another, whose password is always the second.
+pub const NODES: &str = "nodes";
 /// Two passwords, and what bcrypt makes of them as `htpasswd -B` does.
 pub const PASSWORDS: [(&str, &str); 2] = [
     ("first-canary-pw", "$2y$05$abcdefghijklmnopqrstuu7dl4mequDawm7xGcvNu6egj54RLuuma"),
@@ -18,8 +20,8 @@ pub const PASSWORDS: [(&str, &str); 2] = [
 /// It ends with the value, and its images with it.
 pub struct OwnRegistry {
     pub port: u16,
-    _dir: TempDir,
-    _process: Running,
+    dir: TempDir,
+    process: Running,
 }
 
 impl OwnRegistry {
@@ -43,7 +45,7 @@ impl OwnRegistry {
         std::fs::write(path("htpasswd"), htpasswd(0)).unwrap();
         let process = Running::start(Command::new("docker-registry").args(["serve", &path("config.yml")]));
         process.until("listening on");
-        Self { port, _dir: dir, _process: process }
+        Self { port, dir, process }
     }
 
     /// The address by which the Engine takes it to speak plain HTTP.
@@ -53,11 +55,21 @@ impl OwnRegistry {
 
     /// The address by which the Engine expects TLS of it.
     pub fn of_the_node(&self) -> String {
-        let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
-        format!("{}:{}", world::kubectl(&["get", "nodes", "-o", address]), self.port)
+        format!("{}:{}", world::node_address(), self.port)
+    }
+
+    /// Takes only this one of the passwords from now on.
+    pub fn set_password(&self, number: usize) {
+        std::fs::write(self.dir.path().join("htpasswd"), htpasswd(number)).unwrap();
+    }
+
+    /// How often a kubelet has got an image by its digest, and with the password.
+    pub fn pulls(&self, digest: &str) -> usize {
+        let of_a_pull = ["msg=\"authorized request\"", "UpstreamClient(Go-http-client", digest];
+        self.process.text().lines().filter(|line| of_a_pull.iter().all(|text| line.contains(text))).count()
     }
 }
 
 fn htpasswd(number: usize) -> String {
-    format!("{USER}:{}\n", PASSWORDS[number].1)
+    format!("{USER}:{}\n{NODES}:{}\n", PASSWORDS[number].1, PASSWORDS[1].1)
 }

@@ -30,6 +30,12 @@ pub fn unique(hint: &str) -> String {
     format!("{hint}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The node's own address, by which its pods reach it.
+pub fn node_address() -> String {
+    let address = "jsonpath={.items[0].status.addresses[?(@.type==\"InternalIP\")].address}";
+    kubectl(&["get", "nodes", "-o", address])
+}
+
 /// A port that nothing listens on.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -39,6 +45,14 @@ pub fn free_port() -> u16 {
 #[track_caller]
 pub fn kubectl(arguments: &[&str]) -> String {
     run(Command::new("kubectl").args(arguments)).stdout
+}
+
+/// A kubeconfig for the cluster, as somebody else.
+pub fn kubeconfig_with_token(token: &str) -> String {
+    let config = kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["users"][0]["user"] = serde_json::json!({ "token": token });
+    config.to_string()
 }
 
 /// `kubectl ARGUMENTS -o json`, or nothing where there is no such object.
