@@ -10,9 +10,28 @@ use slipway::serve::{ServeError, read_templates, serve};
 use slipway::telemetry::traces::Traces;
 use slipway::{chart, clusters, git, keys, telemetry};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Cli { log, command } = Cli::parse();
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match runtime(&cli.command) {
+        Ok(runtime) => runtime.block_on(execute(cli)),
+        Err(error) => {
+            eprintln!("slipway: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Only the gateway has work for several threads. What ends at once, as git's hook does in each push, starts none.
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match command {
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
+}
+
+async fn execute(cli: Cli) -> ExitCode {
+    let Cli { log, command } = cli;
     if matches!(command, Command::Hook) {
         return git::relay().await;
     }

@@ -16,9 +16,9 @@ use slipway::domain::{ImageRef, Revision};
 use slipway::keys;
 use slipway::release::record::{self, Info, Record, Status};
 
-/// The most instructions that `slipway render` may take, as `cargo test` compiles it. Measured with rustc 1.95: 20,249,000,
+/// The most instructions that `slipway render` may take, as `cargo test` compiles it. Measured with rustc 1.95: 20,411,000,
 /// give or take 3,000, since hash tables have random keys; the rest is room for another compiler's or C library's.
-const RENDER_INSTRUCTIONS: u64 = 20_700_000;
+const RENDER_INSTRUCTIONS: u64 = 20_800_000;
 
 fn values() -> Values {
     let image = format!("registry.example/web@sha256:{}", "0".repeat(64));
