@@ -65,7 +65,7 @@ impl World {
             registry: variable("SLIPWAY_REGISTRY")?,
             engine: variable("DOCKER_HOST")?,
             reaches_services: variable("SLIPWAY_DEV_CLUSTER_KIND")? == "own",
-            cluster: slipway::clusters::connect().await.context("cannot connect to the cluster")?,
+            cluster: slipway::clusters::connect().await.context("cannot connect to the cluster")?.0,
             disk: TempDir::with_prefix_in("work-", output).context("cannot make a directory on disk")?,
             memory: TempDir::with_prefix_in("slipway-bench-", "/dev/shm")
                 .context("cannot make a directory in memory")?,
@@ -121,7 +121,19 @@ impl World {
             // an image that was never made is no trouble
             let _ = program::finish(command("docker").args(["image", "rm", "-f", &image])).await;
         }
-        cluster::remove(&self.cluster, &namespaces).await
+        cluster::remove(&self.cluster, &namespaces).await?;
+        self.remove_pulled().await
+    }
+
+    /// Removes the images that the node pulled for pods of this run, where the node's Engine is the one at hand.
+    async fn remove_pulled(&self) -> Result<()> {
+        let ours = format!("{}/bench-{}-", self.registry, std::process::id());
+        let all = ["image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}"];
+        for image in program::run(command("docker").args(all)).await?.lines().filter(|name| name.starts_with(&ours)) {
+            // what a container still uses is no trouble
+            let _ = program::finish(command("docker").args(["image", "rm", "-f", image])).await;
+        }
+        Ok(())
     }
 
     /// Removes an image from the registry, if it was pushed there by hand. What the registry keeps is no trouble.
