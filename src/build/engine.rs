@@ -1,11 +1,12 @@
 //! The connection to the Docker Engine.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use super::error::{BuildError, is_transport};
 use super::tls::EngineTls;
@@ -13,6 +14,8 @@ use crate::domain::Progress;
 
 /// How long the Engine may take to answer a question that costs it nothing.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long counts what is known of the Engine.
+const FRESH: Duration = Duration::from_secs(30);
 /// How many builds run at once, unless set.
 const BUILDS: usize = 4;
 /// What the Engine's client takes as a limit for one answer, in seconds; builds set their own.
@@ -30,13 +33,22 @@ pub enum Builder {
     Classic,
 }
 
-/// The Docker Engine that builds. Nothing is kept open: it may restart, change its version, or come
-/// up after slipway.
+/// The Docker Engine that builds. It may restart, change its version, or come up after slipway: what is known of it does
+/// not count for long.
 #[derive(Debug, Clone)]
 pub struct Engine {
     address: Address,
     builder: Builder,
     places: Arc<Semaphore>,
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+/// An Engine that was asked what it speaks. It starts programs of its own to answer that.
+#[derive(Debug, Clone)]
+struct Known {
+    docker: Docker,
+    has_buildkit: bool,
+    since: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +66,8 @@ impl Engine {
     /// If `url` is nothing like that.
     pub fn connect(url: &str) -> Result<Self, BuildError> {
         let address = address(url).ok_or_else(|| BuildError::Address(url.to_owned()))?;
-        Ok(Self { address, builder: Builder::Auto, places: Arc::new(Semaphore::new(BUILDS)) })
+        let places = Arc::new(Semaphore::new(BUILDS));
+        Ok(Self { address, builder: Builder::Auto, places, known: Arc::default() })
     }
 
     /// Speaks TLS with the Engine, which has to be at `tcp://HOST:PORT`.
@@ -86,12 +99,18 @@ impl Engine {
         self
     }
 
-    /// Whether the Engine answers.
+    /// Whether the Engine answers now.
     ///
     /// # Errors
     /// If it cannot be reached.
     pub async fn ping(&self) -> Result<(), BuildError> {
-        self.negotiated().await.map(drop)
+        if let Some(known) = self.known() {
+            let answer = tokio::time::timeout(ANSWER, known.docker.ping()).await;
+            if matches!(answer, Ok(Ok(_))) {
+                return Ok(());
+            }
+        }
+        self.negotiate().await.map(drop)
     }
 
     /// A client that speaks a version of the API that the Engine knows.
@@ -99,12 +118,12 @@ impl Engine {
     /// # Errors
     /// If the Engine cannot be reached.
     pub async fn client(&self) -> Result<Docker, BuildError> {
-        self.negotiated().await.map(|(docker, _)| docker)
+        self.negotiated().await.map(|known| known.docker)
     }
 
     /// A client and whether it is to use BuildKit.
     pub(super) async fn builder(&self) -> Result<(Docker, bool), BuildError> {
-        let (docker, has_buildkit) = self.negotiated().await?;
+        let Known { docker, has_buildkit, since: _ } = self.negotiated().await?;
         let buildkit = match self.builder {
             Builder::Auto => has_buildkit,
             Builder::Buildkit => true,
@@ -122,15 +141,29 @@ impl Engine {
         self.places.acquire().await.ok()
     }
 
-    /// A client, and whether the Engine has BuildKit.
-    async fn negotiated(&self) -> Result<(Docker, bool), BuildError> {
+    async fn negotiated(&self) -> Result<Known, BuildError> {
+        match self.known() {
+            Some(known) => Ok(known),
+            None => self.negotiate().await,
+        }
+    }
+
+    fn known(&self) -> Option<Known> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|known| known.since.elapsed() < FRESH).cloned()
+    }
+
+    /// Asks the Engine anew what it speaks.
+    async fn negotiate(&self) -> Result<Known, BuildError> {
         let answer = tokio::time::timeout(ANSWER, async {
             let docker = self.address.open()?.negotiate_version().await?;
             let version = docker.version().await?;
-            Ok((docker, has_buildkit(&version)))
+            Ok(Known { docker, has_buildkit: has_buildkit(&version), since: Instant::now() })
         });
         let timed_out = |_| Err(bollard::errors::Error::RequestTimeoutError);
-        answer.await.unwrap_or_else(timed_out).map_err(BuildError::unreachable)
+        let known = answer.await.unwrap_or_else(timed_out).map_err(BuildError::unreachable);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known.as_ref().ok().cloned();
+        known
     }
 }
 

@@ -92,8 +92,10 @@ impl Deployer {
         cleared: &Cleared,
         progress: &Progress,
     ) -> Result<Prepared, DeployError> {
-        let revision = release::next_revision(&self.cluster, &pushed.app).await?;
-        let (built, local, published) = self.image(pushed, cleared, revision, progress).await?;
+        let numbered = async { Ok(release::next_revision(&self.cluster, &pushed.app).await?) };
+        let building = Phase::Build.timed(self.built(pushed, &cleared.tree, progress));
+        let (revision, (built, local)) = tokio::try_join!(numbered, building)?;
+        let published = self.published(pushed, &built, revision, progress).await?;
         let PublishedImage { reference, digest } = published;
         let values = Values {
             exposed_port: built.exposed_port,
@@ -107,23 +109,21 @@ impl Deployer {
         Ok(Prepared { revision, digest, chart, manifest_text, local })
     }
 
-    /// The image, built and in the registry. Its place in the Engine is kept until the app is live: to give it up takes the
-    /// Engine a tenth of a second, and a kubelet on the Engine's own node finds the layers there.
-    async fn image(
+    /// The image in the registry.
+    async fn published(
         &self,
         pushed: &PushedCommit,
-        cleared: &Cleared,
+        built: &BuiltImage,
         revision: Revision,
         progress: &Progress,
-    ) -> Result<(BuiltImage, LocalImage, PublishedImage), DeployError> {
-        let (built, local) = Phase::Build.timed(self.built(pushed, &cleared.tree, progress)).await?;
+    ) -> Result<PublishedImage, DeployError> {
         let docker = self.engine.client().await?;
-        let publishing = registry::publish(&docker, &self.registry, &built, &pushed.app, revision, progress);
-        let published = Phase::Publish.timed(publishing).await?;
-        Ok((built, local, published))
+        let publishing = registry::publish(&docker, &self.registry, built, &pushed.app, revision, progress);
+        Ok(Phase::Publish.timed(publishing).await?)
     }
 
-    /// The image, built, and its place in the Engine.
+    /// The image, built, and its place in the Engine, which is kept until the app is live: to give it up takes the Engine a
+    /// tenth of a second, and a kubelet on the Engine's own node finds the layers there.
     pub(super) async fn built(
         &self,
         pushed: &PushedCommit,
