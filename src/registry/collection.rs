@@ -2,8 +2,10 @@
 //!
 //! Docker's registry may collect only while nothing is pushed to it, and cannot be told to do so over HTTP
 //! (<https://distribution.github.io/distribution/about/garbage-collection/>). So a process beside it does, whenever slipway,
-//! which knows when nothing is pushed, makes a file; when it is done, it removes the file.
+//! which knows when nothing is pushed, makes a file; when it is done, it removes the file, and where it failed leaves another
+//! one: `FILE.failed`.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -110,20 +112,33 @@ impl Collection {
         counter!(metric::REGISTRY_COLLECTIONS_TOTAL, "result" => result).increment(1);
     }
 
-    async fn have_it_done(&self) -> std::io::Result<()> {
+    async fn have_it_done(&self) -> io::Result<()> {
         tokio::fs::write(&self.file, "").await?;
         let gone = async {
             while tokio::fs::try_exists(&self.file).await? {
                 sleep(LOOK).await;
             }
-            Ok(())
+            Ok::<_, io::Error>(())
         };
         match timeout(PATIENCE, gone).await {
-            Ok(gone) => gone,
+            Ok(gone) => {
+                gone?;
+                self.heed_failure().await
+            }
             Err(_) => {
                 tokio::fs::remove_file(&self.file).await?;
-                Err(std::io::ErrorKind::TimedOut.into())
+                Err(io::ErrorKind::TimedOut.into())
             }
+        }
+    }
+}
+
+impl Collection {
+    async fn heed_failure(&self) -> io::Result<()> {
+        match tokio::fs::remove_file(self.file.with_extension("failed")).await {
+            Ok(()) => Err(io::Error::other("the process beside the registry says why")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -169,6 +184,16 @@ mod tests {
         drop(push);
         until(&times, 1).await;
         let _next = collection.push().await;
+    }
+
+    #[tokio::test]
+    async fn a_collection_that_failed_is_told_from_one_that_did_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let collection = Collection::new(dir.path().join("collect"), Duration::ZERO);
+        collection.heed_failure().await.unwrap();
+        tokio::fs::write(dir.path().join("collect.failed"), "").await.unwrap();
+        assert!(collection.heed_failure().await.is_err());
+        collection.heed_failure().await.unwrap();
     }
 
     #[tokio::test]
