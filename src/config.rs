@@ -199,7 +199,8 @@ pub struct RegistryArgs {
     #[arg(long, env = "SLIPWAY_REGISTRY_PULL_PASSWORD_FILE", value_name = "FILE", requires = "registry_pull_user")]
     pub registry_pull_password_file: Option<PathBuf>,
     /// Where the registry is slipway's own: a file that slipway makes when its garbage is to be collected, which only may
-    /// be while nothing is pushed. The process beside the registry that does it removes the file
+    /// be while nothing is pushed. The process beside the registry that does it removes the file,
+    /// and makes FILE.failed first if it could not
     #[arg(long, env = "SLIPWAY_REGISTRY_COLLECT", value_name = "FILE")]
     pub registry_collect: Option<PathBuf>,
     /// How long after a collection the next one begins, unless the registry is full

@@ -18,8 +18,8 @@ const DOCKERS: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 /// The same as a Secret of type `kubernetes.io/tls` has them.
 const SECRETS: [&str; 3] = ["ca.crt", "tls.crt", "tls.key"];
 
-/// By what slipway and the Engine know each other. Only the files' names are kept: each connection reads them, so that
-/// certificates may be renewed while slipway runs.
+/// By what slipway and the Engine know each other. Only the files' names are kept: they are read whenever the Engine is
+/// asked anew what it speaks, at least twice a minute, so that certificates may be renewed while slipway runs.
 #[derive(Debug, Clone)]
 pub struct EngineTls {
     ca: PathBuf,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Pulse(Arc<AtomicBool>);
 
 impl Pulse {
-    /// Whether the last request had an answer, whatever that was.
+    /// Whether the last request had an answer that is no server's error.
     pub fn is_felt(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

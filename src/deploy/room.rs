@@ -7,6 +7,7 @@ use std::time::Duration;
 use backon::{ConstantBuilder, Retryable};
 
 use super::{DeployError, Deployer};
+use crate::apps::Ownership;
 use crate::domain::{AppName, Digest};
 use crate::registry::RegistryError;
 use crate::release;
@@ -34,22 +35,26 @@ impl Deployer {
         self.registry.collect_now();
     }
 
-    /// The registry is asked first: what is in it by then belongs to an app that has a namespace by then, or had one.
     async fn sweep(&self) -> Result<(), DeployError> {
-        let stored = self.registry.apps().await?;
-        let apps: BTreeSet<AppName> = self.apps.list().await?.into_iter().map(|app| app.name).collect();
-        for app in stored {
-            let images = self.registry.tagged(&app).await?;
-            let unnamed = match apps.contains(&app) {
-                true => self.unnamed(&app, images).await,
-                false => Ok(images),
-            };
-            match unnamed {
-                Ok(unnamed) => self.forget(&app, unnamed.into_iter().collect()).await,
+        for app in self.registry.apps().await? {
+            match self.removable(&app).await {
+                Ok(images) => self.forget(&app, images.into_iter().collect()).await,
                 Err(error) => tracing::warn!(%app, error = crate::telemetry::chain(&error), "its images are kept"),
             }
         }
         Ok(())
+    }
+
+    /// The images of an app that may go: all of them only where its namespace is known to be gone. One that is there and
+    /// not slipway's, or cannot be looked at, may run what nobody knows of. The registry is asked first: what is in it by
+    /// then belongs to an app that has a namespace by then, or had one.
+    async fn removable(&self, app: &AppName) -> Result<BTreeSet<Digest>, DeployError> {
+        let images = self.registry.tagged(app).await?;
+        match self.apps.ownership(app).await? {
+            Ownership::Owned(_) => self.unnamed(app, images).await,
+            Ownership::Unknown => Ok(images),
+            Ownership::Foreign => Ok(BTreeSet::new()),
+        }
     }
 
     /// Those that no record names. The lock keeps a deploy away that has pushed an image and not recorded it yet.

@@ -42,6 +42,10 @@ fn a_full_registry_refuses_the_push_and_gives_its_space_back() {
     slipway.install().ok();
     slipway.write_known_hosts();
     slipway.ready("");
+    // somebody takes slipway's mark from a namespace: its app runs on, and needs its image
+    let unmarked = App::web("unmarked");
+    slipway.push(&unmarked).ok();
+    world::kubectl(&["annotate", "namespace", &unmarked.name, "slipway.dev/owner-"]);
     let app = heavy();
     slipway.push(&app).ok().says("Released v1");
     // the one before goes each time, and its space is free after a collection; the second one is not due yet
@@ -56,6 +60,8 @@ fn a_full_registry_refuses_the_push_and_gives_its_space_back() {
     app.shows("one");
     eventually("there is room again", || (slipway.push(&app).code == Some(0)).then_some(()));
     assert!(!slipway.metrics().contains(COLLECTED), "there was no second one");
+    world::kubectl(&["annotate", "namespace", &unmarked.name, "slipway.dev/owner=admin"]);
+    slipway.tell(&format!("doctor {}", unmarked.name)).ok().says("Nothing is wrong.");
 }
 
 #[test]
