@@ -17,6 +17,10 @@ const END_OF_INPUT: Duration = Duration::from_millis(500);
 const POLITE: [(Signal, Duration); 2] =
     [(Signal::SIGHUP, Duration::from_millis(200)), (Signal::SIGTERM, Duration::from_millis(200))];
 
+/// How much of a pack waits between the client and git, in bytes: the limit for whoever is not root
+/// (`/proc/sys/fs/pipe-max-size`).
+const PIPE: i32 = 1 << 20;
+
 /// A process group; dropping it kills every member at once.
 pub(super) struct Group {
     leader: tokio::process::Child,
@@ -106,6 +110,9 @@ impl Child {
     /// Starts `command`, which `receives` a push or not.
     pub(super) fn spawn(command: &mut Command, receives: bool) -> io::Result<Self> {
         let (group, Pipes { stdin, stdout, stderr }) = Group::spawn_piped(command)?;
+        if receives {
+            widen(&stdin);
+        }
         Ok(Self {
             group: Some(group),
             receives,
@@ -140,6 +147,13 @@ impl Child {
     fn group(&mut self) -> io::Result<&mut Group> {
         self.group.as_mut().ok_or_else(|| io::Error::other("the child is gone"))
     }
+}
+
+/// Lets a pipe hold as much as Linux allows anyone: git hashes in long strides, and the client need not wait for each. Where
+/// the user has too many such pipes already, this one stays as it is.
+fn widen(pipe: &ChildStdin) {
+    #[cfg(target_os = "linux")]
+    let _ = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE));
 }
 
 async fn terminate(group: &mut Group, receives: bool) -> io::Result<ExitStatus> {

@@ -122,6 +122,8 @@ fn settings(settings: &ServiceSettings) -> Vec<(&'static str, String)> {
         ("receive.advertisePushOptions", "true"),
         ("receive.advertiseAtomic", "true"),
         ("receive.autogc", "false"),
+        // A pack is kept as it came. git would unpack one of few objects and compress each anew, at 50 MB a second.
+        ("receive.unpackLimit", "1"),
         ("receive.updateServerInfo", "false"),
         ("uploadpack.allowFilter", "true"),
         ("uploadpack.allowAnySHA1InWant", "false"),

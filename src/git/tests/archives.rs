@@ -4,7 +4,7 @@ use tokio::io::AsyncReadExt;
 
 use super::super::testing::Server;
 use super::super::*;
-use super::{accept, loose, untar};
+use super::{accept, loose, unpack, untar};
 
 #[tokio::test]
 async fn what_was_pushed_can_be_cloned_and_archived() {
@@ -29,6 +29,7 @@ async fn an_archive_that_breaks_in_the_middle_ends_with_an_error() {
     let server = Server::start().await;
     let head = server.commit("two", "2").await;
     assert!(server.push(&["main"], accept).await.success);
+    unpack(&server).await;
     let blob = loose(&server, &server.git(&["rev-parse", "HEAD:two"]).await);
     // Its size can still be read, its content can't.
     let mut bytes = std::fs::read(&blob).unwrap();

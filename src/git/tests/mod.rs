@@ -43,6 +43,15 @@ async fn untar(store: &ObjectStore, commit: &CommitSha) -> Result<Vec<String>, S
     Ok(names.filter(|name| !name.starts_with("pax_global_header")).collect())
 }
 
+/// Unpacks all that was pushed, so that one object can be taken away from the others.
+async fn unpack(server: &Server) {
+    let script = "mkdir packs && mv objects/pack/* packs && for pack in packs/*.pack; do git unpack-objects -q < $pack; done \
+                  && rm -r packs";
+    let mut shell = tokio::process::Command::new("/bin/sh");
+    let unpacked = shell.args(["-ec", script]).current_dir(&server.repository).status().await;
+    assert!(unpacked.unwrap().success());
+}
+
 /// The repository's loose object of this id.
 fn loose(server: &Server, id: &str) -> std::path::PathBuf {
     server.repository.join("objects").join(&id[..2]).join(&id[2..])

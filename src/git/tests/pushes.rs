@@ -33,6 +33,16 @@ async fn an_accepted_push_moves_the_ref_and_shows_the_gateways_lines() {
     assert_eq!(ref_value(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
 }
 
+/// git would unpack so small a pack, and compress each of its objects anew.
+#[tokio::test]
+async fn a_pack_is_kept_as_it_came() {
+    let server = Server::start().await;
+    assert!(server.push(&["main"], accept).await.success);
+    let objects = server.objects();
+    assert!(objects.iter().any(|path| path.extension().is_some_and(|extension| extension == "pack")), "{objects:?}");
+    assert!(objects.iter().all(|path| path.parent().unwrap().ends_with("pack")), "{objects:?}");
+}
+
 #[tokio::test]
 async fn a_refused_push_leaves_no_ref_and_no_objects() {
     let server = Server::start().await;

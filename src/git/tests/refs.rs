@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::testing::Server;
 use super::super::updates::{Connectivity, RefUpdate};
 use super::super::*;
-use super::{accept, loose, untar};
+use super::{accept, loose, unpack, untar};
 use crate::domain::{BranchName, CommitSha};
 
 #[tokio::test]
@@ -97,6 +97,7 @@ async fn missing_objects_are_noticed() {
     let server = Server::start().await;
     let head = server.commit("two", "2").await;
     assert!(server.push(&["main"], accept).await.success);
+    unpack(&server).await;
     let blob = server.git(&["rev-parse", "HEAD:two"]).await;
     let parent = server.git(&["rev-parse", "HEAD~1"]).await;
     let zero: CommitSha = "0".repeat(40).parse().unwrap();
