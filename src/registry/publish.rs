@@ -23,7 +23,7 @@ use crate::domain::{AppName, BuiltImage, Progress, PublishedImage, Revision};
 const STALLED: Duration = Duration::from_secs(180);
 
 /// Has the Engine push `image` as the app's image of `revision`, and asks the registry for its digest.
-/// The tag that this takes in the Engine is removed afterwards, also when the future is dropped.
+/// The tag that this takes in the Engine is removed in the background afterwards, also when the future is dropped.
 ///
 /// # Errors
 /// See [`RegistryError`].
@@ -35,17 +35,19 @@ pub async fn publish(
     revision: Revision,
     progress: &Progress,
 ) -> Result<PublishedImage, RegistryError> {
-    registry.ping(app).await?;
     let _pushing = registry.begin_push(progress).await;
-    let tag = Tag::add(docker, registry, image, app, revision).await?;
+    // Both to their ends: a tag that is given in vain has to be taken back.
+    let (answers, tag) = tokio::join!(registry.ping(app), Tag::add(docker, registry, image, app, revision));
+    answers?;
+    let tag = tag?;
     let options = PushImageOptionsBuilder::default().tag(&revision.to_string()).build();
     let reports = docker.push_image(&registry.push.name(app), Some(options), registry.engine_credentials());
     if let Err(error) = follow(reports, registry, app, progress).await {
         return Err(explained(error, registry, app).await);
     }
-    let digest = registry.digest(app, revision).await?;
-    tag.check(&digest).await?;
-    tag.remove().await;
+    let (digest, sent) = tokio::join!(registry.digest(app, revision), tag.sent());
+    let digest = digest?;
+    sent?.check(&digest)?;
     Ok(PublishedImage { reference: registry.pull.by_digest(app, &digest), digest })
 }
 

@@ -31,20 +31,30 @@ impl<'a> Tag<'a> {
         Ok(Self { docker, name: Some(registry.push.tagged(app, revision)), repository })
     }
 
-    /// Whether the registry has what the Engine sent.
-    pub(super) async fn check(&self, digest: &Digest) -> Result<(), RegistryError> {
-        let name = self.name.as_deref().unwrap_or_default();
-        let image = self.docker.inspect_image(name).await.map_err(RegistryError::Engine)?;
-        let sent = format!("{}@{digest}", familiar(&self.repository));
-        match image.repo_digests.iter().flatten().any(|known| familiar(known) == sent) {
-            true => Ok(()),
-            false => Err(RegistryError::Mismatch(name.to_owned())),
-        }
+    /// What the Engine has sent under this name.
+    pub(super) async fn sent(&self) -> Result<Sent, RegistryError> {
+        let name = self.name.clone().unwrap_or_default();
+        let image = self.docker.inspect_image(&name).await.map_err(RegistryError::Engine)?;
+        let digests = image.repo_digests.into_iter().flatten().collect();
+        Ok(Sent { name, repository: self.repository.clone(), digests })
     }
+}
 
-    pub(super) async fn remove(mut self) {
-        if let Some(name) = self.name.take() {
-            untag(self.docker, &name).await;
+/// What the Engine has sent.
+pub(super) struct Sent {
+    name: String,
+    repository: String,
+    /// The image's digests, with the repositories that have them.
+    digests: Vec<String>,
+}
+
+impl Sent {
+    /// Whether the registry has it.
+    pub(super) fn check(self, digest: &Digest) -> Result<(), RegistryError> {
+        let sent = format!("{}@{digest}", familiar(&self.repository));
+        match self.digests.iter().any(|known| familiar(known) == sent) {
+            true => Ok(()),
+            false => Err(RegistryError::Mismatch(self.name)),
         }
     }
 }
