@@ -105,6 +105,7 @@ impl Rollout {
             Readiness::Ready => Verdict::Ready,
             Readiness::Unobserved => Verdict::Pending,
             Readiness::Progressing => match self.worst_pod(object) {
+                _ if self.has_replaced_pods(object) => Verdict::Ready,
                 Some(worst) if self.is_fatal(&worst) => Verdict::Broken(worst),
                 _ => Verdict::Pending,
             },
@@ -197,6 +198,17 @@ impl Rollout {
         Some((self.new_pods(object).filter(|pod| is_ready(pod)).count(), wanted))
     }
 
+    /// Whether as many pods as wanted are ready, all of the new template, and no others are left but those that go away.
+    /// Any other pod with its labels is taken for an old one.
+    fn has_replaced_pods(&self, object: &DynamicObject) -> bool {
+        let (wanted, owner) = (self.read(object).wanted, self.pods_owner(object));
+        let (Some(wanted), Some(owner), true) = (wanted, owner, self.rule.is_told_by_pods(object)) else {
+            return false;
+        };
+        let stay: Vec<_> = self.pods.iter().filter(|pod| !is_going(pod)).collect();
+        i32::try_from(stay.len()) == Ok(wanted) && stay.iter().all(|pod| is_owned(*pod, &owner) && is_ready(pod))
+    }
+
     /// Of the new template's pods, the one with the most to say. Pods of the old template are no obstacle.
     fn worst_pod(&self, object: &DynamicObject) -> Option<Explanation> {
         self.new_pods(object).filter_map(explain).max_by_key(|explanation| explanation.severity)
@@ -219,6 +231,12 @@ impl Rollout {
         let mut owned = self.sets.iter().filter(|set| is_owned(*set, &self.target.uid));
         owned.find(|set| set.annotations().get(TEMPLATE_REVISION) == Some(revision))?.uid()
     }
+}
+
+/// What its ReplicaSet does not count any more.
+fn is_going(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn is_owned(object: &impl ResourceExt, owner: &str) -> bool {

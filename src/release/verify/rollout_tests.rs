@@ -95,12 +95,48 @@ fn condition_of(observed: i64, template: &str, available: i32, condition: Value)
 fn a_rollback_is_not_judged_by_the_timeout_of_what_it_undoes() {
     let exceeded = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
                           "message": "it timed out"});
-    let mut rollout = rollout([set("old", "2"), ready_pod("old"), condition_of(2, "2", 0, exceeded)]);
+    let failed = pod("failed", "ErrImagePull");
+    let mut rollout = rollout([set("old", "2"), ready_pod("old"), failed, condition_of(2, "2", 0, exceeded)]);
     assert_eq!(rollout.verdict(), Verdict::Pending);
     assert_eq!(rollout.news(), ["deployment/a 1 of 1 ready"]);
     assert_eq!(rollout.remark().as_deref(), Some("it timed out"));
     rollout.observe(deployment(2, "2", 1));
     assert_eq!(rollout.verdict(), Verdict::Ready);
+}
+
+fn going(change: Change) -> Change {
+    let Change::Pod(Event::Apply(mut pod)) = change else { panic!() };
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH);
+    pod.metadata.deletion_timestamp = Some(now);
+    Change::Pod(Event::Apply(pod))
+}
+
+fn with_spec(spec: &Value) -> Change {
+    let Change::Object(Event::Apply(mut object)) = deployment(2, "2", 0) else { panic!() };
+    spec.as_object().unwrap().iter().for_each(|(key, value)| object.data["spec"][key] = value.clone());
+    Change::Object(Event::Apply(object))
+}
+
+/// The Deployment's status follows its pods by some tens of milliseconds.
+#[test]
+fn a_rollout_is_ready_when_its_pods_are_and_the_old_ones_go() {
+    let both = || [set("old", "1"), set("new", "2"), ready_pod("old"), ready_pod("new")];
+    let verdict = |more: Vec<Change>| rollout(both().into_iter().chain(more)).verdict();
+    let (replaced, waiting) = (|| going(ready_pod("old")), Verdict::Pending);
+    assert_eq!(verdict(vec![deployment(2, "2", 0)]), waiting, "the old pod serves");
+    assert_eq!(verdict(vec![deployment(2, "2", 0), replaced()]), Verdict::Ready);
+    assert_eq!(verdict(vec![deployment(1, "2", 0), replaced()]), waiting, "its controller has not seen the change");
+    assert_eq!(verdict(vec![deployment(2, "3", 0), replaced()]), waiting, "its newest ReplicaSet is another");
+    assert_eq!(verdict(vec![deployment(2, "2", 0), replaced(), pod("new", "x")]), waiting, "the new pod is not ready");
+    assert_eq!(verdict(vec![deployment(2, "2", 0), replaced(), ready_pod("else")]), waiting, "whose pod is that?");
+    for (spec, expected) in [
+        (json!({"replicas": 2}), &waiting),
+        (json!({"minReadySeconds": 1}), &waiting),
+        (json!({"paused": true}), &waiting),
+        (json!({"minReadySeconds": 0}), &Verdict::Ready),
+    ] {
+        assert_eq!(verdict(vec![with_spec(&spec), replaced()]), *expected, "{spec}");
+    }
 }
 
 #[test]

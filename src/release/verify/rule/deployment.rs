@@ -20,6 +20,12 @@ pub(super) fn read(object: &DynamicObject, target: &Target) -> State {
     state
 }
 
+/// Whether its pods tell the same as its status, and sooner: unless they have to have been ready for some time first.
+pub(super) fn is_told_by_pods(object: &DynamicObject) -> bool {
+    let spec = part::<DeploymentSpec>(object, "spec");
+    spec.is_some_and(|spec| spec.min_ready_seconds.unwrap_or_default() == 0 && !spec.paused.unwrap_or_default())
+}
+
 /// `kubectl rollout status` calls a Deployment complete while pods of the old template are still counted as available;
 /// this does not.
 fn has_rolled_out(wanted: i32, status: &DeploymentStatus) -> bool {

@@ -131,6 +131,12 @@ impl Rule {
         }
     }
 
+    /// Whether the object is ready as soon as its pods show it. Its status says so only once its controllers, one after the
+    /// other, have counted them.
+    pub fn is_told_by_pods(self, object: &DynamicObject) -> bool {
+        self == Self::Deployment && deployment::is_told_by_pods(object)
+    }
+
     /// Whether the object makes pods.
     pub fn has_pods(self) -> bool {
         matches!(self, Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::Job)
