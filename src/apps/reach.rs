@@ -39,6 +39,11 @@ impl Apps {
         matches!(self.reach, Reach::Listed(_))
     }
 
+    /// Whether slipway has its rights in the whole cluster, and may list what is in all namespaces.
+    pub fn reaches_everything(&self) -> bool {
+        matches!(self.reach, Reach::Cluster)
+    }
+
     pub(super) fn within_reach(&self, app: &AppName) -> Result<(), AppsError> {
         match &self.reach {
             Reach::Listed(listed) if !listed.contains(app) => Err(AppsError::NotListed(app.clone())),

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use crate::domain::{AppName, Outcome, Progress, Trace};
 use crate::release::lock::{self, LockNote};
-use crate::release::{self, Aftermath, Healed, ReleaseError};
+use crate::release::{self, Aftermath, Healed, Health, ReleaseError};
 
 use super::{DeployError, Deployer};
 
@@ -101,7 +101,7 @@ impl Deployer {
         let trace = Trace::heal(app);
         let (healed, ()) = trace.follow(async { tokio::join!(heal, log) }).await;
         lock.release().await;
-        let Some(healed) = healed? else {
+        let Health::Healed(healed) = healed? else {
             trace.end(Outcome::Skip);
             return Ok(());
         };

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use crate::apps::PULL_SECRET;
 use crate::build::dockerfile::declared_only;
-use crate::build::plan::ignore_files;
 use crate::build::{self, BuildPlan, LocalImage};
 use crate::chart::{self, Values};
 use crate::domain::{
@@ -16,16 +15,13 @@ use crate::domain::{
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
-use crate::release::{self, ReleaseRequest, Released};
+use crate::release::{self, Ground, Past, ReleaseRequest, Released};
 
 use super::events::News;
 use super::measure::Phase;
 use super::order::Order;
 use super::preflight::{Cleared, Tree};
 use super::{DeployError, Deployed, Deployer};
-
-/// The largest Dockerfile and ignore file that are read, in bytes.
-const SMALL_FILE: u64 = 1 << 20;
 
 impl Deployer {
     /// From the pushed commit to the live release. Until `cancel` is committed, dropping what runs
@@ -58,7 +54,8 @@ impl Deployer {
         };
         let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
         cancel.commit()?;
-        let Prepared { revision, digest, chart, manifest_text, local } = prepared;
+        let Prepared { past, revision, digest, chart, manifest_text, local } = prepared;
+        let Cleared { lock, catalog, .. } = cleared;
         order.trace.revision(revision);
         progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
         let request = ReleaseRequest {
@@ -71,7 +68,7 @@ impl Deployer {
             timeout: self.settings.rollout_timeout,
             on_failure: order.options.on_failure(),
         };
-        let releasing = Box::pin(release::upgrade(&self.cluster, &cleared.lock, request, progress));
+        let releasing = Box::pin(release::upgrade(&self.cluster, &lock, Ground { past, catalog }, request, progress));
         let released = match Phase::Release.timed(releasing).await {
             Ok(released) => released,
             Err(error) => {
@@ -82,7 +79,7 @@ impl Deployer {
         };
         self.announce(&pushed.app, &released, began.elapsed(), progress).await;
         let Order { pushed: PushedCommit { branch, commit, .. }, trace, .. } = order;
-        Ok(Deployed { lock: cleared.lock, local, branch, commit, revision, trace })
+        Ok(Deployed { lock, local, branch, commit, revision, trace })
     }
 
     /// Everything between the preflight and the first change in the cluster.
@@ -92,9 +89,10 @@ impl Deployer {
         cleared: &Cleared,
         progress: &Progress,
     ) -> Result<Prepared, DeployError> {
-        let numbered = async { Ok(release::next_revision(&self.cluster, &pushed.app).await?) };
+        let remembered = async { Ok(Past::read(&self.cluster, &pushed.app).await?) };
         let building = Phase::Build.timed(self.built(pushed, &cleared.tree, progress));
-        let (revision, (built, local)) = tokio::try_join!(numbered, building)?;
+        let (past, (built, local)) = tokio::try_join!(remembered, building)?;
+        let revision = past.next_revision();
         let published = self.published(pushed, &built, revision, progress).await?;
         let PublishedImage { reference, digest } = published;
         let values = Values {
@@ -106,7 +104,7 @@ impl Deployer {
         release::fit(&self.cluster, &pushed.app, &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
-        Ok(Prepared { revision, digest, chart, manifest_text, local })
+        Ok(Prepared { past, revision, digest, chart, manifest_text, local })
     }
 
     /// The image in the registry.
@@ -130,29 +128,18 @@ impl Deployer {
         tree: &Tree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
-        let (plan, ignore) =
-            tokio::try_join!(self.build_plan(pushed, &tree.dockerfile), self.ignore_file(pushed, &tree.dockerfile))?;
+        let plan = self.build_plan(pushed, tree);
         let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
-        let built = build::build(&self.engine, &plan, context, ignore, progress).await?;
+        let built = build::build(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
     }
 
     /// The commit is a build argument only where the Dockerfile declares it: elsewhere the same tree at
     /// another commit would build anew.
-    async fn build_plan(&self, pushed: &PushedCommit, dockerfile: &str) -> Result<BuildPlan, DeployError> {
-        let text = git::read_file(&pushed.objects, &pushed.commit, dockerfile, SMALL_FILE).await?.unwrap_or_default();
+    fn build_plan(&self, pushed: &PushedCommit, tree: &Tree) -> BuildPlan {
         let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
-        let args = declared_only(args, &String::from_utf8_lossy(&text));
-        Ok(BuildPlan { args, ..BuildPlan::new(&pushed.app, dockerfile, self.settings.build_timeout) })
-    }
-
-    async fn ignore_file(&self, pushed: &PushedCommit, dockerfile: &str) -> Result<Option<Vec<u8>>, DeployError> {
-        for path in ignore_files(dockerfile) {
-            if let Some(text) = git::read_file(&pushed.objects, &pushed.commit, &path, SMALL_FILE).await? {
-                return Ok(Some(text));
-            }
-        }
-        Ok(None)
+        let args = declared_only(args, &String::from_utf8_lossy(&tree.text));
+        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
     }
 
     /// The values that do not depend on what is in the image.
@@ -179,6 +166,7 @@ impl Deployer {
 
 /// What goes into the cluster.
 struct Prepared {
+    past: Past,
     revision: Revision,
     digest: Digest,
     chart: RenderedChart,

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use metrics::counter;
 
-use crate::build::plan::find_dockerfile;
+use crate::build::plan::{find_dockerfile, ignore_files};
 use crate::chart::{self, Values};
 use crate::domain::{AppName, ImageRef, Progress, PushedCommit, metric, traced};
 use crate::git;
-use crate::release;
 use crate::release::lock::{self, AppLock, LockError, LockNote};
+use crate::release::{self, Catalog, Health, Past};
 
 use super::healing::undone;
 use super::options::DeployOptions;
 use super::order::{Basis, Order};
 use super::{DeployError, Deployer};
 
+/// The largest Dockerfile and ignore file that are read, in bytes.
+const SMALL_FILE: u64 = 1 << 20;
 /// How long a push waits while what a gateway left behind is undone.
 const HEALING: Duration = Duration::from_secs(120);
 
@@ -26,12 +29,18 @@ pub struct Cleared {
     pub lock: AppLock,
     /// The pushed tree.
     pub tree: Tree,
+    /// Where the server keeps the kinds of the chart.
+    pub catalog: Catalog,
 }
 
 /// What is known of a pushed tree.
 pub struct Tree {
     /// Path of the Dockerfile in it.
     pub dockerfile: String,
+    /// What is in it.
+    pub text: Vec<u8>,
+    /// What is in the file that says what the build does not get to see, if there is one.
+    pub ignore: Option<Vec<u8>>,
     /// `git describe`, or the short commit.
     pub version: String,
 }
@@ -50,16 +59,22 @@ impl Deployer {
         let trial = chart::render(&self.templates, &self.trial_values(pushed, &tree.version))?;
         self.apps.claim(grant.app(), grant.user(), grant.admin(), grant.creates()).await?;
         let lock = self.lock_for(pushed, *options, progress).await?;
-        self.still_holds(order).await?;
-        self.heal_first(&lock, progress).await?;
-        traced("dry-run", release::dry_run(&self.cluster, &pushed.app, &trial)).await?;
-        Ok(Cleared { lock, tree })
+        let (holds, past) = tokio::join!(self.still_holds(order), self.heal_first(&lock, progress));
+        holds?;
+        let catalog = traced("dry-run", release::dry_run(&self.cluster, &pushed.app, &trial, past?)).await?;
+        Ok(Cleared { lock, tree, catalog })
     }
 
     pub(super) async fn tree(&self, pushed: &PushedCommit) -> Result<Tree, DeployError> {
-        let files = git::top_level(&pushed.objects, &pushed.commit);
+        let files = async {
+            let dockerfile = find_dockerfile(&git::top_level(&pushed.objects, &pushed.commit).await?)?;
+            let text = async { read(pushed, &dockerfile).await.map(Option::unwrap_or_default) };
+            let (text, ignore) = tokio::try_join!(text, ignore_file(pushed, &dockerfile))?;
+            Ok::<_, DeployError>((dockerfile, text, ignore))
+        };
         let (files, version) = tokio::join!(files, git::describe(&pushed.objects, &pushed.commit));
-        Ok(Tree { dockerfile: find_dockerfile(&files?)?, version })
+        let (dockerfile, text, ignore) = files?;
+        Ok(Tree { dockerfile, text, ignore, version })
     }
 
     /// The app's lock for a push, which says whose and what it is.
@@ -126,9 +141,13 @@ impl Deployer {
         if holds { Ok(()) } else { Err(DeployError::Overtaken(pushed.app.clone())) }
     }
 
-    /// Undoes what a killed gateway left. A push does not go on top of what could not be undone.
-    pub(super) async fn heal_first(&self, lock: &AppLock, progress: &Progress) -> Result<(), DeployError> {
-        traced("heal", release::heal(&self.cluster, lock, progress)).await?.map(undone).transpose().map(drop)
+    /// Undoes what a killed gateway left; where it left nothing, what the app's records say. A push does not go on top of what
+    /// could not be undone.
+    pub(super) async fn heal_first(&self, lock: &AppLock, progress: &Progress) -> Result<Option<Past>, DeployError> {
+        match traced("heal", release::heal(&self.cluster, lock, progress)).await? {
+            Health::Sound(past) => Ok(Some(*past)),
+            Health::Healed(healed) => undone(healed).map(|_| None),
+        }
     }
 
     /// Values with a digest that no image has: the first rendering finds what is wrong with the chart,
@@ -138,6 +157,17 @@ impl Deployer {
         let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{}", no_digest()));
         self.values(pushed, version, placeholder)
     }
+}
+
+/// The first that is there of those that may be.
+async fn ignore_file(pushed: &PushedCommit, dockerfile: &str) -> Result<Option<Vec<u8>>, DeployError> {
+    let paths = ignore_files(dockerfile);
+    let found = try_join_all(paths.iter().map(|path| read(pushed, path))).await?;
+    Ok(found.into_iter().flatten().next())
+}
+
+async fn read(pushed: &PushedCommit, path: &str) -> Result<Option<Vec<u8>>, DeployError> {
+    Ok(git::read_file(&pushed.objects, &pushed.commit, path, SMALL_FILE).await?)
 }
 
 /// The digits of a digest that no image has.

@@ -24,24 +24,25 @@ pub async fn fit(client: &Client, app: &AppName, chart: &mut RenderedChart) -> R
 }
 
 /// Asks the API server, with its admission webhooks and quotas, whether it would take the objects of a chart. The
-/// namespace must exist. Nothing is changed.
+/// namespace must exist. Nothing is changed. The `past` is read where it is not known; what was learnt of the server's kinds
+/// on the way comes back.
 ///
 /// # Errors
 /// What [`super::upgrade`] would fail with.
-pub async fn dry_run(client: &Client, app: &AppName, chart: &RenderedChart) -> Result<(), ReleaseError> {
-    try_on(client, app, chart, &Past::read(client, app).await?).await
-}
-
-/// The same, where the past is known.
-pub(super) async fn try_on(
+pub async fn dry_run(
     client: &Client,
     app: &AppName,
     chart: &RenderedChart,
-    past: &Past,
-) -> Result<(), ReleaseError> {
+    past: Option<Past>,
+) -> Result<Catalog, ReleaseError> {
+    let past = match past {
+        Some(past) => past,
+        None => Past::read(client, app).await?,
+    };
     let mut catalog = Catalog::new(client, app);
     check_owners(&mut catalog, app, &chart.manifests, past.standing()).await?;
-    rehearse(&mut catalog, &chart.manifests).await
+    rehearse(&mut catalog, &chart.manifests).await?;
+    Ok(catalog)
 }
 
 /// Applies all objects in order without an effect.

@@ -21,6 +21,14 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// A pending record of Helm's that is older was left by a helm that died: three times helm's own time limit.
 const HELM: Duration = Duration::from_secs(15 * 60);
 
+/// How an app's release was found.
+pub enum Health {
+    /// Nothing was pending: what its records say.
+    Sound(Box<Past>),
+    /// Something was, and was dealt with.
+    Healed(Healed),
+}
+
 /// What was healed.
 #[derive(Debug)]
 pub struct Healed {
@@ -61,9 +69,11 @@ async fn is_interrupted(client: &Client, app: &AppName, gateway: &Gateway) -> Re
 ///
 /// # Errors
 /// [`ReleaseError::InProgress`] if somebody's helm is at work; that is left alone.
-pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Result<Option<Healed>, ReleaseError> {
+pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Result<Health, ReleaseError> {
     let past = Past::read(client, lock.app()).await?;
-    let Some(newest) = past.newest().filter(|newest| newest.status.is_pending()) else { return Ok(None) };
+    let Some(newest) = past.newest().filter(|newest| newest.status.is_pending()) else {
+        return Ok(Health::Sound(Box::new(past)));
+    };
     if !newest.ours && newest.age(lock.now()) < HELM {
         return Err(ReleaseError::pending(lock, newest));
     }
@@ -72,5 +82,5 @@ pub async fn heal(client: &Client, lock: &AppLock, progress: &Progress) -> Resul
     let scope = Scope { client, lock, progress, timeout: TIMEOUT };
     let catalog = Catalog::new(client, lock.app());
     let outcome = undo::undo(&scope, catalog, &past, revision, "Interrupted: its gateway ended").await;
-    Ok(Some(Healed { revision, outcome }))
+    Ok(Health::Healed(Healed { revision, outcome }))
 }

@@ -1,5 +1,7 @@
 //! The release Secrets in an app's namespace: reading them, adding one, and writing what became of it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -12,6 +14,8 @@ use super::secret::{self, RevisionSummary, Tags};
 use crate::clusters::{CallError, call};
 use crate::domain::{AppName, BranchName, Revision, labels};
 
+/// How many records one part of a list of all has.
+const PART: u32 = 500;
 /// How often a record is read again that someone else wrote in the meantime.
 const RACES: usize = 3;
 
@@ -28,72 +32,120 @@ pub async fn list(client: &Client, app: &AppName) -> Result<Vec<RevisionSummary>
     Ok(revisions)
 }
 
-/// The number of the next release: one more than the highest, whoever made that.
+/// The newest revision of each of `apps` that has any, from one list of the whole cluster, read in parts: whoever asks needs
+/// the right to it. `apps` are in order, and so is what comes back.
 ///
 /// # Errors
 /// [`ReleaseError::Api`].
-pub async fn next_revision(client: &Client, app: &AppName) -> Result<Revision, ReleaseError> {
-    Ok(list(client, app).await?.last().map_or(Revision(1), |newest| newest.revision.next()))
+pub(super) async fn newest_of_each(
+    client: &Client,
+    apps: Vec<AppName>,
+) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
+    let secrets: Api<PartialObjectMeta<Secret>> = Api::all(client.clone());
+    let mut newest = BTreeMap::<AppName, Option<RevisionSummary>>::from_iter(apps.into_iter().map(|app| (app, None)));
+    let mut part = ListParams::default().fields(&format!("type={}", secret::TYPE)).limit(PART);
+    loop {
+        let list = call("listing the release records of all apps", || secrets.list(&part)).await?;
+        for metadata in list.items.iter().map(|secret| &secret.metadata) {
+            let Ok(app) = metadata.namespace.as_deref().unwrap_or_default().parse::<AppName>() else { continue };
+            let Some(known) = newest.get_mut(&app) else { continue };
+            let found = secret::summary(&app, metadata);
+            if found.as_ref().map(|found| found.revision) > known.as_ref().map(|known| known.revision) {
+                *known = found;
+            }
+        }
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => part = part.continue_token(&token),
+            None => return Ok(newest.into_iter().filter_map(|(app, found)| Some((app, found?))).collect()),
+        }
+    }
+}
+
+/// A record as it was read or written, so that it can be written again without reading it.
+pub(super) struct Kept {
+    pub record: Record,
+    pub tags: Tags,
+    pub secret: Secret,
 }
 
 /// Reads one record.
-pub(super) async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<(Record, Tags), ReleaseError> {
+pub(super) async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Kept, ReleaseError> {
     let secret = get(&secrets(client, app), app, revision).await.map_err(|error| match error.is_not_found() {
         true => ReleaseError::NoSuchRevision { app: app.clone(), revision },
         false => error.into(),
     })?;
     let record = secret::record(&secret, revision)?;
     let tags = secret::tags(&secret, &record);
-    Ok((record, tags))
+    Ok(Kept { record, tags, secret })
 }
 
-/// Adds a record. Whoever is told that it exists has lost: this is the lock that even Helm sees.
-pub(super) async fn create(client: &Client, lock: &AppLock, record: &Record, tags: &Tags) -> Result<(), ReleaseError> {
+/// Adds a record: its Secret. Whoever is told that it exists has lost: this is the lock that even Helm sees.
+pub(super) async fn create(
+    client: &Client,
+    lock: &AppLock,
+    record: &Record,
+    tags: &Tags,
+) -> Result<Secret, ReleaseError> {
     let (app, revision) = (lock.app(), record.version);
     let secret = secret::of(lock, record, tags)?;
     let secrets = secrets(client, app);
     let params = PostParams::default();
     match lock.guard(call(format!("recording {revision}"), || secrets.create(&params, &secret))).await? {
-        Ok(_) => Ok(()),
+        Ok(created) => Ok(created),
         // If the answer to a first attempt was lost, the record that is in the way is this one.
         Err(error) if error.is_already_exists() => {
             let existing = get(&secrets, app, revision).await?;
             let same = secret::annotation(&existing.metadata, labels::LOCK)
                 == secret::annotation(&secret.metadata, labels::LOCK);
-            if same { Ok(()) } else { Err(ReleaseError::Taken { app: app.clone(), revision }) }
+            if same { Ok(existing) } else { Err(ReleaseError::Taken { app: app.clone(), revision }) }
         }
         Err(error) => Err(error.into()),
     }
 }
 
+/// What is written of a revision.
+pub(super) struct End<'a> {
+    pub revision: Revision,
+    pub status: Status,
+    /// Where it says more than before.
+    pub description: Option<&'a str>,
+}
+
 /// Writes what became of a revision. A record in which someone else wrote something in the meantime is read again.
-pub(super) async fn close(
-    client: &Client,
-    lock: &AppLock,
-    revision: Revision,
-    status: Status,
-    description: Option<&str>,
-) -> Result<(), ReleaseError> {
+pub(super) async fn close(client: &Client, lock: &AppLock, end: &End<'_>) -> Result<(), ReleaseError> {
     let secrets = secrets(client, lock.app());
-    let mut result = close_once(&secrets, lock, revision, status, description).await;
+    let mut result = close_once(&secrets, lock, end).await;
     for _ in 1..RACES {
-        match &result {
-            Err(ReleaseError::Api(error)) if error.is_conflict() => {}
-            _ => break,
+        if !is_conflict(&result) {
+            break;
         }
-        result = close_once(&secrets, lock, revision, status, description).await;
+        result = close_once(&secrets, lock, end).await;
     }
     result
 }
 
-async fn close_once(
-    secrets: &Api<Secret>,
+/// The same of a record that is known: it is read only if someone else wrote something in the meantime.
+pub(super) async fn close_known(
+    client: &Client,
     lock: &AppLock,
-    revision: Revision,
-    status: Status,
-    description: Option<&str>,
+    known: Secret,
+    end: &End<'_>,
 ) -> Result<(), ReleaseError> {
-    let secret = secret::closed(get(secrets, lock.app(), revision).await?, revision, status, description, lock.now())?;
+    let written = write(&secrets(client, lock.app()), lock, known, end).await;
+    if is_conflict(&written) { close(client, lock, end).await } else { written }
+}
+
+fn is_conflict(result: &Result<(), ReleaseError>) -> bool {
+    matches!(result, Err(ReleaseError::Api(error)) if error.is_conflict())
+}
+
+async fn close_once(secrets: &Api<Secret>, lock: &AppLock, end: &End<'_>) -> Result<(), ReleaseError> {
+    write(secrets, lock, get(secrets, lock.app(), end.revision).await?, end).await
+}
+
+async fn write(secrets: &Api<Secret>, lock: &AppLock, secret: Secret, end: &End<'_>) -> Result<(), ReleaseError> {
+    let End { revision, status, description } = *end;
+    let secret = secret::closed(secret, revision, status, description, lock.now())?;
     let (name, params) = (secret::name(lock.app(), revision), PostParams::default());
     let doing = format!("recording {revision} as {}", status.as_str());
     lock.guard(call(doing, || secrets.replace(&name, &params, &secret))).await??;
@@ -136,4 +188,31 @@ async fn get(secrets: &Api<Secret>, app: &AppName, revision: Revision) -> Result
 
 fn secrets(client: &Client, app: &AppName) -> Api<Secret> {
     Api::namespaced(client.clone(), app.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::api_server;
+
+    #[tokio::test]
+    async fn the_newest_of_each_app_is_found_in_every_part_of_the_list() {
+        let client = api_server(|request| {
+            let record = |app: &str, revision: u32| {
+                let name = format!("sh.helm.release.v1.{app}.v{revision}");
+                json!({"metadata": {"name": name, "namespace": app, "labels": {"status": "deployed"}}})
+            };
+            let uri = request.uri().to_string();
+            let (items, token) = match uri.contains("continue=more") {
+                false => (vec![record("a", 2), record("b", 1), record("foreign", 1)], "more"),
+                true => (vec![record("a", 10), record("a", 9)], ""),
+            };
+            let (version, kind) = ("meta.k8s.io/v1", "PartialObjectMetadataList");
+            (200, json!({"apiVersion": version, "kind": kind, "metadata": {"continue": token}, "items": items}))
+        });
+        let apps = ["a", "b", "c"].map(|name| name.parse().unwrap());
+        let newest = newest_of_each(&client, apps.into()).await.unwrap();
+        let newest: Vec<_> = newest.into_iter().map(|(app, found)| (app.to_string(), found.revision.0)).collect();
+        assert_eq!(newest, [("a".to_owned(), 10), ("b".to_owned(), 1)]);
+    }
 }

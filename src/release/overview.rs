@@ -86,6 +86,35 @@ pub async fn releases(client: &Client, app: &AppName, limit: usize) -> Result<Ve
     Ok(infos.into_iter().flatten().collect())
 }
 
+/// The newest revision of each of `apps`, which are in order, as far as they have any: `everywhere` with one list of the whole
+/// cluster, for which it takes the right, or else with one of each app.
+///
+/// # Errors
+/// [`ReleaseError::Api`].
+pub async fn newest(
+    client: &Client,
+    apps: Vec<AppName>,
+    everywhere: bool,
+) -> Result<Vec<(AppName, ReleaseInfo)>, ReleaseError> {
+    let found =
+        if everywhere { history::newest_of_each(client, apps).await? } else { one_by_one(client, apps).await? };
+    let infos = found.into_iter().map(|(app, summary)| async move {
+        let info = info_of(client, &app, summary).await?;
+        Ok::<_, ReleaseError>(info.map(|info| (app, info)))
+    });
+    let infos: Vec<_> = stream::iter(infos).buffered(READS).try_collect().await?;
+    Ok(infos.into_iter().flatten().collect())
+}
+
+async fn one_by_one(client: &Client, apps: Vec<AppName>) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
+    let lists = apps.into_iter().map(|app| async move {
+        let newest = history::list(client, &app).await?.pop();
+        Ok::<_, ReleaseError>(newest.map(|newest| (app, newest)))
+    });
+    let newest: Vec<_> = stream::iter(lists).buffered(READS).try_collect().await?;
+    Ok(newest.into_iter().flatten().collect())
+}
+
 /// `None` if the record was removed since it was listed.
 async fn info_of(
     client: &Client,
@@ -93,7 +122,7 @@ async fn info_of(
     summary: RevisionSummary,
 ) -> Result<Option<ReleaseInfo>, ReleaseError> {
     match history::read(client, app, summary.revision).await {
-        Ok((record, tags)) => Ok(Some(info(&record, &tags))),
+        Ok(kept) => Ok(Some(info(&kept.record, &kept.tags))),
         Err(ReleaseError::NoSuchRevision { .. }) => Ok(None),
         Err(error @ ReleaseError::Record { .. }) => Ok(Some(unreadable(&summary, &error))),
         Err(error) => Err(error),
@@ -156,9 +185,10 @@ pub async fn preview(
     let past = Past::read(client, app).await?;
     let mut chart = chart.clone();
     apply::fit(client, app, &mut chart).await?;
-    apply::try_on(client, app, &chart, &past).await?;
     let name = past.deployed.as_ref().map_or_else(|| "nothing".to_owned(), |standing| standing.revision().to_string());
-    compare::unified(past.standing(), &chart.manifests, (&name, "this push"))
+    let changes = compare::unified(past.standing(), &chart.manifests, (&name, "this push"))?;
+    apply::dry_run(client, app, &chart, Some(past)).await?;
+    Ok(changes)
 }
 
 async fn serving(client: &Client, app: &AppName, revisions: &[RevisionSummary]) -> Result<Standing, ReleaseError> {

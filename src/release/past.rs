@@ -1,10 +1,11 @@
 //! What an app's records say was there before.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 
 use super::error::ReleaseError;
-use super::history;
+use super::history::{self, Kept};
 use super::plan;
 use super::record::{Record, SERVER_SIDE, Status};
 use super::secret::{RevisionSummary, Tags};
@@ -14,26 +15,31 @@ use crate::domain::{AppName, Manifest, Revision};
 const REMEMBERED: usize = 10;
 
 /// What was there before a deploy.
-pub(super) struct Past {
+pub struct Past {
     /// All revisions, oldest first.
-    pub revisions: Vec<RevisionSummary>,
+    pub(super) revisions: Vec<RevisionSummary>,
     /// What serves, or was the last that did.
-    pub deployed: Option<Standing>,
+    pub(super) deployed: Option<Standing>,
     /// Every object that the release may have in the cluster: those of what serves, and of what failed after it.
-    pub objects: Vec<Manifest>,
+    pub(super) objects: Vec<Manifest>,
     /// Whether any of that was updated on the client's side, as helm 3 does.
-    pub has_updates: bool,
+    pub(super) has_updates: bool,
 }
 
 /// A recorded revision, read as a whole.
 pub(super) struct Standing {
     pub record: Record,
     pub tags: Tags,
+    /// Where the record is, as it was read.
+    pub secret: Secret,
     pub manifests: Vec<Manifest>,
 }
 
 impl Past {
     /// Reads the records.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Api`], [`ReleaseError::Record`], [`ReleaseError::Manifest`].
     pub async fn read(client: &Client, app: &AppName) -> Result<Self, ReleaseError> {
         let revisions = history::list(client, app).await?;
         let deployed = match standing(&revisions) {
@@ -58,24 +64,29 @@ impl Past {
         Ok(Self { revisions, deployed, objects, has_updates })
     }
 
+    /// The number of the next release: one more than the highest, whoever made that.
+    pub fn next_revision(&self) -> Revision {
+        self.newest().map_or(Revision(1), |newest| newest.revision.next())
+    }
+
     /// The newest revision.
-    pub fn newest(&self) -> Option<&RevisionSummary> {
+    pub(super) fn newest(&self) -> Option<&RevisionSummary> {
         self.revisions.last()
     }
 
     /// The objects of what serves.
-    pub fn standing(&self) -> &[Manifest] {
+    pub(super) fn standing(&self) -> &[Manifest] {
         self.deployed.as_ref().map_or(&[], |standing| &standing.manifests)
     }
 
     /// The revisions that somebody began to write and did not finish.
-    pub fn pending(&self) -> impl Iterator<Item = Revision> {
+    pub(super) fn pending(&self) -> impl Iterator<Item = Revision> {
         let pending = self.revisions.iter().filter(|summary| summary.status.is_pending());
         pending.map(|summary| summary.revision)
     }
 
     /// The revisions recorded as serving; there may be more than one after a crash.
-    pub fn serving(&self) -> impl Iterator<Item = Revision> {
+    pub(super) fn serving(&self) -> impl Iterator<Item = Revision> {
         let deployed = self.revisions.iter().filter(|summary| summary.status == Status::Deployed);
         deployed.map(|summary| summary.revision)
     }
@@ -84,9 +95,9 @@ impl Past {
 impl Standing {
     /// Reads a revision.
     pub async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Self, ReleaseError> {
-        let (record, tags) = history::read(client, app, revision).await?;
+        let Kept { record, tags, secret } = history::read(client, app, revision).await?;
         let manifests = plan::parse(&record.manifest, revision)?;
-        Ok(Self { record, tags, manifests })
+        Ok(Self { record, tags, secret, manifests })
     }
 
     /// Its number.
@@ -176,7 +187,7 @@ mod tests {
         let value: String = include_str!("fixtures/helm-3.17.2.b64").split_whitespace().collect();
         let record = record::decode(value.as_bytes()).unwrap();
         let before = record.clone();
-        let standing = Standing { record, tags: Tags::default(), manifests: Vec::new() };
+        let standing = Standing { record, tags: Tags::default(), secret: Secret::default(), manifests: Vec::new() };
         let repeated = standing.repeated(Revision(7), "again".to_owned(), Timestamp::UNIX_EPOCH);
         assert_eq!((before.apply_method.as_deref(), repeated.apply_method.as_deref()), (None, Some("ssa")));
         assert_eq!((repeated.version, repeated.info.status), (Revision(7), Status::PendingRollback));

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
-use super::history;
+use super::history::{self, End};
 use super::lock::AppLock;
 use super::past::Past;
 use super::record::{Record, Status};
@@ -69,23 +70,30 @@ impl Draft {
 
 /// Records the draft as pending, applies its objects, waits until they are ready, deletes those of the `past` that are
 /// gone, and records the outcome.
-pub(super) async fn perform(scope: &Scope<'_>, past: Past, mut draft: Draft) -> Result<Released, ReleaseError> {
+pub(super) async fn perform(
+    scope: &Scope<'_>,
+    mut catalog: Catalog,
+    past: Past,
+    mut draft: Draft,
+) -> Result<Released, ReleaseError> {
     let Scope { client, lock, .. } = *scope;
     let revision = draft.revision();
-    let mut catalog = Catalog::new(client, lock.app());
     admit(scope, &mut catalog, &past, &draft).await.map_err(ReleaseError::not_begun)?;
     draft.manifests = replicas::leave_out(&mut catalog, draft.manifests).await.map_err(ReleaseError::not_begun)?;
-    traced("record", history::create(client, lock, &draft.record, &draft.tags)).await?;
-
+    let record = traced("record", history::create(client, lock, &draft.record, &draft.tags));
     // Half a release is worse than none: what is refused is found out before anything is changed.
-    if let Err(why) = traced("rehearse", apply::rehearse(&mut catalog, &draft.manifests)).await {
-        return Err(give_up(scope, &draft, why).await);
+    let rehearsal = traced("rehearse", apply::rehearse(&mut catalog, &draft.manifests));
+    let (record, rehearsed) = tokio::join!(record, rehearsal);
+    let pending = record?;
+    if let Err(why) = rehearsed {
+        return Err(give_up(scope, &draft, pending, why).await);
     }
     let mut applied = Vec::new();
     if let Err(why) = go_live(scope, &mut catalog, &draft.manifests, &past, &mut applied).await {
         return Err(Box::pin(fail(scope, catalog, past, draft, why)).await);
     }
-    history::close(client, lock, revision, Status::Deployed, Some(&draft.success)).await?;
+    let end = End { revision, status: Status::Deployed, description: Some(&draft.success) };
+    history::close_known(client, lock, pending, &end).await?;
     supersede(scope, &past, revision).await;
     Ok(Released { revision, cluster_ip: cluster_ip(&applied, lock.app().as_str()) })
 }
@@ -119,9 +127,16 @@ pub(super) async fn go_live(
 /// Marks what served before. That it is left undone does no harm: Helm and slipway take the newest, and the next
 /// release does it.
 pub(super) async fn supersede(scope: &Scope<'_>, past: &Past, by: Revision) {
+    let Scope { client, lock, .. } = *scope;
     for revision in past.serving().filter(|revision| *revision != by) {
-        if let Err(error) = history::close(scope.client, scope.lock, revision, Status::Superseded, None).await {
-            tracing::warn!(app = %scope.lock.app(), %revision, %error, "a superseded release could not be marked");
+        let end = End { revision, status: Status::Superseded, description: None };
+        let known = past.deployed.as_ref().filter(|standing| standing.revision() == revision);
+        let closed = match known {
+            Some(standing) => history::close_known(client, lock, standing.secret.clone(), &end).await,
+            None => history::close(client, lock, &end).await,
+        };
+        if let Err(error) = closed {
+            tracing::warn!(app = %lock.app(), %revision, %error, "a superseded release could not be marked");
         }
     }
 }
@@ -132,9 +147,10 @@ pub(super) fn failure(what: &str, why: &ReleaseError) -> String {
 }
 
 /// Records that a release failed before anything was changed.
-async fn give_up(scope: &Scope<'_>, draft: &Draft, why: ReleaseError) -> ReleaseError {
+async fn give_up(scope: &Scope<'_>, draft: &Draft, pending: Secret, why: ReleaseError) -> ReleaseError {
     let description = reason(scope, draft, &why);
-    match history::close(scope.client, scope.lock, draft.revision(), Status::Failed, Some(&description)).await {
+    let end = End { revision: draft.revision(), status: Status::Failed, description: Some(&description) };
+    match history::close_known(scope.client, scope.lock, pending, &end).await {
         Ok(()) => failed(draft, why, Aftermath::Untouched),
         Err(error) => error,
     }
@@ -153,7 +169,8 @@ async fn fail(scope: &Scope<'_>, catalog: Catalog, mut past: Past, draft: Draft,
             undo::undo(scope, catalog, &past, revision, &description).await
         }
         OnFailure::Keep => {
-            match history::close(scope.client, scope.lock, revision, Status::Failed, Some(&description)).await {
+            let end = End { revision, status: Status::Failed, description: Some(&description) };
+            match history::close(scope.client, scope.lock, &end).await {
                 Ok(()) => Aftermath::Kept,
                 Err(error) => return error,
             }

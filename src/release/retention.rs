@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use kube::Client;
 
 use super::error::ReleaseError;
-use super::history;
+use super::history::{self, Kept};
 use super::lock::AppLock;
 use super::past::standing;
 use super::secret::RevisionSummary;
@@ -60,7 +60,7 @@ pub(super) async fn image(
         return Ok(summary.image.clone());
     }
     match history::read(client, app, summary.revision).await {
-        Ok((_, tags)) => Ok(tags.annotations.get(labels::DIGEST).and_then(|digest| digest.parse().ok())),
+        Ok(kept) => Ok(kept.tags.annotations.get(labels::DIGEST).and_then(|digest| digest.parse().ok())),
         Err(ReleaseError::Record { .. } | ReleaseError::NoSuchRevision { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -82,7 +82,7 @@ async fn retain_unnamed(
         return Ok(());
     }
     match history::read(client, app, kept.revision).await {
-        Ok((record, _)) => images.retain(|image| !record.manifest.contains(image.as_str())),
+        Ok(Kept { record, .. }) => images.retain(|image| !record.manifest.contains(image.as_str())),
         // What it runs cannot be known, so nothing may go.
         Err(ReleaseError::Record { .. }) => images.clear(),
         Err(ReleaseError::NoSuchRevision { .. }) => {}

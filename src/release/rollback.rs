@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::Client;
 
+use super::catalog::Catalog;
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::past::{Past, Standing};
@@ -51,7 +52,7 @@ pub async fn rollback(
     let scope = Scope { client, lock, progress, timeout: request.timeout };
     let past = Past::read(client, app).await.map_err(ReleaseError::not_begun)?;
     let target = target(client, app, &past, request.to).await.map_err(ReleaseError::not_begun)?;
-    let revision = past.newest().map_or(Revision(1), |newest| newest.revision.next());
+    let revision = past.next_revision();
     let (to, commit) = (target.revision(), target.tags.annotations.get(labels::COMMIT).cloned());
     progress.stage(format!("Rolling back to {to}, as {revision}")).await;
 
@@ -68,7 +69,7 @@ pub async fn rollback(
         success: description,
         on_failure: request.on_failure,
     };
-    let released = perform(&scope, past, draft).await?;
+    let released = perform(&scope, Catalog::new(client, app), past, draft).await?;
     Ok(RolledBack { released, to, commit })
 }
 

@@ -2,7 +2,7 @@
 
 use super::catalog::Catalog;
 use super::error::{Aftermath, ReleaseError};
-use super::history;
+use super::history::{self, End};
 use super::past::{Past, Standing};
 use super::perform::{Scope, failure, go_live, supersede};
 use super::record::Status;
@@ -44,17 +44,19 @@ async fn bring_back(
 ) -> Result<Revision, ReleaseError> {
     let record = standing.repeated(failed.next(), format!("Rollback to {}", standing.revision()), scope.lock.now());
     let revision = record.version;
-    history::create(scope.client, scope.lock, &record, &standing.tags).await?;
+    let pending = history::create(scope.client, scope.lock, &record, &standing.tags).await?;
     close(scope, past, failed, description).await?;
     match restore(scope, catalog, past, standing).await {
         Ok(()) => {
-            history::close(scope.client, scope.lock, revision, Status::Deployed, None).await?;
+            let end = End { revision, status: Status::Deployed, description: None };
+            history::close_known(scope.client, scope.lock, pending, &end).await?;
             supersede(scope, past, revision).await;
             Ok(revision)
         }
         Err(error) => {
             let why = failure(&record.info.description, &error);
-            history::close(scope.client, scope.lock, revision, Status::Failed, Some(&why)).await?;
+            let end = End { revision, status: Status::Failed, description: Some(&why) };
+            history::close_known(scope.client, scope.lock, pending, &end).await?;
             Err(error)
         }
     }
@@ -86,7 +88,8 @@ async fn remove(
 /// Closes the record of `failed`, and any that an earlier death left pending before it.
 async fn close(scope: &Scope<'_>, past: &Past, failed: Revision, description: &str) -> Result<(), ReleaseError> {
     for revision in past.pending().filter(|revision| *revision != failed).chain([failed]) {
-        history::close(scope.client, scope.lock, revision, Status::Failed, Some(description)).await?;
+        let end = End { revision, status: Status::Failed, description: Some(description) };
+        history::close(scope.client, scope.lock, &end).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::{Map, json};
 
+use super::catalog::Catalog;
 use super::error::ReleaseError;
 use super::lock::AppLock;
 use super::past::Past;
@@ -28,12 +29,21 @@ pub struct ReleaseRequest {
     pub pusher: UserName,
     /// The image's digest.
     pub digest: Digest,
-    /// The number that [`super::next_revision`] gave.
+    /// The number that [`Past::next_revision`] gave.
     pub revision: Revision,
     /// How long the pods may take to become ready.
     pub timeout: Duration,
     /// What is done if it fails.
     pub on_failure: OnFailure,
+}
+
+/// What is known already, and not asked again. The number of a revision is taken by its record: if helm was quicker, or
+/// anything else changed, that is found out when the record is written.
+pub struct Ground {
+    /// What the app's records say.
+    pub past: Past,
+    /// Where the server keeps the kinds of the chart, as the [`super::dry_run`] found out.
+    pub catalog: Catalog,
 }
 
 /// Releases: records the revision as pending, applies its objects, waits until they are ready, deletes those of the
@@ -45,11 +55,12 @@ pub struct ReleaseRequest {
 pub async fn upgrade(
     client: &Client,
     lock: &AppLock,
+    ground: Ground,
     request: ReleaseRequest,
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
     let scope = Scope { client, lock, progress, timeout: request.timeout };
-    let past = Past::read(client, lock.app()).await.map_err(ReleaseError::not_begun)?;
+    let Ground { past, catalog } = ground;
     let by = format!("{} by {}", request.commit.short(), request.pusher);
     let tags = tags(&request);
     let draft = Draft {
@@ -60,7 +71,7 @@ pub async fn upgrade(
         success: format!("Deployed {by}"),
         on_failure: request.on_failure,
     };
-    perform(&scope, past, draft).await
+    perform(&scope, catalog, past, draft).await
 }
 
 fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past, now: Timestamp) -> Record {

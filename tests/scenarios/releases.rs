@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::gateway::ADMIN;
 use crate::support::process::Output;
@@ -114,6 +114,45 @@ fn only_those_apps_are_shown_that_one_may_see() {
     }
     let listed = json(&gateway, "apps --format json");
     assert!(listed.as_array().unwrap().iter().any(|app| app["app"] == bobs.name && app["owner"] == "bob"), "{listed}");
+}
+
+/// Namespaces of apps that were never pushed to, like that of `app` but for their names.
+fn apps_like(app: &App, count: usize) -> Vec<App> {
+    let more: Vec<App> = (0..count).map(|_| App::empty()).collect();
+    let namespace = world::object(&["namespace", &app.name]).unwrap();
+    let (labels, annotations) = (&namespace["metadata"]["labels"], &namespace["metadata"]["annotations"]);
+    for App { name, .. } in &more {
+        let mut labels = labels.clone();
+        labels["slipway.dev/app"] = name.as_str().into();
+        let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
+        world::apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).to_string());
+    }
+    more
+}
+
+/// With so many apps their records are listed together.
+#[test]
+fn the_newest_release_of_each_of_many_apps_is_shown() {
+    let gateway = Gateway::start();
+    let app = App::upgraded(&gateway);
+    let others = apps_like(&app, 10);
+    let record = world::object(&["secret", &format!("sh.helm.release.v1.{}.v2", app.name), "-n", &app.name]).unwrap();
+    let copied = &others[3].name;
+    let (mut labels, annotations) = (record["metadata"]["labels"].clone(), &record["metadata"]["annotations"]);
+    labels["name"] = copied.as_str().into();
+    let name = format!("sh.helm.release.v1.{copied}.v7");
+    let metadata = json!({"name": name, "namespace": copied, "labels": labels, "annotations": annotations});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": record["type"], "data": record["data"],
+                        "metadata": metadata});
+    world::apply(&secret.to_string());
+    let listed = json(&gateway, "releases --format json");
+    let ours = |entry: &&Value| others.iter().chain([&app]).any(|app| entry["app"] == app.name);
+    let mut found: Vec<_> = listed.as_array().unwrap().iter().filter(ours).collect();
+    found.sort_by_key(|entry| entry["app"] == *copied);
+    assert_eq!(found.len(), 2, "{listed}");
+    assert_eq!((&found[0]["app"], &found[0]["release"]["revision"]), (&json!(app.name), &json!(2)));
+    assert_eq!((&found[1]["app"], &found[1]["release"]["status"]), (&json!(copied), &json!("deployed")));
+    ask(&gateway, ADMIN, "releases").ok().says(&app.name).says(copied).says("v2").never_says(&others[0].name);
 }
 
 #[test]
