@@ -17,12 +17,13 @@ pub fn rows(live: &Live) -> Vec<Row> {
         Row::measured(title(what, beside), "s", ratio, goal, ours, theirs)
     };
     vec![
-        beside(DEPLOYED, KUBECTL, Goal::AtMost(1.0), &live.deployed, &live.kubectl)
-            .noted("of one and the same rollout; slipway says it after it has closed the record of the release"),
-        beside(DEPLOYED, HELM, Goal::AtLeast(5.0), &live.deployed, &live.helm)
+        beside(READY, KUBECTL, Goal::AtMost(1.0), &live.says_ready, &live.kubectl)
+            .noted("the line \"1 of 1 ready\", beside the end of kubectl on one and the same rollout"),
+        beside(READY, HELM, Goal::AtLeast(5.0), &live.says_ready, &live.helm)
             .noted("helm waits for its own rollout of the same app"),
-        beside(READY, KUBECTL, Goal::Unstated, &live.says_ready, &live.kubectl)
-            .noted("the line \"1 of 1 ready\", which follows the pod; the others follow the status of the Deployment"),
-        beside(READY, HELM, Goal::Unstated, &live.says_ready, &live.helm),
+        beside(DEPLOYED, KUBECTL, Goal::AtMost(1.0), &live.deployed, &live.kubectl)
+            .noted("besides the new pod's being ready, the old one goes and the record of the release is closed"),
+        beside(DEPLOYED, HELM, Goal::Unstated, &live.deployed, &live.helm)
+            .noted("helm's record is closed by then as well"),
     ]
 }

@@ -9,7 +9,7 @@ use kube::Client;
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, UserName};
 use slipway::release::lock::{self, LockNote};
-use slipway::release::{self, OnFailure, ReleaseRequest};
+use slipway::release::{self, Catalog, Ground, OnFailure, Past, ReleaseRequest};
 use tokio::process::Command;
 
 use crate::cluster;
@@ -103,11 +103,13 @@ impl Sides {
         let began = Instant::now();
         let gateway = lock::Gateway { identity: "bench".to_owned(), instance: uuid::Uuid::new_v4() };
         let lock = lock::acquire(&self.cluster, &self.app, &gateway, &LockNote::default()).await.context("no lock")?;
-        let revision = release::next_revision(&self.cluster, &self.app).await.context("no revision")?;
+        let past = Past::read(&self.cluster, &self.app).await.context("no past")?;
+        let revision = past.next_revision();
         let image = ImageRef::verbatim("registry.example/web:1");
         let values = Values { commit: Some(commit.clone()), ..Values::new(self.app.clone(), image) };
         let mut chart = chart::render(&self.templates, &values).context("cannot render")?;
-        release::fit(&self.cluster, &self.app, &mut chart).await.context("cannot fit")?;
+        let mut catalog = Catalog::new(&self.cluster, &self.app);
+        catalog.fit(&mut chart.manifests).await.context("cannot fit")?;
         let manifest_text = chart::to_yaml(&chart).context("cannot write YAML")?;
         let request = ReleaseRequest {
             chart,
@@ -120,7 +122,9 @@ impl Sides {
             on_failure: OnFailure::Undo,
         };
         let (progress, _) = Progress::channel();
-        release::upgrade(&self.cluster, &lock, request, &progress).await.context("cannot release")?;
+        Box::pin(release::upgrade(&self.cluster, &lock, Ground { past, catalog }, request, &progress))
+            .await
+            .context("cannot release")?;
         release::trim(&self.cluster, &lock, HISTORY).await.context("cannot trim the history")?;
         lock.release().await;
         Ok(began.elapsed().as_secs_f64())
