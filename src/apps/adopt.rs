@@ -38,7 +38,11 @@ impl Apps {
         }});
         match mark(&namespaces, &namespace, marks).await {
             Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::Taken(app.clone())),
-            marked => marked,
+            Ok(()) => {
+                self.known.until(app, true).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 }

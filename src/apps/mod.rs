@@ -2,6 +2,7 @@
 
 mod adopt;
 mod error;
+mod known;
 mod namespace;
 mod pull_secret;
 mod reach;

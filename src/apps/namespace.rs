@@ -151,14 +151,18 @@ impl Apps {
         let api = Api::<Namespace>::all(self.client.clone());
         let (params, namespace) = (PostParams::default(), namespace(app, owner, &self.home));
         match call("making the namespace", || api.create(&params, &namespace)).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.known.until(app, true).await;
+                Ok(true)
+            }
             Err(error) if error.is_already_exists() => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn app(metadata: &ObjectMeta, home: &str) -> Option<App> {
+/// The app whose namespace this is, unless it is being deleted.
+pub(super) fn app(metadata: &ObjectMeta, home: &str) -> Option<App> {
     let name: AppName = metadata.name.as_deref()?.parse().ok()?;
     let owner = owner(metadata, &name, home).filter(|_| metadata.deletion_timestamp.is_none())?;
     Some(App { name, owner, created: metadata.creation_timestamp.as_ref().map(|time| time.0) })

@@ -1,10 +1,12 @@
 //! Which namespaces slipway may use, and the rights that it has in them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kube::Client;
 
 use super::error::AppsError;
+use super::known::Known;
 use super::rights::AppRights;
 use crate::domain::AppName;
 
@@ -26,12 +28,13 @@ pub struct Apps {
     pub(super) reach: Reach,
     /// slipway's own namespace, by which several of them in one cluster are told apart.
     pub(super) home: String,
+    pub(super) known: Arc<Known>,
 }
 
 impl Apps {
     /// Those that `client` finds within `reach`, for the slipway whose own namespace is `home`.
     pub fn new(client: Client, reach: Reach, home: &str) -> Self {
-        Self { client, reach, home: home.to_owned() }
+        Self { client, reach, home: home.to_owned(), known: Arc::default() }
     }
 
     /// Whether slipway may use a namespace that nobody has marked: one that its operator listed.

@@ -41,6 +41,7 @@ impl Apps {
         }
         if is_adopted(&namespace) {
             give_back(&namespaces, &namespace).await?;
+            self.known.until(app, false).await;
             return Ok(Removed::GivenBack);
         }
         let uid = namespace.uid().unwrap_or_default();
@@ -52,7 +53,10 @@ impl Apps {
         }
         let gone = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
         match tokio::time::timeout(PATIENCE, gone).await {
-            Ok(Ok(_)) => Ok(Removed::Deleted),
+            Ok(Ok(_)) => {
+                self.known.until(app, false).await;
+                Ok(Removed::Deleted)
+            }
             Ok(Err(_)) | Err(_) => Err(stuck(&namespaces, app).await),
         }
     }

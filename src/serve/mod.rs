@@ -116,6 +116,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     });
     let tasks = TaskTracker::new();
     tokio::spawn(Arc::clone(&deployer).heal_interrupted());
+    let apps = deployer.apps.clone();
+    tokio::spawn(async move { apps.follow().await });
     if let Some(collection) = deployer.registry.collection().cloned() {
         let stop = stop.http.clone();
         tokio::spawn(async move { collection.run(&stop).await });

@@ -28,7 +28,7 @@ pub(super) async fn list(front: &FrontDoor, caller: &Caller, format: Format, out
 
 /// The apps that the caller may see, by name.
 pub(super) async fn visible(front: &FrontDoor, caller: &Caller) -> Result<Vec<App>, Refusal> {
-    let mut apps = front.deployer.apps.list().await?;
+    let mut apps = front.deployer.apps.known().await?;
     apps.retain(|app| read_grant(&caller.identity, &app.name, &Holder::User(app.owner.clone())).is_ok());
     Ok(apps)
 }
