@@ -32,8 +32,9 @@ pub async fn list(client: &Client, app: &AppName) -> Result<Vec<RevisionSummary>
     Ok(revisions)
 }
 
-/// The newest revision of each of `apps` that has any, from one list of the whole cluster, read in parts: whoever asks needs
-/// the right to it. `apps` are in order, and so is what comes back.
+/// The newest revision of each of `apps` that has any, from one list of the whole cluster: whoever asks needs the right to it.
+/// `apps` are in order, and so is what comes back. The list is that of the API server's memory, which may be some moments
+/// old: for a consistent one it would read every Secret of the cluster from etcd.
 ///
 /// # Errors
 /// [`ReleaseError::Api`].
@@ -43,7 +44,9 @@ pub(super) async fn newest_of_each(
 ) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
     let secrets: Api<PartialObjectMeta<Secret>> = Api::all(client.clone());
     let mut newest = BTreeMap::<AppName, Option<RevisionSummary>>::from_iter(apps.into_iter().map(|app| (app, None)));
-    let mut part = ListParams::default().fields(&format!("type={}", secret::TYPE)).limit(PART);
+    let ours = ListParams::default().fields(&format!("type={}", secret::TYPE)).limit(PART);
+    // a server that gives only a part of what it has in memory says how to go on
+    let mut part = ours.clone().match_any();
     loop {
         let list = call("listing the release records of all apps", || secrets.list(&part)).await?;
         for metadata in list.items.iter().map(|secret| &secret.metadata) {
@@ -55,7 +58,7 @@ pub(super) async fn newest_of_each(
             }
         }
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => part = part.continue_token(&token),
+            Some(token) => part = ours.clone().continue_token(&token),
             None => return Ok(newest.into_iter().filter_map(|(app, found)| Some((app, found?))).collect()),
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::api::{Api, Fate, Request};
-use crate::support::{App, Gateway, eventually};
+use crate::support::gateway::ADMIN;
+use crate::support::{App, Gateway, eventually, try_run};
 
 /// A gateway behind the wire, and an app that is live there.
 fn wired() -> (Api, Gateway, App) {
@@ -84,11 +85,48 @@ fn a_watch_whose_place_in_history_is_gone_lists_anew() {
     assert_deploys_in_spite_of(Fate::Answer("200 OK", expired), Request::is_watch);
 }
 
+/// Of the namespaces of all apps.
+fn is_list_of_apps(request: &Request) -> bool {
+    request.path.starts_with("/api/v1/namespaces?") && !request.is_watch()
+}
+
+#[test]
+fn the_apps_are_in_memory_and_asked_for_while_they_cannot_be_watched() {
+    let (api, mut gateway, app) = wired();
+    app.push(&gateway).ok();
+    let lists = Arc::new(Mutex::new(0));
+    let count = lists.clone();
+    let counting = move |request: &Request| {
+        *count.lock().unwrap() += usize::from(is_list_of_apps(request));
+        Fate::Pass
+    };
+    api.decide(counting.clone());
+    let apps = |gateway: &Gateway| try_run(gateway.ssh(ADMIN).arg("apps")).ok();
+    apps(&gateway).says(&app.name);
+    assert_eq!(*lists.lock().unwrap(), 0);
+
+    let body =
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"InternalError","code":500}"#;
+    api.decide(move |request| match request.path.starts_with("/api/v1/namespaces?") && request.is_watch() {
+        true => Fate::Answer("500 Internal Server Error", body),
+        false => counting(request),
+    });
+    gateway.kill();
+    gateway.launch();
+    eventually("the gateway sees that it cannot watch", || {
+        let log = gateway.log();
+        log.iter().any(|line| line.to_string().contains("the apps cannot be watched")).then_some(())
+    });
+    let before = *lists.lock().unwrap();
+    apps(&gateway).says(&app.name);
+    assert!(*lists.lock().unwrap() > before);
+}
+
 #[test]
 fn while_nothing_happens_nothing_is_asked() {
     let (api, gateway, app) = wired();
     app.slow_start(20);
-    let push = app.start_push(&gateway, crate::support::gateway::ADMIN, &["main"]);
+    let push = app.start_push(&gateway, ADMIN, &["main"]);
     push.until("0 of 1 ready");
     // the pod has been told of as running by then, and its probe fails until it listens
     std::thread::sleep(Duration::from_secs(5));
