@@ -132,8 +132,21 @@ async fn a_hook_that_is_killed_is_noticed() {
     drop((listener, child));
     let Server { directory, repositories, repository, .. } = server;
     drop(repositories);
-    Repositories::open(&directory.path().join("data"), Path::new("/slipway")).await.unwrap();
+    opened_again(&directory.path().join("data")).await;
     assert_eq!(std::fs::read_dir(repository.join("objects")).unwrap().count(), 2, "info and pack");
+}
+
+/// A process that another test is starting has a copy of the directory's lock until it executes.
+async fn opened_again(data: &Path) -> Repositories {
+    let opening = async {
+        loop {
+            match Repositories::open(data, Path::new("/slipway")).await {
+                Err(GitError::DataDirInUse) => tokio::time::sleep(Duration::from_millis(5)).await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), opening).await.unwrap()
 }
 
 #[tokio::test]
