@@ -23,7 +23,7 @@ pub fn rows(live: &Live) -> Vec<Row> {
             .noted("helm waits for its own rollout of the same app"),
         beside(DEPLOYED, KUBECTL, Goal::AtMost(1.0), &live.deployed, &live.kubectl)
             .noted("besides the new pod's being ready, the old one goes and the record of the release is closed"),
-        beside(DEPLOYED, HELM, Goal::Unstated, &live.deployed, &live.helm)
+        beside(DEPLOYED, HELM, Goal::AtLeast(5.0), &live.deployed, &live.helm)
             .noted("helm's record is closed by then as well"),
     ]
 }
