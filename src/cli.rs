@@ -7,49 +7,47 @@ use clap::{Parser, Subcommand};
 use crate::config::{LogArgs, ServeArgs};
 use crate::domain::{AppName, UserName};
 
-/// `git push` to Kubernetes: an SSH server that builds, publishes and releases what is pushed to it.
+/// `git push` to Kubernetes: an SSH server that builds, publishes and releases pushed commits
 #[derive(Debug, Parser)]
 #[command(name = "slipway", version, about, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Log settings.
     #[command(flatten)]
     pub log: LogArgs,
-    /// What is asked for.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program is asked to do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and it lives for the whole run")]
+#[expect(clippy::large_enum_variant, reason = "a process has one value of this type")]
 pub enum Command {
-    /// Run the gateway
+    /// Run the server
     Serve(ServeArgs),
-    /// Register the public keys that are read from standard input
-    #[command(long_about = "Register the public keys that are read from standard input, one or more lines as in \
-        authorized_keys. For `kubectl exec -i`, with the rights of the pod; over SSH the command has the same name.")]
+    /// Register public keys from standard input
+    #[command(
+        long_about = "Register public keys from standard input, one or more lines in the format of authorized_keys. The command \
+        uses the Kubernetes permissions of its environment, as in `kubectl exec -i`. The SSH command has the same name."
+    )]
     UploadKey(UploadKeyArgs),
     /// Print the manifests of an app, without a cluster
     Render(RenderArgs),
-    /// Print the version and the commit that it was built from
+    /// Print the version and the commit of the build
     Version,
-    /// git's pre-receive hook; git runs it
+    /// git's pre-receive hook; only git runs it
     #[command(hide = true)]
     Hook,
 }
 
-/// The commit that this program was built from, as far as whoever built it said so.
+/// The commit of the build, from the variable `SLIPWAY_COMMIT` of the compiler's environment.
 pub const COMMIT: &str = match option_env!("SLIPWAY_COMMIT") {
     Some(commit) if !commit.is_empty() => commit,
     _ => "unknown",
 };
 
-/// `slipway upload-key`
 #[derive(Debug, clap::Args)]
 pub struct UploadKeyArgs {
-    /// Whose keys they are
+    /// The user to whom the keys belong
     pub name: UserName,
-    /// Make the holder an admin
+    /// Make the user an admin
     #[arg(long)]
     pub admin: bool,
     /// Namespace of slipway's own state
@@ -57,19 +55,18 @@ pub struct UploadKeyArgs {
     pub namespace: String,
 }
 
-/// `slipway render`
 #[derive(Debug, clap::Args)]
 pub struct RenderArgs {
     /// Name of the app
     #[arg(long, value_name = "NAME")]
     pub app: AppName,
-    /// The image, as a pod names it
+    /// Image reference of the app's container
     #[arg(long, value_name = "REF")]
     pub image: String,
-    /// YAML file of values
+    /// YAML file with the settings of the app
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
-    /// Directory of chart templates to use instead of the built-in ones
+    /// Directory of chart templates that replace the built-in ones
     #[arg(long, env = "SLIPWAY_TEMPLATES", value_name = "DIR")]
     pub templates: Option<PathBuf>,
 }

@@ -1,24 +1,26 @@
 //! slipway: `git push` to Kubernetes.
 //!
-//! `ARCHITECTURE.md` walks one push through these rooms.
+//! `ARCHITECTURE.md` follows a push through these modules. Public are those that the `slipway` program, the benchmarks and the
+//! tests use.
 
-pub mod api;
-pub mod apps;
+mod apps;
+pub mod auth;
 pub mod build;
 pub mod chart;
 pub mod cli;
-pub mod clusters;
-pub mod config;
-pub mod deploy;
+mod config;
+mod deploy;
+mod deploy_logs;
 pub mod domain;
 pub mod git;
+mod http;
+pub mod k8s;
 pub mod keys;
-pub mod logs;
+mod rbac_check;
 pub mod registry;
 pub mod release;
-pub mod self_check;
 pub mod serve;
-pub mod ssh;
+mod ssh;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -4,11 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use slipway::auth::{Role, UploadGrant};
 use slipway::cli::{COMMIT, Cli, Command, RenderArgs, UploadKeyArgs};
-use slipway::keys::{Role, UploadGrant};
 use slipway::serve::{ServeError, read_templates, serve};
 use slipway::telemetry::traces::Traces;
-use slipway::{chart, clusters, git, keys, telemetry};
+use slipway::{chart, git, k8s, keys, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Only the gateway has work for several threads. What ends at once, as git's hook does in each push, starts none.
+/// Only the server has work for several threads. Starting threads would slow down git's hook, which runs in every push.
 fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match command {
         Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
@@ -33,10 +33,10 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 async fn execute(cli: Cli) -> ExitCode {
     let Cli { log, command } = cli;
     if matches!(command, Command::Hook) {
-        return git::relay().await;
+        return git::run_hook().await;
     }
     let traces = match &command {
-        Command::Serve(_) => Traces::from_environment(),
+        Command::Serve(_) => Traces::from_env(),
         _ => Ok(None),
     };
     let result = match traces {
@@ -44,84 +44,84 @@ async fn execute(cli: Cli) -> ExitCode {
             telemetry::init(&log, traces.as_ref());
             let result = run(command).await;
             if let Some(traces) = traces {
-                traces.end().await;
+                traces.shutdown().await;
             }
             result
         }
-        Err(error) => Err(Failure { message: error.to_string(), code: 2 }),
+        Err(error) => Err(ExitError { message: error.to_string(), code: 2 }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { message, code }) => {
+        Err(ExitError { message, code }) => {
             eprintln!("slipway: {message}");
             ExitCode::from(code)
         }
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
+async fn run(command: Command) -> Result<(), ExitError> {
     match command {
         Command::Serve(args) => Ok(Box::pin(serve(args)).await?),
         Command::Render(args) => render(args),
         Command::UploadKey(args) => upload_key(args).await,
         Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Hook => Err(Failure { message: "this is git's hook".to_owned(), code: 1 }),
+        Command::Hook => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
     }
 }
 
-/// What is printed, and the exit code: 2 when the caller said something wrong, 1 otherwise.
-struct Failure {
+/// The message for standard error, and the exit code: 2 for a usage error, else 1.
+struct ExitError {
     message: String,
     code: u8,
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for ExitError {
     fn from(error: ServeError) -> Self {
         Self { message: error.to_string(), code: error.exit_code() }
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> Failure {
-    Failure { message: telemetry::chain(error), code: 1 }
+fn runtime_error(error: &dyn std::error::Error) -> ExitError {
+    ExitError { message: telemetry::error_chain(error), code: 1 }
 }
 
-fn misused(what: impl std::fmt::Display, error: &dyn std::error::Error) -> Failure {
-    Failure { message: format!("{what}: {}", telemetry::chain(error)), code: 2 }
+fn usage_error(input: impl std::fmt::Display, error: &dyn std::error::Error) -> ExitError {
+    ExitError { message: format!("{input}: {}", telemetry::error_chain(error)), code: 2 }
 }
 
-fn render(args: RenderArgs) -> Result<(), Failure> {
+fn render(args: RenderArgs) -> Result<(), ExitError> {
     let RenderArgs { app, image, values, templates } = args;
     let templates = read_templates(templates.as_deref())?;
     let values = match &values {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| misused(path.display(), &e))?),
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| usage_error(path.display(), &e))?),
         None => None,
     };
     let manifests = chart::render_command(&app, &image, values.as_deref(), &templates)
-        .map_err(|error| Failure { message: error.report(), code: 2 })?;
+        .map_err(|error| ExitError { message: error.report(), code: 2 })?;
     print(&manifests)
 }
 
-/// Writes to standard output. That nobody reads on, as in `slipway render … | head`, is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+/// Writes to standard output. A reader may close it early without an error, as in `slipway render … | head`.
+fn print(text: &str) -> Result<(), ExitError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure { message: format!("standard output: {error}"), code: 1 })
+            Err(ExitError { message: format!("cannot write to standard output: {error}"), code: 1 })
         }
         _ => Ok(()),
     }
 }
 
-async fn upload_key(args: UploadKeyArgs) -> Result<(), Failure> {
+async fn upload_key(args: UploadKeyArgs) -> Result<(), ExitError> {
     let UploadKeyArgs { name, admin, namespace } = args;
     let mut text = Vec::new();
     std::io::stdin()
-        .take(keys::MAX_UPLOAD as u64 + 1)
+        .take(keys::MAX_UPLOAD_BYTES as u64 + 1)
         .read_to_end(&mut text)
-        .map_err(|e| misused("standard input", &e))?;
-    let uploaded = keys::parse(&text).map_err(|e| misused("standard input", &e))?;
-    let (cluster, _) = clusters::connect().await.map_err(|e| failed(&e))?;
-    let grant = UploadGrant::by_operator(name, if admin { Role::Admin } else { Role::User });
-    let added = keys::add_keys(&cluster, &namespace, &grant, &uploaded).await.map_err(|e| failed(&e))?;
-    added.report(grant.user()).iter().try_for_each(|line| print(&format!("{line}\n")))
+        .map_err(|e| usage_error("standard input", &e))?;
+    let uploaded = keys::parse_authorized_keys(&text).map_err(|e| usage_error("standard input", &e))?;
+    let (cluster, _) = k8s::client_from_env().await.map_err(|e| runtime_error(&e))?;
+    let grant = UploadGrant::from_operator(name, if admin { Role::Admin } else { Role::User });
+    let result = keys::add_keys(&cluster, &namespace, &grant, &uploaded).await.map_err(|e| runtime_error(&e))?;
+    result.report_lines(grant.user()).iter().try_for_each(|line| print(&format!("{line}\n")))
 }

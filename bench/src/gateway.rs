@@ -1,4 +1,4 @@
-//! slipway as it is released, with a namespace and a data directory of its own.
+//! A slipway gateway with a namespace and a data directory of its own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,27 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, free_address};
-use crate::keypair;
-use crate::world::World;
+use crate::background_process::{BackgroundProcess, free_address};
+use crate::environment::BenchEnv;
+use crate::ssh_keys;
 
-/// The user whose key is an admin's.
+/// The user name of the admin.
 pub const ADMIN: &str = "root";
 
-/// How a gateway is to be started.
 #[derive(Default)]
-pub struct Wish<'a> {
-    /// What it is called in the names of its namespace and its log.
+pub struct GatewayOptions<'a> {
+    /// A part of the names of its namespace and directory.
     pub name: &'a str,
-    /// The only processor it may use.
+    /// The only processor that it may run on.
     pub core: Option<u32>,
-    /// Whether its repositories are in memory and not on disk.
+    /// Whether its repositories are in memory instead of on disk.
     pub in_memory: bool,
     /// More settings, as `SLIPWAY_*` variables.
     pub settings: &'a [(&'a str, String)],
 }
 
-/// A running gateway.
 pub struct Gateway {
-    daemon: Daemon,
+    process: BackgroundProcess,
     dir: TempDir,
     /// The address of its SSH server.
     pub ssh: SocketAddr,
@@ -40,44 +38,37 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one and waits until it takes pushes.
-    ///
-    /// # Errors
-    /// If it does not come up; the error has its log.
-    pub async fn start(world: &World, wish: Wish<'_>) -> Result<Self> {
-        let namespace = world.namespace(wish.name);
-        Self::start_in(world, wish, namespace).await
+    /// Starts a gateway and waits until it accepts pushes.
+    pub async fn start(env: &BenchEnv, options: GatewayOptions<'_>) -> Result<Self> {
+        let namespace = env.unique_namespace(options.name);
+        Self::start_in(env, options, namespace).await
     }
 
-    /// The same in a namespace that is there already.
-    ///
-    /// # Errors
-    /// As [`Gateway::start`].
-    pub async fn start_in(world: &World, wish: Wish<'_>, namespace: String) -> Result<Self> {
-        let Wish { name, core, in_memory, settings } = wish;
-        let place = if in_memory { world.memory.path() } else { world.disk.path() };
-        let dir = TempDir::with_prefix_in(format!("{name}-"), place).context("cannot make a gateway's directory")?;
+    /// Starts a gateway in a namespace that exists already.
+    pub async fn start_in(env: &BenchEnv, options: GatewayOptions<'_>, namespace: String) -> Result<Self> {
+        let GatewayOptions { name, core, in_memory, settings } = options;
+        let parent = if in_memory { env.memory.path() } else { env.disk.path() };
+        let dir = TempDir::with_prefix_in(format!("{name}-"), parent).context("cannot make a gateway's directory")?;
         let admins = dir.path().join("admins");
         std::fs::create_dir(&admins).context("cannot make a gateway's directory")?;
-        let key = keypair::write(&dir.path().join(ADMIN))?;
+        let key = ssh_keys::generate_to_file(&dir.path().join(ADMIN))?;
         std::fs::write(admins.join(format!("{ADMIN}.pub")), key).context("cannot write the admin's key")?;
         let (ssh, http) = (free_address()?, free_address()?);
-        let mut command = pinned(&world.program, core);
+        let mut command = pinned_command(&env.program, core);
         command.arg("serve").env("SLIPWAY_SSH_LISTEN", ssh.to_string()).env("SLIPWAY_HTTP_LISTEN", http.to_string());
         command.env("SLIPWAY_DATA_DIR", dir.path().join("data")).env("SLIPWAY_NAMESPACE", &namespace);
         command.env("SLIPWAY_IDENTITY", &namespace).env("SLIPWAY_ADMIN_KEYS", admins);
-        command.env("SLIPWAY_ENGINE", &world.engine).env("SLIPWAY_REGISTRY_PUSH", &world.registry);
+        command.env("SLIPWAY_ENGINE", &env.engine).env("SLIPWAY_REGISTRY_PUSH", &env.registry);
         command.env("SLIPWAY_APP_URL", "http://{cluster_ip}").env("SLIPWAY_LOG_FORMAT", "json");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
-        let mut daemon = Daemon::start("slipway", &mut command, &dir.path().join("log"))?;
-        let running = |daemon: &Daemon| daemon.log().contains("slipway is running").then_some(());
-        daemon.until("slipway is running", running).await?;
-        Ok(Self { daemon, dir, ssh, http, namespace })
+        let mut process = BackgroundProcess::start("slipway", &mut command, &dir.path().join("log"))?;
+        let running = |process: &BackgroundProcess| process.log().contains("slipway is running").then_some(());
+        process.wait_until("slipway is running", running).await?;
+        Ok(Self { process, dir, ssh, http, namespace })
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
-        self.daemon.pid()
+        self.process.pid()
     }
 
     /// The admin's private key.
@@ -90,35 +81,31 @@ impl Gateway {
         self.dir.path().join("data/repos").join(format!("{app}.git"))
     }
 
-    /// What its metrics say now.
-    ///
-    /// # Errors
-    /// If it does not answer.
     pub async fn metrics(&self) -> Result<Metrics> {
         let url = format!("http://{}/metrics", self.http);
         let text = reqwest::get(&url).await.and_then(reqwest::Response::error_for_status);
-        Ok(Metrics(text.context("no metrics")?.text().await.context("no metrics")?))
+        Ok(Metrics(text.context("cannot read the metrics")?.text().await.context("cannot read the metrics")?))
     }
 }
 
-/// What `/metrics` printed.
+/// A response of `/metrics`.
 pub struct Metrics(String);
 
 impl Metrics {
-    /// The value of one series, named as it is printed; 0 where nothing was counted yet.
+    /// The value of one series, named as in the response; 0 if the series is missing.
     pub fn value(&self, series: &str) -> f64 {
         let value = self.0.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
         value.unwrap_or_default()
     }
 
-    /// The seconds that a phase of deploys took so far.
-    pub fn phase(&self, phase: &str) -> f64 {
+    /// The seconds that all deploys have spent in a phase.
+    pub fn phase_seconds(&self, phase: &str) -> f64 {
         self.value(&format!("slipway_deploy_phase_duration_seconds_sum{{phase=\"{phase}\"}}"))
     }
 }
 
-/// A command that may use one processor only, or all of them.
-pub fn pinned(program: &Path, core: Option<u32>) -> Command {
+/// A command that may run on one processor only, or on all of them.
+pub fn pinned_command(program: &Path, core: Option<u32>) -> Command {
     match core {
         Some(core) => {
             let mut command = Command::new("taskset");
@@ -134,9 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_is_found_by_its_whole_name() {
+    fn a_series_is_found_by_its_full_name() {
         let text = "# TYPE x histogram\nslipway_deploy_phase_duration_seconds_sum{phase=\"build\"} 1.5\n";
         let metrics = Metrics(text.to_owned());
-        assert_eq!((metrics.phase("build"), metrics.phase("publish")), (1.5, 0.0));
+        assert_eq!((metrics.phase_seconds("build"), metrics.phase_seconds("publish")), (1.5, 0.0));
     }
 }

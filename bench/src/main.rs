@@ -1,24 +1,24 @@
-//! slipway measured beside what one would use instead. `make bench` runs it; `docs/performance.md` says how to read it.
+//! Benchmarks of slipway against the tools that it replaces. `make bench` runs them; `docs/performance.md` explains the figures.
 
-mod app;
-mod chart;
+mod background_process;
 mod cluster;
-mod daemon;
+mod command;
+mod environment;
 mod gateway;
-mod keypair;
-mod login;
-mod measure;
-mod page;
-mod proc;
-mod program;
+mod helm_chart;
+mod http_probe;
+mod login_client;
+mod measurement;
+mod process_stats;
 mod proxy;
 mod report;
-mod row;
 mod rows;
+mod sampling;
+mod ssh_keys;
 mod sshd;
 mod stats;
-mod watching;
-mod world;
+mod test_app;
+mod watcher;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,10 +26,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::row::Row;
-use crate::world::World;
+use crate::environment::BenchEnv;
+use crate::measurement::Measurement;
 
-/// slipway measured beside what one would use instead.
+/// Benchmarks of slipway against the tools that it replaces.
 #[derive(Debug, Parser)]
 #[command(name = "slipway-bench", version)]
 struct Cli {
@@ -39,25 +39,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure, print the table, write results.json
-    Run(Run),
-    /// A client to be measured with
+    /// Measure, print the table, write results.json and results.md
+    Run(RunArgs),
+    /// An SSH client that the benchmarks start as a process of its own
     #[command(subcommand, hide = true)]
-    Client(login::Client),
+    Client(login_client::ClientCommand),
 }
 
 #[derive(Debug, Clone, Args)]
-struct Run {
-    /// slipway, as it is released
+struct RunArgs {
+    /// The release build of slipway
     #[arg(long, value_name = "FILE", default_value = "target/release/slipway")]
     program: PathBuf,
-    /// Directory for what is written
+    /// Directory for the results and for temporary files
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     output: PathBuf,
     /// Fewer rounds, smaller sizes
     #[arg(long)]
     quick: bool,
-    /// How many apps there are in the row about scale [default: 1000; 100 if quick]
+    /// Number of apps in the row about scale [default: 1000; 100 with --quick]
     #[arg(long, env = "SCALE", value_name = "N")]
     scale: Option<usize>,
     /// Only these rows, such as P3 or P10 [default: all]
@@ -67,11 +67,11 @@ struct Run {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
-        Command::Run(run) => measure(run).await,
-        Command::Client(client) => login::run(client).await.map(|()| true),
+    let result = match Cli::parse().command {
+        Command::Run(args) => run_benchmarks(args).await,
+        Command::Client(client) => login_client::run(client).await.map(|()| true),
     };
-    match ended {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -81,26 +81,26 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether every row could be measured.
-async fn measure(run: Run) -> Result<bool> {
-    let Run { program, output, quick, scale, rows: wanted } = run;
+/// Returns whether every row could be measured.
+async fn run_benchmarks(args: RunArgs) -> Result<bool> {
+    let RunArgs { program, output, quick, scale, rows: selected } = args;
     let scale = scale.unwrap_or(if quick { 100 } else { 1000 });
-    let world = World::new(quick, scale, program, &output).await?;
+    let env = BenchEnv::new(quick, scale, program, &output).await?;
     let measured = tokio::select! {
-        measured = rows::all(&world, &wanted) => Ok(measured),
-        interrupted = interrupted() => Err(interrupted),
+        measured = rows::measure(&env, &selected) => Ok(measured),
+        interrupted = wait_for_interrupt() => Err(interrupted),
     };
-    let cleaned = world.clean().await;
-    let (rows, whole): (Vec<Row>, bool) = match measured {
+    let cleaned = env.clean_up().await;
+    let (measurements, complete): (Vec<Measurement>, bool) = match measured {
         Ok(measured) => measured,
         Err(interrupted) => return interrupted.map(|()| false),
     };
-    report::all(&world, &rows, &output).await?;
+    report::publish(&env, &measurements, &output).await?;
     cleaned.context("cannot clean up")?;
-    Ok(whole)
+    Ok(complete)
 }
 
-async fn interrupted() -> Result<()> {
+async fn wait_for_interrupt() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;

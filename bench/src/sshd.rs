@@ -1,4 +1,4 @@
-//! OpenSSH's server beside us: same machine, same key exchange, same cipher, nothing that slows it down switched on.
+//! OpenSSH's server as the baseline: the same machine, key exchange and cipher, and every option off that slows sshd down.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,74 +6,67 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, free_address};
-use crate::gateway::pinned;
-use crate::keypair;
-use crate::program;
-use crate::world::World;
+use crate::background_process::{BackgroundProcess, free_address};
+use crate::command;
+use crate::environment::BenchEnv;
+use crate::gateway::pinned_command;
+use crate::ssh_keys;
 
-/// Where sshd keeps its unprivileged half; it refuses to start as root without.
-const EMPTY_DIR: &str = "/run/sshd";
+/// The directory of sshd's privilege separation. As root, sshd refuses to start without it.
+const PRIVSEP_DIR: &str = "/run/sshd";
 
-/// How it is to be started.
 #[derive(Default)]
-pub struct Wish<'a> {
-    /// The only processor it may use.
+pub struct SshdOptions<'a> {
+    /// The only processor that it may run on.
     pub core: Option<u32>,
-    /// The lines of `authorized_keys` beside the one of [`Sshd::key`], before and after it.
-    pub others: Option<&'a Path>,
-    /// What every login runs.
-    pub command: Option<&'a Path>,
+    /// A file to use as `authorized_keys`, in place of one with only [`Sshd::key`].
+    pub authorized_keys: Option<&'a Path>,
+    /// The command of every session.
+    pub force_command: Option<&'a Path>,
 }
 
-/// A running sshd that one key may log in to.
 pub struct Sshd {
-    daemon: Daemon,
+    process: BackgroundProcess,
     dir: TempDir,
-    _empty: Option<EmptyDir>,
-    /// Where it listens.
+    _privsep_dir: Option<PrivsepDir>,
     pub address: SocketAddr,
 }
 
 impl Sshd {
-    /// Starts one and waits until it listens.
-    ///
-    /// # Errors
-    /// If it does not come up; the error has its log.
-    pub async fn start(world: &World, wish: Wish<'_>) -> Result<Self> {
-        let dir = TempDir::with_prefix_in("sshd-", world.disk.path()).context("cannot make sshd's directory")?;
+    /// Starts sshd and waits until it listens.
+    pub async fn start(env: &BenchEnv, options: SshdOptions<'_>) -> Result<Self> {
+        let dir = TempDir::with_prefix_in("sshd-", env.disk.path()).context("cannot make sshd's directory")?;
         let path = |name: &str| dir.path().join(name);
-        keypair::write(&path("host"))?;
-        let line = keypair::write(&path("client"))?;
-        match wish.others {
-            Some(others) => drop(std::fs::copy(others, path("authorized_keys")).context("cannot copy the keys")?),
+        ssh_keys::generate_to_file(&path("host"))?;
+        let line = ssh_keys::generate_to_file(&path("client"))?;
+        match options.authorized_keys {
+            Some(file) => drop(std::fs::copy(file, path("authorized_keys")).context("cannot copy the keys")?),
             None => std::fs::write(path("authorized_keys"), line).context("cannot write authorized_keys")?,
         }
         let address = free_address()?;
-        let empty = EmptyDir::make()?;
-        let program = find()?;
-        std::fs::write(path("config"), config(address, dir.path(), wish.command, has_penalties(&program).await))
+        let privsep_dir = PrivsepDir::create()?;
+        let program = find_sshd()?;
+        std::fs::write(path("config"), config(address, dir.path(), options.force_command, supports_penalties(&program).await))
             .context("cannot write sshd_config")?;
-        // sshd wants to be called by its whole path
-        let mut command = pinned(&program, wish.core);
+        // sshd has to be started by its absolute path: it executes itself again
+        let mut command = pinned_command(&program, options.core);
         command.args(["-D", "-e", "-f"]).arg(path("config"));
-        let mut daemon = Daemon::start("sshd", &mut command, &path("log"))?;
-        daemon.until_listening(address).await?;
-        Ok(Self { daemon, dir, _empty: empty, address })
+        let mut process = BackgroundProcess::start("sshd", &mut command, &path("log"))?;
+        process.wait_until_listening(address).await?;
+        Ok(Self { process, dir, _privsep_dir: privsep_dir, address })
     }
 
-    /// The private key that may log in.
+    /// The client's private key.
     pub fn key(&self) -> PathBuf {
         self.dir.path().join("client")
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
-        self.daemon.pid()
+        self.process.pid()
     }
 }
 
-fn config(address: SocketAddr, dir: &Path, command: Option<&Path>, penalties: bool) -> String {
+fn config(address: SocketAddr, dir: &Path, force_command: Option<&Path>, penalties: bool) -> String {
     let dir = dir.display();
     let mut text = format!(
         "ListenAddress {address}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/authorized_keys\nPidFile none\n\
@@ -84,48 +77,48 @@ fn config(address: SocketAddr, dir: &Path, command: Option<&Path>, penalties: bo
     if penalties {
         text.push_str("PerSourcePenalties no\n");
     }
-    if let Some(command) = command {
+    if let Some(command) = force_command {
         text.push_str(&format!("ForceCommand {}\n", command.display()));
     }
     text
 }
 
-/// Whether this sshd slows down who fails often (OpenSSH 9.8 and newer): it must not here.
-async fn has_penalties(program: &Path) -> bool {
-    let mut test = program::command(program);
-    let output = program::finish(test.args(["-T", "-o", "PerSourcePenalties=no", "-f", "/dev/null"]));
+/// Whether this sshd can delay clients that fail to log in (OpenSSH 9.8 and newer), which has to be switched off.
+async fn supports_penalties(program: &Path) -> bool {
+    let mut test = command::command(program);
+    let output = command::run_unchecked(test.args(["-T", "-o", "PerSourcePenalties=no", "-f", "/dev/null"]));
     output.await.is_ok_and(|output| !String::from_utf8_lossy(&output.stderr).contains("Bad configuration option"))
 }
 
-/// sshd's path: /usr/sbin is not everybody's.
-fn find() -> Result<PathBuf> {
+/// The path of sshd, which may not be in `PATH`.
+fn find_sshd() -> Result<PathBuf> {
     let candidates = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"];
-    candidates.iter().map(PathBuf::from).find(|path| path.exists()).context("there is no sshd")
+    candidates.iter().map(PathBuf::from).find(|path| path.exists()).context("sshd is not installed")
 }
 
-/// [`EMPTY_DIR`], where it was not there before.
-struct EmptyDir;
+/// Removes [`PRIVSEP_DIR`] at the end, if the benchmark has created it.
+struct PrivsepDir;
 
-impl EmptyDir {
-    fn make() -> Result<Option<Self>> {
-        match std::fs::create_dir(EMPTY_DIR) {
+impl PrivsepDir {
+    fn create() -> Result<Option<Self>> {
+        match std::fs::create_dir(PRIVSEP_DIR) {
             Ok(()) => Ok(Some(Self)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
-            // who is not root needs none
+            // without root, sshd needs no such directory
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
-            Err(error) => Err(error).context("cannot make sshd's empty directory"),
+            Err(error) => Err(error).context("cannot make sshd's privilege separation directory"),
         }
     }
 }
 
-impl Drop for EmptyDir {
+impl Drop for PrivsepDir {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir(EMPTY_DIR);
+        let _ = std::fs::remove_dir(PRIVSEP_DIR);
     }
 }
 
-/// A sshd's own words for `ssh`: the command that a client of it, or of slipway, is run with.
-pub fn client(key: &Path, cipher: Option<&str>) -> String {
+/// The `ssh` command line for a key, as one string for `GIT_SSH_COMMAND`.
+pub fn client_command(key: &Path, cipher: Option<&str>) -> String {
     let mut words = vec!["ssh -F /dev/null -i".to_owned(), key.display().to_string()];
     let options = ["IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"];
     words.extend(options.iter().map(|option| format!("-o {option}")));

@@ -1,4 +1,4 @@
-//! Making a namespace that slipway did not make that of an app, and giving it back.
+//! Adoption of a namespace that slipway did not create, and its release.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -6,40 +6,44 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use super::app::{is_being_deleted, read_owner};
 use super::error::AppsError;
-use super::namespace::owner;
-use super::reach::Apps;
-use crate::clusters::call;
+use super::handle::Apps;
 use crate::domain::{AppName, UserName, labels};
+use crate::k8s::with_retries;
 
 impl Apps {
-    /// Marks an existing namespace as that of the app of its name. Nothing in it is touched.
+    /// Adds the label and the annotations of an app to an existing namespace. The objects in the namespace stay
+    /// untouched.
     ///
     /// # Errors
-    /// [`AppsError::Gone`] if it is not there, [`AppsError::BeingDeleted`], [`AppsError::Taken`] if it is an app's already,
-    /// or becomes one at this very moment; [`AppsError`].
+    /// [`AppsError::NamespaceGone`] if the namespace does not exist; [`AppsError::BeingDeleted`];
+    /// [`AppsError::OwnedByOther`] if it belongs to an app already, or another client changes it concurrently;
+    /// [`AppsError`].
     pub async fn adopt(&self, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
-        self.within_reach(app)?;
+        self.check_in_scope(app)?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = call("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
-        let namespace = namespace.ok_or_else(|| AppsError::Gone(app.clone()))?;
-        if namespace.metadata.deletion_timestamp.is_some() {
+        let namespace = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
+        let namespace = namespace.ok_or_else(|| AppsError::NamespaceGone(app.clone()))?;
+        if is_being_deleted(&namespace.metadata) {
             return Err(AppsError::BeingDeleted(app.clone()));
         }
-        if owner(&namespace.metadata, app, &self.home).is_some() {
-            return Err(AppsError::Taken(app.clone()));
+        if read_owner(&namespace.metadata, app, &self.installation).is_some() {
+            return Err(AppsError::OwnedByOther(app.clone()));
         }
-        let marks = json!({ "metadata": {
+        let patch = json!({ "metadata": {
             "resourceVersion": namespace.metadata.resource_version,
             "labels": { labels::APP: app },
             "annotations": {
-                labels::OWNER: new_owner, labels::INSTALLATION: self.home, labels::ADOPTED: Timestamp::now().to_string()
+                labels::OWNER: new_owner,
+                labels::INSTALLATION: self.installation,
+                labels::ADOPTED: Timestamp::now().to_string(),
             },
         }});
-        match mark(&namespaces, &namespace, marks).await {
-            Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::Taken(app.clone())),
+        match patch_metadata(&namespaces, &namespace, patch).await {
+            Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::OwnedByOther(app.clone())),
             Ok(()) => {
-                self.known.until(app, true).await;
+                self.cache.wait_visible(app, true).await;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -47,22 +51,23 @@ impl Apps {
     }
 }
 
-/// Takes slipway's marks from a namespace that was adopted.
-pub(super) async fn give_back(namespaces: &Api<Namespace>, namespace: &Namespace) -> Result<(), AppsError> {
-    let none = json!({ "metadata": {
+/// Removes slipway's label and annotations from an adopted namespace.
+pub(super) async fn release_namespace(namespaces: &Api<Namespace>, namespace: &Namespace) -> Result<(), AppsError> {
+    let patch = json!({ "metadata": {
         "resourceVersion": namespace.metadata.resource_version,
         "labels": { labels::APP: null },
         "annotations": { labels::OWNER: null, labels::INSTALLATION: null, labels::ADOPTED: null },
     }});
-    mark(namespaces, namespace, none).await
+    patch_metadata(namespaces, namespace, patch).await
 }
 
-async fn mark(namespaces: &Api<Namespace>, namespace: &Namespace, marks: Value) -> Result<(), AppsError> {
-    let (name, params, patch) = (namespace.name_any(), PatchParams::default(), Patch::Merge(marks));
-    Ok(call("marking the namespace", || namespaces.patch_metadata(&name, &params, &patch)).await.map(drop)?)
+async fn patch_metadata(namespaces: &Api<Namespace>, namespace: &Namespace, patch: Value) -> Result<(), AppsError> {
+    let (name, params, patch) = (namespace.name_any(), PatchParams::default(), Patch::Merge(patch));
+    let patched = with_retries("labelling the namespace", || namespaces.patch_metadata(&name, &params, &patch)).await;
+    Ok(patched.map(drop)?)
 }
 
-/// Whether a namespace was there before its app.
+/// Whether the namespace existed before its app.
 pub(super) fn is_adopted(namespace: &Namespace) -> bool {
     namespace.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(labels::ADOPTED))
 }

@@ -1,17 +1,22 @@
-//! Apps as the cluster knows them: a namespace, its owner.
+//! Apps in the cluster. The namespace of an app states its name and its owner, and holds slipway's RoleBinding and the
+//! pull secret.
 
 mod adopt;
+mod app;
+mod cache;
+mod delete;
 mod error;
-mod known;
+mod handle;
 mod namespace;
 mod pull_secret;
-mod reach;
-mod remove;
-mod rights;
+mod rbac;
+mod scope;
+mod watch;
 
+pub use app::App;
+pub use delete::DeletionOutcome;
 pub use error::AppsError;
-pub use namespace::{App, Claim, Ownership};
+pub use handle::Apps;
 pub use pull_secret::{PULL_SECRET, PullSecret};
-pub use reach::{Apps, Reach};
-pub use remove::Removed;
-pub use rights::{AppRights, ServiceAccount};
+pub use rbac::{AppRoleBinding, ServiceAccount};
+pub use scope::NamespaceScope;

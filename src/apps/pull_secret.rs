@@ -1,5 +1,5 @@
-//! With what kubelets pull the images of an app: a Secret beside its release and no part of it, since a release that is
-//! rolled back, by helm as well, would bring an old password back with it.
+//! The image pull secret of an app. It is not part of the release: a rollback, helm's included, would restore an old
+//! password with it.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -7,66 +7,68 @@ use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt};
 
 use super::error::AppsError;
-use super::reach::Apps;
-use crate::clusters::call;
+use super::handle::Apps;
 use crate::domain::{AppName, labels};
+use crate::k8s::with_retries;
 
-/// The Secret's name in each app's namespace. Releases name it: it can never be changed.
+/// The Secret's name in each app's namespace. Recorded releases refer to it, so that the name can never change.
 pub const PULL_SECRET: &str = "slipway-pull";
-/// Not `helm`, whose field manager is for what is in a release.
+/// The field manager; not `helm`, which manages the fields of releases.
 const MANAGER: &str = "slipway";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// With what images are pulled.
 pub struct PullSecret<'a> {
     /// The host of the registry.
     pub registry: &'a str,
-    /// The `.dockerconfigjson`.
+    /// The content of `.dockerconfigjson`.
     pub config: &'a str,
 }
 
 impl Apps {
-    /// Whether an app's Secret is there, and is for this registry. One that another slipway wrote is its own to keep.
+    /// Whether the app has a pull secret for this registry. A pull secret for another registry belongs to another
+    /// installation.
     ///
     /// # Errors
-    /// [`AppsError`].
-    pub async fn pulls_from(&self, app: &AppName, registry: &str) -> Result<bool, AppsError> {
+    /// [`AppsError`]
+    pub async fn has_pull_secret_for(&self, app: &AppName, registry: &str) -> Result<bool, AppsError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), app.as_str());
-        let found = call("reading the Secret to pull with", || secrets.get_metadata_opt(PULL_SECRET)).await?;
-        Ok(found.is_some_and(|secret| secret.annotations().get(labels::REGISTRY).is_some_and(|of| of == registry)))
+        let found = with_retries("reading the pull secret", || secrets.get_metadata_opt(PULL_SECRET)).await?;
+        Ok(found
+            .is_some_and(|secret| secret.annotations().get(labels::REGISTRY).is_some_and(|value| value == registry)))
     }
 
-    /// Writes the Secret into the app's namespace.
+    /// Creates or updates the pull secret in the app's namespace.
     ///
     /// # Errors
-    /// [`AppsError`].
-    pub async fn write_pull_secret(&self, app: &AppName, content: &PullSecret<'_>) -> Result<(), AppsError> {
+    /// [`AppsError`]
+    pub async fn write_pull_secret(&self, app: &AppName, pull_secret: &PullSecret<'_>) -> Result<(), AppsError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), app.as_str());
-        let (params, secret) = (PatchParams::apply(MANAGER).force(), Patch::Apply(secret(content)));
-        let written = call("writing the Secret to pull with", || secrets.patch(PULL_SECRET, &params, &secret)).await;
+        let (params, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(manifest(pull_secret)));
+        let written = with_retries("writing the pull secret", || secrets.patch(PULL_SECRET, &params, &patch)).await;
         Ok(written.map(drop)?)
     }
 
-    /// Removes the Secret from a namespace that is no app's any more. One that somebody else made stays.
+    /// Deletes the pull secret from a namespace that is no longer an app's, unless another tool created the Secret.
     ///
     /// # Errors
-    /// [`AppsError`].
-    pub async fn remove_pull_secret(&self, app: &AppName) -> Result<(), AppsError> {
+    /// [`AppsError`]
+    pub async fn delete_pull_secret(&self, app: &AppName) -> Result<(), AppsError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), app.as_str());
-        let found = call("reading the Secret to pull with", || secrets.get_metadata_opt(PULL_SECRET)).await?;
-        let Some(ours) = found.filter(|secret| secret.labels().get(MANAGED_BY).is_some_and(|by| by == MANAGER)) else {
+        let found = with_retries("reading the pull secret", || secrets.get_metadata_opt(PULL_SECRET)).await?;
+        let Some(secret) = found.filter(|secret| secret.labels().get(MANAGED_BY).is_some_and(|value| value == MANAGER))
+        else {
             return Ok(());
         };
-        let only_this = Preconditions { uid: ours.uid(), resource_version: None };
-        let params = DeleteParams::default().preconditions(only_this);
-        match call("removing the Secret to pull with", || secrets.delete(PULL_SECRET, &params)).await {
+        let same_secret = Preconditions { uid: secret.uid(), resource_version: None };
+        let params = DeleteParams::default().preconditions(same_secret);
+        match with_retries("deleting the pull secret", || secrets.delete(PULL_SECRET, &params)).await {
             Err(error) if !error.is_not_found() => Err(error.into()),
             _ => Ok(()),
         }
     }
 }
 
-fn secret(PullSecret { registry, config }: &PullSecret<'_>) -> Secret {
+fn manifest(PullSecret { registry, config }: &PullSecret<'_>) -> Secret {
     let metadata = ObjectMeta {
         name: Some(PULL_SECRET.to_owned()),
         labels: Some([(MANAGED_BY.to_owned(), MANAGER.to_owned())].into()),
@@ -84,37 +86,37 @@ mod tests {
     use kube::Client;
     use serde_json::json;
 
-    use super::super::reach::Reach;
+    use super::super::scope::NamespaceScope;
     use super::*;
-    use crate::testing::{api_server, not_found};
+    use crate::testing::{fake_api_server, not_found};
 
     fn apps(client: Client) -> Apps {
-        Apps::new(client, Reach::Cluster, "slipway")
+        Apps::new(client, NamespaceScope::AllNamespaces, "slipway")
     }
 
     #[tokio::test]
-    async fn a_secret_for_another_registry_is_not_ours_to_renew() {
-        let mut kept = serde_json::to_value(secret(&PullSecret { registry: "r.example", config: "{}" })).unwrap();
-        kept["kind"] = "Secret".into();
-        let apps = apps(api_server(move |_| (200, kept.clone())));
+    async fn a_pull_secret_for_another_registry_does_not_count() {
+        let mut stored = serde_json::to_value(manifest(&PullSecret { registry: "r.example", config: "{}" })).unwrap();
+        stored["kind"] = "Secret".into();
+        let apps = apps(fake_api_server(move |_| (200, stored.clone())));
         let app = "web".parse().unwrap();
-        assert!(apps.pulls_from(&app, "r.example").await.unwrap());
-        assert!(!apps.pulls_from(&app, "other.example").await.unwrap());
-        assert!(!self::apps(api_server(|_| not_found())).pulls_from(&app, "r.example").await.unwrap());
+        assert!(apps.has_pull_secret_for(&app, "r.example").await.unwrap());
+        assert!(!apps.has_pull_secret_for(&app, "other.example").await.unwrap());
+        assert!(!self::apps(fake_api_server(|_| not_found())).has_pull_secret_for(&app, "r.example").await.unwrap());
     }
 
     #[tokio::test]
-    async fn a_secret_that_somebody_else_made_is_not_removed() {
-        for by in [json!({}), json!({ MANAGED_BY: "Helm" })] {
-            let client = api_server(move |request| {
+    async fn a_pull_secret_of_another_tool_is_not_deleted() {
+        for labels in [json!({}), json!({ MANAGED_BY: "Helm" })] {
+            let client = fake_api_server(move |request| {
                 assert_eq!(request.method(), Method::GET, "{}", request.uri());
                 (
                     200,
-                    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": { "name": PULL_SECRET, "labels": by } }),
+                    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": { "name": PULL_SECRET, "labels": labels } }),
                 )
             });
-            apps(client).remove_pull_secret(&"web".parse().unwrap()).await.unwrap();
+            apps(client).delete_pull_secret(&"web".parse().unwrap()).await.unwrap();
         }
-        apps(api_server(|_| not_found())).remove_pull_secret(&"web".parse().unwrap()).await.unwrap();
+        apps(fake_api_server(|_| not_found())).delete_pull_secret(&"web".parse().unwrap()).await.unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! The build context: the tar stream of a commit, without what `.dockerignore` leaves out and checked
-//! entry by entry, on its way to the Engine. Neither stream is ever held in memory.
+//! The build context: the tar stream of a commit without the files that `.dockerignore` excludes, checked entry by
+//! entry on its way to the Engine. Neither stream is held in memory.
 
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -12,130 +12,121 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::ignore::{Ignore, InvalidPattern};
+use super::ignore::{IgnoreRules, InvalidPattern};
 
-/// Bytes that travel together.
-const CHUNK: usize = 64 * 1024;
-/// Chunks that wait for the Engine before git has to wait.
-const QUEUE: usize = 8;
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How many chunks are buffered before git has to wait for the Engine.
+const CHUNK_QUEUE: usize = 8;
 
-/// git knows files that are executable and files that are not; who else may write them comes from its
-/// `tar.umask`. In a checkout, which is what people build elsewhere, nobody else may.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// Removed from each mode, as in a checkout. A commit records only whether a file is executable; its other mode bits
+/// come from git's setting `tar.umask`.
+const GROUP_AND_OTHER_WRITE: u32 = 0o022;
 
-/// Why a context is not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
-    /// An entry that no tree of files has.
+    /// An entry that a tree of files cannot contain.
     #[error("the tree cannot be built: {path:?} {reason}")]
-    Refused {
-        /// The entry's path.
-        path: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// `.dockerignore` is not valid.
+    InvalidEntry { path: String, reason: &'static str },
     #[error(transparent)]
-    Ignore(#[from] InvalidPattern),
-    /// The files of the commit could not be read to the end.
+    InvalidPattern(#[from] InvalidPattern),
     #[error("the files of the commit could not be read")]
-    Source(#[source] io::Error),
-    /// Nobody reads the context any more.
-    #[error("the context was not read to its end")]
-    Abandoned,
+    Read(#[source] io::Error),
+    #[error("the Docker Engine stopped reading the build context")]
+    ReaderGone,
 }
 
-/// How much was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sent {
+pub(super) struct ContextStats {
     /// Entries that were sent.
     pub entries: u64,
-    /// Entries that `.dockerignore` left out.
+    /// Entries that `.dockerignore` excluded.
     pub ignored: u64,
-    /// Bytes of files that were sent.
+    /// The size of the files that were sent.
     pub bytes: u64,
 }
 
-/// Starts to filter `source`, a tar stream. The first value is what the Engine gets; the second how it
-/// ended. Dropping the stream ends the filter, also while `source` is silent.
-pub fn filter(
+/// Starts to filter `source`, a tar stream. Returns the stream for the Engine and the result of the filter. Dropping
+/// the stream ends the filter, even if `source` sends nothing.
+pub(super) fn filter_context(
     source: impl AsyncRead + Send + Unpin + 'static,
-    ignore: Ignore,
-) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Result<Sent, ContextError>>) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let handle = Handle::current();
-    let job = tokio::task::spawn_blocking(move || {
-        let outcome = copy(Source { source, handle, sender: sender.clone() }, Sink::new(sender.clone()), &ignore);
-        if let Err(error) = &outcome {
-            // An error as the last item makes the Engine's client break the upload off: half a context is never built.
+    rules: IgnoreRules,
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Result<ContextStats, ContextError>>) {
+    let (sender, receiver) = mpsc::channel(CHUNK_QUEUE);
+    let runtime = Handle::current();
+    let filter = tokio::task::spawn_blocking(move || {
+        let reader = BlockingReader { source, runtime, sender: sender.clone() };
+        let result = copy_entries(reader, ChunkWriter::new(sender.clone()), &rules);
+        if let Err(error) = &result {
+            // An error as the last item makes the Engine's client abort the upload, so that the Engine never builds a
+            // part of a context.
             let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
         }
-        outcome
+        result
     });
-    (ReceiverStream::new(receiver), job)
+    (ReceiverStream::new(receiver), filter)
 }
 
-fn copy(source: impl Read, sink: Sink, ignore: &Ignore) -> Result<Sent, ContextError> {
-    let mut archive = tar::Archive::new(BufReader::with_capacity(CHUNK, source));
-    let mut out = tar::Builder::new(sink);
-    let mut sent = Sent::default();
-    for entry in archive.entries().map_err(failure)? {
-        forward(entry.map_err(failure)?, &mut out, ignore, &mut sent)?;
+fn copy_entries(source: impl Read, writer: ChunkWriter, rules: &IgnoreRules) -> Result<ContextStats, ContextError> {
+    let mut archive = tar::Archive::new(BufReader::with_capacity(CHUNK_BYTES, source));
+    let mut out = tar::Builder::new(writer);
+    let mut stats = ContextStats::default();
+    for entry in archive.entries().map_err(to_context_error)? {
+        copy_entry(entry.map_err(to_context_error)?, &mut out, rules, &mut stats)?;
     }
-    // git says only at the end of its output whether all of it was there.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(failure)?;
-    let sink = out.into_inner().map_err(|_| ContextError::Abandoned)?;
-    sink.finish().map_err(|_| ContextError::Abandoned)?;
-    Ok(sent)
+    // git reports only at the end of its output whether it is complete.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(to_context_error)?;
+    let writer = out.into_inner().map_err(|_| ContextError::ReaderGone)?;
+    writer.finish().map_err(|_| ContextError::ReaderGone)?;
+    Ok(stats)
 }
 
-/// Copies one entry, if it belongs into the context.
-fn forward(
+/// Copies an entry, unless it is ignored.
+fn copy_entry(
     mut entry: tar::Entry<'_, impl Read>,
-    out: &mut tar::Builder<Sink>,
-    ignore: &Ignore,
-    sent: &mut Sent,
+    out: &mut tar::Builder<ChunkWriter>,
+    rules: &IgnoreRules,
+    stats: &mut ContextStats,
 ) -> Result<(), ContextError> {
     let kind = entry.header().entry_type();
     if kind.is_pax_global_extensions() {
-        return Ok(()); // git's note of the commit: it would make each commit's context another
+        return Ok(()); // the id of the commit, with which the context would differ from commit to commit
     }
-    let raw = entry.path().map_err(failure)?.into_owned();
-    let path = inside(&raw).map_err(|reason| refused(&raw, reason))?;
+    let raw = entry.path().map_err(to_context_error)?.into_owned();
+    let path = path_inside_tree(&raw).map_err(|reason| invalid_entry(&raw, reason))?;
     if path.as_os_str().is_empty() {
         return Ok(());
     }
-    if ignore.excludes(&path.to_string_lossy()) {
-        sent.ignored += 1;
+    if rules.is_ignored(&path.to_string_lossy()) {
+        stats.ignored += 1;
         return Ok(());
     }
-    let mut header = header(&entry, kind).map_err(|reason| refused(&raw, reason))?;
+    let mut header = reproducible_header(&entry, kind).map_err(|reason| invalid_entry(&raw, reason))?;
     match kind {
         tar::EntryType::Symlink | tar::EntryType::Link => {
-            let target = link_target(&entry, kind).map_err(|reason| refused(&raw, reason))?;
-            out.append_link(&mut header, &path, target).map_err(failure)?;
+            let target = link_target(&entry, kind).map_err(|reason| invalid_entry(&raw, reason))?;
+            out.append_link(&mut header, &path, target).map_err(to_context_error)?;
         }
-        _ => out.append_data(&mut header, &path, &mut entry).map_err(failure)?,
+        _ => out.append_data(&mut header, &path, &mut entry).map_err(to_context_error)?,
     }
-    sent.entries += 1;
-    sent.bytes += header.entry_size().unwrap_or_default();
+    stats.entries += 1;
+    stats.bytes += header.entry_size().unwrap_or_default();
     Ok(())
 }
 
-/// Reading and writing fail alike inside the tar crate; a sink nobody reads says so by its kind.
-fn failure(error: io::Error) -> ContextError {
+/// The tar crate returns errors of the reader and of the writer alike; [`ChunkWriter`] fails only with `BrokenPipe`.
+fn to_context_error(error: io::Error) -> ContextError {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => ContextError::Abandoned,
-        _ => ContextError::Source(error),
+        io::ErrorKind::BrokenPipe => ContextError::ReaderGone,
+        _ => ContextError::Read(error),
     }
 }
 
-fn refused(path: &Path, reason: &'static str) -> ContextError {
-    ContextError::Refused { path: path.to_string_lossy().into_owned(), reason }
+fn invalid_entry(path: &Path, reason: &'static str) -> ContextError {
+    ContextError::InvalidEntry { path: path.to_string_lossy().into_owned(), reason }
 }
 
 /// The path without `.` components, if it stays inside the tree.
-fn inside(path: &Path) -> Result<PathBuf, &'static str> {
+fn path_inside_tree(path: &Path) -> Result<PathBuf, &'static str> {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {
@@ -148,16 +139,16 @@ fn inside(path: &Path) -> Result<PathBuf, &'static str> {
     Ok(clean)
 }
 
-/// A symbolic link may point anywhere: the builder resolves it inside the context. A hard link names
+/// A symbolic link may have any target: the builder resolves it inside the context. The target of a hard link is
 /// another entry.
 fn link_target(entry: &tar::Entry<'_, impl Read>, kind: tar::EntryType) -> Result<PathBuf, &'static str> {
-    let target = entry.link_name().ok().flatten().ok_or("is a link to nowhere")?;
-    if kind.is_hard_link() { inside(&target) } else { Ok(target.into_owned()) }
+    let target = entry.link_name().ok().flatten().ok_or("is a link without a target")?;
+    if kind.is_hard_link() { path_inside_tree(&target) } else { Ok(target.into_owned()) }
 }
 
-/// A header with what a build can depend on. The owner is not part of a commit; the time is, but
-/// both builders leave it out when they compare files with their cache.
-fn header(entry: &tar::Entry<'_, impl Read>, kind: tar::EntryType) -> Result<tar::Header, &'static str> {
+/// A header with the metadata that a build may depend on. The owner is not part of a commit. The time is, but both
+/// builders ignore it when they compare files with their cache.
+fn reproducible_header(entry: &tar::Entry<'_, impl Read>, kind: tar::EntryType) -> Result<tar::Header, &'static str> {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let size = match kind {
         Regular => entry.size(),
@@ -167,24 +158,24 @@ fn header(entry: &tar::Entry<'_, impl Read>, kind: tar::EntryType) -> Result<tar
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_size(size);
-    header.set_mode(entry.header().mode().map_err(|_| "has no valid mode")? & !WRITABLE_BY_OTHERS);
+    header.set_mode(entry.header().mode().map_err(|_| "has no valid mode")? & !GROUP_AND_OTHER_WRITE);
     header.set_mtime(entry.header().mtime().map_err(|_| "has no valid time")?);
     header.set_uid(0);
     header.set_gid(0);
     Ok(header)
 }
 
-/// An asynchronous reader, read from a blocking thread, until nobody wants the result.
-struct Source<R> {
+/// Reads an asynchronous source from a blocking thread. Fails once the receiver of the chunks is dropped.
+struct BlockingReader<R> {
     source: R,
-    handle: Handle,
+    runtime: Handle,
     sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
-impl<R: AsyncRead + Unpin> Read for Source<R> {
+impl<R: AsyncRead + Unpin> Read for BlockingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (source, sender) = (&mut self.source, &self.sender);
-        self.handle.block_on(async {
+        self.runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = sender.closed() => Err(io::ErrorKind::BrokenPipe.into()),
@@ -194,35 +185,35 @@ impl<R: AsyncRead + Unpin> Read for Source<R> {
     }
 }
 
-/// Collects what is written into chunks and waits while the queue is full.
-struct Sink {
+/// Sends the written bytes in chunks, and blocks while the queue is full.
+struct ChunkWriter {
     chunk: BytesMut,
     sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
-impl Sink {
+impl ChunkWriter {
     fn new(sender: mpsc::Sender<io::Result<Bytes>>) -> Self {
-        Self { chunk: BytesMut::with_capacity(CHUNK), sender }
+        Self { chunk: BytesMut::with_capacity(CHUNK_BYTES), sender }
     }
 
-    fn send(&mut self) -> io::Result<()> {
-        let full = std::mem::replace(&mut self.chunk, BytesMut::with_capacity(CHUNK)).freeze();
-        self.sender.blocking_send(Ok(full)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    fn send_chunk(&mut self) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, BytesMut::with_capacity(CHUNK_BYTES)).freeze();
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn finish(mut self) -> io::Result<()> {
-        if self.chunk.is_empty() { Ok(()) } else { self.send() }
+        if self.chunk.is_empty() { Ok(()) } else { self.send_chunk() }
     }
 }
 
-impl Write for Sink {
+impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = CHUNK.saturating_sub(self.chunk.len()).min(bytes.len());
-        self.chunk.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        if self.chunk.len() >= CHUNK {
-            self.send()?;
+        let length = CHUNK_BYTES.saturating_sub(self.chunk.len()).min(bytes.len());
+        self.chunk.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.send_chunk()?;
         }
-        Ok(room)
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -240,7 +231,7 @@ mod tests {
 
     struct Entry<'a>(tar::EntryType, &'a str, &'a str);
 
-    /// A tar with whatever paths, also those that the tar crate refuses to write.
+    /// A tar archive with any paths, even those that the tar crate refuses to write.
     fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
         let mut out = tar::Builder::new(Vec::new());
         for Entry(kind, path, content) in entries {
@@ -260,9 +251,9 @@ mod tests {
         out.into_inner().unwrap()
     }
 
-    async fn filtered(tar: Vec<u8>, ignore: &str) -> (Vec<u8>, Result<Sent, ContextError>) {
-        let ignore = Ignore::parse(ignore, &["Dockerfile"]).unwrap();
-        let (stream, job) = filter(io::Cursor::new(tar), ignore);
+    async fn filtered(tar: Vec<u8>, ignore: &str) -> (Vec<u8>, Result<ContextStats, ContextError>) {
+        let rules = IgnoreRules::parse(ignore, &["Dockerfile"]).unwrap();
+        let (stream, job) = filter_context(io::Cursor::new(tar), rules);
         let chunks: Vec<_> = stream.filter_map(|chunk| async { chunk.ok() }).collect().await;
         (chunks.concat(), job.await.unwrap())
     }
@@ -283,7 +274,7 @@ mod tests {
     use tar::EntryType::{Block, Char, Directory, Fifo, Link, Regular, Symlink, XGlobalHeader};
 
     #[tokio::test]
-    async fn the_tree_passes_without_what_is_ignored() {
+    async fn the_context_is_the_tree_without_ignored_files() {
         let tar = archive(&[
             Entry(XGlobalHeader, "pax_global_header", "52 comment=0123456789012345678901234567890123456789\n"),
             Entry(Directory, "src/", ""),
@@ -293,23 +284,23 @@ mod tests {
             Entry(Link, "hard", "src/a"),
             Entry(Regular, "./Dockerfile", "FROM scratch"),
         ]);
-        let (out, sent) = filtered(tar, "secret\nDockerfile").await;
+        let (out, stats) = filtered(tar, "secret\nDockerfile").await;
         assert_eq!(
             listing(&out),
             ["755 src", "755 src/a", "755 out -> /etc/passwd", "755 hard -> src/a", "755 Dockerfile"]
         );
-        assert_eq!(sent.unwrap(), Sent { entries: 5, ignored: 1, bytes: 17 });
+        assert_eq!(stats.unwrap(), ContextStats { entries: 5, ignored: 1, bytes: 17 });
     }
 
     #[tokio::test]
-    async fn what_leads_out_of_the_tree_is_refused() {
+    async fn an_entry_outside_the_tree_is_refused() {
         for (kind, path, content, reason) in [
             (Regular, "/etc/x", "", "absolute"),
             (Regular, "../x", "", "leads out"),
             (Regular, "a/../../x", "", "leads out"),
             (Link, "a", "../x", "leads out"),
             (Link, "a", "/etc/passwd", "absolute"),
-            (Link, "a", "", "nowhere"),
+            (Link, "a", "", "without a target"),
             (Char, "a", "", "neither"),
             (Block, "a", "", "neither"),
             (Fifo, "a", "", "neither"),
@@ -321,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn long_names_and_targets_survive() {
+    async fn long_names_and_link_targets_are_kept() {
         let name = format!("{}/{}", "d".repeat(120), "f".repeat(200));
         let target = "t".repeat(150);
         let mut tar = tar::Builder::new(Vec::new());
@@ -337,37 +328,37 @@ mod tests {
         link.set_mode(0o777);
         link.set_size(0);
         tar.append_link(&mut link, "link", &target).unwrap();
-        let (out, sent) = filtered(tar.into_inner().unwrap(), "").await;
+        let (out, stats) = filtered(tar.into_inner().unwrap(), "").await;
         assert_eq!(listing(&out), [format!("644 {name}"), format!("755 link -> {target}")]);
-        assert_eq!(sent.unwrap().entries, 2);
+        assert_eq!(stats.unwrap().entries, 2);
     }
 
     #[tokio::test]
-    async fn a_source_that_fails_at_its_end_fails_the_context() {
+    async fn an_error_at_the_end_of_the_source_fails_the_context() {
         let tar = archive(&[Entry(Regular, "a", "x")]);
         let source = tokio_util::io::StreamReader::new(futures_util::stream::iter([
             Ok(Bytes::from(tar)),
             Err(io::Error::other("git failed")),
         ]));
-        let (stream, job) = filter(source, Ignore::parse("", &[]).unwrap());
+        let (stream, job) = filter_context(source, IgnoreRules::parse("", &[]).unwrap());
         let chunks: Vec<_> = stream.collect().await;
-        assert!(chunks.last().unwrap().is_err(), "the upload is broken off");
-        assert!(matches!(job.await.unwrap(), Err(ContextError::Source(_))));
+        assert!(chunks.last().unwrap().is_err(), "the upload is aborted");
+        assert!(matches!(job.await.unwrap(), Err(ContextError::Read(_))));
     }
 
     #[tokio::test]
-    async fn dropping_the_stream_ends_the_filter_even_if_the_source_is_silent() {
+    async fn dropping_the_stream_ends_the_filter_even_if_the_source_sends_nothing() {
         let (_writer, reader) = tokio::io::duplex(16);
-        let (stream, job) = filter(reader, Ignore::parse("", &[]).unwrap());
+        let (stream, job) = filter_context(reader, IgnoreRules::parse("", &[]).unwrap());
         drop(stream);
         let ended = tokio::time::timeout(Duration::from_secs(5), job).await;
         assert!(ended.unwrap().unwrap().is_err());
     }
 
     #[tokio::test]
-    async fn an_empty_tree_is_an_empty_archive() {
-        let (out, sent) = filtered(archive(&[]), "").await;
+    async fn an_empty_tree_gives_an_empty_archive() {
+        let (out, stats) = filtered(archive(&[]), "").await;
         assert!(listing(&out).is_empty() && out.len() >= 1024);
-        assert_eq!(sent.unwrap(), Sent::default());
+        assert_eq!(stats.unwrap(), ContextStats::default());
     }
 }

@@ -1,64 +1,63 @@
-//! The little that has to be known of a Dockerfile before it is built: the arguments it declares.
+//! Reads from a Dockerfile which build arguments it declares. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Those of `args` that the Dockerfile declares. An argument that it does not declare would change
-/// nothing but draw a warning from the builder.
-pub fn declared_only(args: BTreeMap<String, String>, dockerfile: &str) -> BTreeMap<String, String> {
+/// The arguments that the Dockerfile declares. The builder warns about all others and ignores them.
+pub(crate) fn keep_declared_args(args: BTreeMap<String, String>, dockerfile: &str) -> BTreeMap<String, String> {
     let declared = declared_args(dockerfile);
     args.into_iter().filter(|(name, _)| declared.contains(name)).collect()
 }
 
 /// The names that `ARG` instructions declare.
 ///
-/// The bodies of here-documents are read like instructions: a name too many does no harm.
-pub fn declared_args(dockerfile: &str) -> BTreeSet<String> {
-    instructions(dockerfile).iter().filter_map(|line| arguments_of(line)).flatten().collect()
+/// The bodies of here-documents are read as instructions too: a superfluous name does no harm.
+fn declared_args(dockerfile: &str) -> BTreeSet<String> {
+    parse_instructions(dockerfile).iter().filter_map(|line| parse_arg(line)).flatten().collect()
 }
 
-/// The names in one `ARG` instruction; none of another instruction.
-fn arguments_of(instruction: &str) -> Option<Vec<String>> {
+/// The names that an `ARG` instruction declares; `None` for other instructions.
+fn parse_arg(instruction: &str) -> Option<Vec<String>> {
     let (keyword, rest) = instruction.trim_start().split_once(char::is_whitespace)?;
     if !keyword.eq_ignore_ascii_case("ARG") {
         return None;
     }
     let words = shell_words::split(rest).unwrap_or_else(|_| rest.split_whitespace().map(str::to_owned).collect());
-    Some(words.into_iter().map(|word| name_of(&word)).filter(|name| !name.is_empty()).collect())
+    Some(words.into_iter().map(|word| arg_name(&word)).filter(|name| !name.is_empty()).collect())
 }
 
-fn name_of(word: &str) -> String {
+fn arg_name(word: &str) -> String {
     word.split_once('=').map_or(word, |(name, _)| name).to_owned()
 }
 
-/// The instructions with their continuation lines joined, without comments.
-fn instructions(dockerfile: &str) -> Vec<String> {
-    let escape = escape_character(dockerfile);
-    let mut whole = Vec::new();
-    let mut open = String::new();
+/// The instructions without comments, each with its continuation lines joined.
+fn parse_instructions(dockerfile: &str) -> Vec<String> {
+    let escape = find_escape_character(dockerfile);
+    let mut instructions = Vec::new();
+    let mut unfinished = String::new();
     for line in dockerfile.trim_start_matches('\u{feff}').lines() {
-        if line.trim_start().starts_with('#') || (line.trim().is_empty() && !open.is_empty()) {
+        if line.trim_start().starts_with('#') || (line.trim().is_empty() && !unfinished.is_empty()) {
             continue;
         }
         match line.trim_end().strip_suffix(escape) {
-            Some(start) => open.push_str(start),
+            Some(start) => unfinished.push_str(start),
             None => {
-                open.push_str(line);
-                whole.push(std::mem::take(&mut open));
+                unfinished.push_str(line);
+                instructions.push(std::mem::take(&mut unfinished));
             }
         }
     }
-    whole.push(open);
-    whole
+    instructions.push(unfinished);
+    instructions
 }
 
-/// The `escape` directive, which may only stand among the directives at the top.
-fn escape_character(dockerfile: &str) -> char {
-    let directives = dockerfile.trim_start_matches('\u{feff}').lines().map_while(directive);
+/// The character of the `escape` directive, which is valid only among the directives at the top.
+fn find_escape_character(dockerfile: &str) -> char {
+    let directives = dockerfile.trim_start_matches('\u{feff}').lines().map_while(parse_directive);
     let mut escapes = directives.filter(|(name, _)| name.eq_ignore_ascii_case("escape"));
     escapes.next().and_then(|(_, value)| value.chars().next()).unwrap_or('\\')
 }
 
-fn directive(line: &str) -> Option<(&str, &str)> {
+fn parse_directive(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.trim().strip_prefix('#')?.split_once('=')?;
     let name = name.trim();
     name.chars().all(|c| c.is_ascii_alphanumeric()).then(|| (name, value.trim()))
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_found_however_they_are_written() {
+    fn arguments_are_found_in_every_notation() {
         let cases: [(&str, &[&str]); 11] = [
             ("FROM a\nARG GIT_REV", &["GIT_REV"]),
             ("FROM a\narg GIT_REV=none", &["GIT_REV"]),
@@ -93,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn only_declared_arguments_are_passed() {
+    fn only_declared_arguments_are_kept() {
         let args = BTreeMap::from([("GIT_REV".to_owned(), "1".to_owned()), ("X".to_owned(), "2".to_owned())]);
-        let passed = declared_only(args, "FROM a\nARG GIT_REV\n");
-        assert_eq!(passed.into_keys().collect::<Vec<_>>(), ["GIT_REV"]);
+        let kept = keep_declared_args(args, "FROM a\nARG GIT_REV\n");
+        assert_eq!(kept.into_keys().collect::<Vec<_>>(), ["GIT_REV"]);
     }
 }

@@ -8,47 +8,46 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::error::{BuildError, is_transport};
+use super::error::BuildError;
 use super::tls::EngineTls;
 use crate::domain::Progress;
 
-/// How long the Engine may take to answer a question that costs it nothing.
-const ANSWER: Duration = Duration::from_secs(10);
-/// How long counts what is known of the Engine.
-const FRESH: Duration = Duration::from_secs(30);
-/// How many builds run at once, unless set.
-const BUILDS: usize = 4;
-/// What the Engine's client takes as a limit for one answer, in seconds; builds set their own.
-const REQUEST_SECONDS: u64 = 60;
+/// For a ping and for the negotiation of the API version.
+const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a negotiated version is used: the Engine may restart, or be upgraded.
+const NEGOTIATION_TTL: Duration = Duration::from_secs(30);
+const DEFAULT_MAX_BUILDS: usize = 4;
+/// The limit of one request by the Engine's client; a build has a limit of its own.
+const REQUEST_TIMEOUT_SECONDS: u64 = 60;
 
-/// Which builder of the Engine is used.
+/// The builder of the Engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Builder {
-    /// BuildKit where the Engine has it.
+    /// BuildKit if the Engine has it, else the classic builder
     #[default]
     Auto,
-    /// BuildKit.
+    /// BuildKit
     Buildkit,
-    /// The builder that the Engine had before.
+    /// The classic builder, from before BuildKit
     Classic,
 }
 
-/// The Docker Engine that builds. It may restart, change its version, or come up after slipway: what is known of it does
-/// not count for long.
+/// The Docker Engine that builds the images. It may start after slipway, restart or change its version, so that a
+/// negotiated connection is used only for a short time.
 #[derive(Debug, Clone)]
 pub struct Engine {
     address: Address,
     builder: Builder,
-    places: Arc<Semaphore>,
-    known: Arc<Mutex<Option<Known>>>,
+    slots: Arc<Semaphore>,
+    negotiated: Arc<Mutex<Option<NegotiatedEngine>>>,
 }
 
-/// An Engine that was asked what it speaks. It starts programs of its own to answer that.
+/// A client with a negotiated API version. It is cached because the Engine starts other programs to report its version.
 #[derive(Debug, Clone)]
-struct Known {
+struct NegotiatedEngine {
     docker: Docker,
     has_buildkit: bool,
-    since: Instant,
+    negotiated_at: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -60,52 +59,50 @@ enum Address {
 }
 
 impl Engine {
-    /// The Engine at `unix://PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`. Does not ask it anything yet.
+    /// The Engine at `unix://PATH`, `tcp://HOST:PORT` or `http://HOST:PORT`. Does not connect yet.
     ///
     /// # Errors
-    /// If `url` is nothing like that.
-    pub fn connect(url: &str) -> Result<Self, BuildError> {
-        let address = address(url).ok_or_else(|| BuildError::Address(url.to_owned()))?;
-        let places = Arc::new(Semaphore::new(BUILDS));
-        Ok(Self { address, builder: Builder::Auto, places, known: Arc::default() })
+    /// [`BuildError::InvalidAddress`] if `url` has another form.
+    pub fn from_url(url: &str) -> Result<Self, BuildError> {
+        let address = Address::parse(url).ok_or_else(|| BuildError::InvalidAddress(url.to_owned()))?;
+        let slots = Arc::new(Semaphore::new(DEFAULT_MAX_BUILDS));
+        Ok(Self { address, builder: Builder::Auto, slots, negotiated: Arc::default() })
     }
 
-    /// Speaks TLS with the Engine, which has to be at `tcp://HOST:PORT`.
+    /// Uses TLS, which needs an Engine at `tcp://HOST:PORT`.
     ///
     /// # Errors
-    /// [`BuildError::NoTls`] if it is elsewhere.
+    /// [`BuildError::TlsNeedsTcp`] if the Engine has another address.
     pub fn with_tls(mut self, tls: EngineTls) -> Result<Self, BuildError> {
         self.address = match self.address {
             Address::Tcp(host) => Address::Tls(host, tls),
-            Address::Unix(_) | Address::Http(_) | Address::Tls(..) => return Err(BuildError::NoTls),
+            Address::Unix(_) | Address::Http(_) | Address::Tls(..) => return Err(BuildError::TlsNeedsTcp),
         };
         Ok(self)
     }
 
-    /// Whether it is spoken to over a network without TLS.
-    pub fn is_exposed(&self) -> bool {
-        matches!(&self.address, Address::Tcp(host) | Address::Http(host) if !is_this_machine(host))
+    pub fn is_remote_without_tls(&self) -> bool {
+        matches!(&self.address, Address::Tcp(host) | Address::Http(host) if !is_loopback(host))
     }
 
-    /// Uses this builder.
     pub fn with_builder(mut self, builder: Builder) -> Self {
         self.builder = builder;
         self
     }
 
-    /// Runs at most this many builds at once; the others wait.
+    /// Runs at most `builds` builds at once; further builds wait for a slot.
     pub fn with_max_builds(mut self, builds: usize) -> Self {
-        self.places = Arc::new(Semaphore::new(builds.clamp(1, Semaphore::MAX_PERMITS)));
+        self.slots = Arc::new(Semaphore::new(builds.clamp(1, Semaphore::MAX_PERMITS)));
         self
     }
 
-    /// Whether the Engine answers now.
+    /// Checks whether the Engine answers.
     ///
     /// # Errors
-    /// If it cannot be reached.
+    /// [`BuildError::EngineUnreachable`] or [`BuildError::Tls`].
     pub async fn ping(&self) -> Result<(), BuildError> {
-        if let Some(known) = self.known() {
-            let answer = tokio::time::timeout(ANSWER, known.docker.ping()).await;
+        if let Some(cached) = self.cached() {
+            let answer = tokio::time::timeout(NEGOTIATION_TIMEOUT, cached.docker.ping()).await;
             if matches!(answer, Ok(Ok(_))) {
                 return Ok(());
             }
@@ -113,17 +110,17 @@ impl Engine {
         self.negotiate().await.map(drop)
     }
 
-    /// A client that speaks a version of the API that the Engine knows.
+    /// A client with an API version that the Engine supports.
     ///
     /// # Errors
-    /// If the Engine cannot be reached.
+    /// [`BuildError::EngineUnreachable`] or [`BuildError::Tls`].
     pub async fn client(&self) -> Result<Docker, BuildError> {
-        self.negotiated().await.map(|known| known.docker)
+        self.cached_or_negotiate().await.map(|engine| engine.docker)
     }
 
-    /// A client and whether it is to use BuildKit.
-    pub(super) async fn builder(&self) -> Result<(Docker, bool), BuildError> {
-        let Known { docker, has_buildkit, since: _ } = self.negotiated().await?;
+    /// A client, and whether the build uses BuildKit.
+    pub(super) async fn client_for_build(&self) -> Result<(Docker, bool), BuildError> {
+        let NegotiatedEngine { docker, has_buildkit, negotiated_at: _ } = self.cached_or_negotiate().await?;
         let buildkit = match self.builder {
             Builder::Auto => has_buildkit,
             Builder::Buildkit => true,
@@ -132,59 +129,61 @@ impl Engine {
         Ok((docker, buildkit))
     }
 
-    /// Waits for a free place; says so if there is none.
-    pub(super) async fn place(&self, progress: &Progress) -> Option<SemaphorePermit<'_>> {
-        if let Ok(permit) = self.places.try_acquire() {
+    /// Waits for a free build slot, and reports the wait to the pusher.
+    pub(super) async fn acquire_slot(&self, progress: &Progress) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.slots.try_acquire() {
             return Some(permit);
         }
-        progress.line("Waiting for a build slot: as many builds run as slipway allows").await;
-        self.places.acquire().await.ok()
+        progress.log("Waiting for a build slot: the maximum number of builds is running").await;
+        self.slots.acquire().await.ok()
     }
 
-    async fn negotiated(&self) -> Result<Known, BuildError> {
-        match self.known() {
-            Some(known) => Ok(known),
+    async fn cached_or_negotiate(&self) -> Result<NegotiatedEngine, BuildError> {
+        match self.cached() {
+            Some(engine) => Ok(engine),
             None => self.negotiate().await,
         }
     }
 
-    fn known(&self) -> Option<Known> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().filter(|known| known.since.elapsed() < FRESH).cloned()
+    fn cached(&self) -> Option<NegotiatedEngine> {
+        let cached = self.negotiated.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().filter(|engine| engine.negotiated_at.elapsed() < NEGOTIATION_TTL).cloned()
     }
 
-    /// Asks the Engine anew what it speaks.
-    async fn negotiate(&self) -> Result<Known, BuildError> {
-        let answer = tokio::time::timeout(ANSWER, async {
-            let docker = self.address.open()?.negotiate_version().await?;
+    /// Connects, negotiates the API version and caches the result.
+    async fn negotiate(&self) -> Result<NegotiatedEngine, BuildError> {
+        let answer = tokio::time::timeout(NEGOTIATION_TIMEOUT, async {
+            let docker = self.address.connect()?.negotiate_version().await?;
             let version = docker.version().await?;
-            Ok(Known { docker, has_buildkit: has_buildkit(&version), since: Instant::now() })
+            Ok(NegotiatedEngine { docker, has_buildkit: has_buildkit(&version), negotiated_at: Instant::now() })
         });
         let timed_out = |_| Err(bollard::errors::Error::RequestTimeoutError);
-        let known = answer.await.unwrap_or_else(timed_out).map_err(BuildError::unreachable);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known.as_ref().ok().cloned();
-        known
+        let engine = answer.await.unwrap_or_else(timed_out).map_err(BuildError::from_failed_connection);
+        *self.negotiated.lock().unwrap_or_else(PoisonError::into_inner) = engine.as_ref().ok().cloned();
+        engine
     }
 }
 
 impl Address {
-    fn open(&self) -> Result<Docker, bollard::errors::Error> {
-        match self {
-            Self::Unix(path) => Docker::connect_with_unix(path, REQUEST_SECONDS, API_DEFAULT_VERSION),
-            Self::Tcp(host) | Self::Http(host) => Docker::connect_with_http(host, REQUEST_SECONDS, API_DEFAULT_VERSION),
-            Self::Tls(host, tls) => tls.open(host, REQUEST_SECONDS),
+    fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        match scheme {
+            "unix" if rest.starts_with('/') => Some(Self::Unix(rest.to_owned())),
+            "tcp" if is_host_and_port(rest) => Some(Self::Tcp(rest.to_owned())),
+            "http" if is_host_and_port(rest) => Some(Self::Http(rest.to_owned())),
+            _ => None,
         }
     }
-}
 
-fn address(url: &str) -> Option<Address> {
-    let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    match scheme {
-        "unix" if rest.starts_with('/') => Some(Address::Unix(rest.to_owned())),
-        "tcp" if is_host_and_port(rest) => Some(Address::Tcp(rest.to_owned())),
-        "http" if is_host_and_port(rest) => Some(Address::Http(rest.to_owned())),
-        _ => None,
+    fn connect(&self) -> Result<Docker, bollard::errors::Error> {
+        match self {
+            Self::Unix(path) => Docker::connect_with_unix(path, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+            Self::Tcp(host) | Self::Http(host) => {
+                Docker::connect_with_http(host, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+            }
+            Self::Tls(host, tls) => tls.connect(host, REQUEST_TIMEOUT_SECONDS),
+        }
     }
 }
 
@@ -194,35 +193,24 @@ fn is_host_and_port(text: &str) -> bool {
     })
 }
 
-fn is_this_machine(host_and_port: &str) -> bool {
+fn is_loopback(host_and_port: &str) -> bool {
     let host = host_and_port.rsplit_once(':').map_or(host_and_port, |(host, _)| host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// BuildKit is part of Docker's own Engine on Linux since API 1.39. What else speaks this API,
-/// Podman above all, calls its component otherwise and has no session for BuildKit.
+/// Docker's own Engine on Linux has BuildKit since API version 1.39. Other implementations of this API, such as Podman,
+/// name their component differently and have no BuildKit session.
 fn has_buildkit(version: &bollard::models::SystemVersion) -> bool {
-    let docker = version.components.iter().flatten().any(|component| component.name == "Engine");
-    let linux = version.os.as_deref() == Some("linux");
-    let new_enough = version.api_version.as_deref().and_then(api_version).is_some_and(|api| api >= (1, 39));
-    docker && linux && new_enough
+    let is_docker = version.components.iter().flatten().any(|component| component.name == "Engine");
+    let is_linux = version.os.as_deref() == Some("linux");
+    let api_version = version.api_version.as_deref().and_then(parse_api_version);
+    is_docker && is_linux && api_version.is_some_and(|version| version >= (1, 39))
 }
 
-fn api_version(text: &str) -> Option<(u32, u32)> {
+fn parse_api_version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// What an error of the client means once a build has begun.
-pub(super) fn gone_or(error: bollard::errors::Error, otherwise: impl FnOnce(String) -> BuildError) -> BuildError {
-    use bollard::errors::Error::{DockerResponseServerError, DockerStreamError};
-    match error {
-        DockerResponseServerError { message, .. } => otherwise(message),
-        DockerStreamError { error } => otherwise(error),
-        error if is_transport(&error) => BuildError::EngineGone(Some(error)),
-        error => BuildError::Inspect(error),
-    }
 }
 
 #[cfg(test)]
@@ -232,16 +220,16 @@ mod tests {
     #[test]
     fn an_address_is_a_socket_or_a_host_and_port() {
         for good in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "http://builder:2375/", "tcp://[::1]:1"] {
-            assert!(Engine::connect(good).is_ok(), "{good}");
+            assert!(Engine::from_url(good).is_ok(), "{good}");
         }
         for bad in ["", "docker", "unix://", "unix://relative", "tcp://host", "tcp://:1", "tcp://h:0", "ssh://h:22"] {
-            assert!(matches!(Engine::connect(bad), Err(BuildError::Address(_))), "{bad}");
+            assert!(matches!(Engine::from_url(bad), Err(BuildError::InvalidAddress(_))), "{bad}");
         }
     }
 
     #[test]
-    fn another_machine_without_tls_is_exposed() {
-        for (url, exposed) in [
+    fn an_engine_on_another_machine_without_tls_is_recognized() {
+        for (url, expected) in [
             ("tcp://builder:2375", true),
             ("http://10.0.0.1:2375", true),
             ("tcp://127.0.0.1:2375", false),
@@ -249,20 +237,20 @@ mod tests {
             ("tcp://localhost:2375", false),
             ("unix:///var/run/docker.sock", false),
         ] {
-            assert_eq!(Engine::connect(url).unwrap().is_exposed(), exposed, "{url}");
+            assert_eq!(Engine::from_url(url).unwrap().is_remote_without_tls(), expected, "{url}");
         }
     }
 
     #[tokio::test]
-    async fn an_engine_that_is_not_there_is_said_to_be_unreachable() {
+    async fn a_missing_engine_is_reported_as_unreachable() {
         for url in ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1"] {
-            let error = Engine::connect(url).unwrap().ping().await.unwrap_err();
+            let error = Engine::from_url(url).unwrap().ping().await.unwrap_err();
             assert_eq!(error.to_string(), "the Docker Engine cannot be reached");
         }
     }
 
     #[test]
-    fn buildkit_is_expected_of_dockers_engine_only() {
+    fn only_dockers_own_engine_has_buildkit() {
         let version = |component: &str, api: &str| bollard::models::SystemVersion {
             components: Some(vec![bollard::models::SystemVersionComponents {
                 name: component.to_owned(),

@@ -1,79 +1,81 @@
-//! What can go wrong in a build.
+//! The errors of a build.
 
 use std::time::Duration;
 
 use super::context::ContextError;
-use super::tls;
+use super::tls_error::find_tls_error;
 
-/// A build that gave no image. What it prints is for whoever pushed.
+/// The pusher reads these messages.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address of the Engine is none.
     #[error("{0:?} is not the address of a Docker Engine: use unix://PATH, tcp://HOST:PORT or http://HOST:PORT")]
-    Address(String),
-    /// There is nothing to secure.
-    #[error("only an Engine at tcp://HOST:PORT is spoken to with TLS")]
-    NoTls,
-    /// What is needed for TLS is not there, or not that.
+    InvalidAddress(String),
+    #[error("only an Engine at tcp://HOST:PORT can be used with TLS")]
+    TlsNeedsTcp,
+    /// A file of [`super::EngineTls`] is missing or invalid.
     #[error("{path}: {reason}")]
-    Certificates {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Nobody answers at the Engine's address, or what answers is no Engine.
+    InvalidTlsFile { path: String, reason: String },
+    /// Nothing answers at the Engine's address, or something other than an Engine.
     #[error("the Docker Engine cannot be reached")]
     EngineUnreachable(#[source] bollard::errors::Error),
-    /// Slipway and the Engine do not trust each other.
-    #[error("the Docker Engine cannot be reached, for TLS fails: {reason}")]
-    Distrust {
-        /// Who does not trust whom, and why.
+    /// Slipway or the Engine rejects the certificate of the other.
+    #[error("the Docker Engine cannot be reached, because TLS fails: {reason}")]
+    Tls {
         reason: String,
-        /// The error in which that was found.
+        /// The client's error that contains the TLS error.
         source: bollard::errors::Error,
     },
-    /// The connection to the Engine ended before the build did.
-    #[error("the Docker Engine went away during the build")]
+    /// The connection or the Engine's answer ended before the build did.
+    #[error("the connection to the Docker Engine was lost during the build; push again")]
     EngineGone(#[source] Option<bollard::errors::Error>),
-    /// The build took too long.
     #[error("the build took longer than {} and was stopped", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// A step failed, or the Dockerfile is wrong.
-    #[error("the build failed{}: {reason}", at(.step.as_deref()))]
+    /// A step failed, or the Dockerfile is invalid.
+    #[error("the build failed{}: {reason}", describe_step(.step.as_deref()))]
     Failed {
         /// The step, as the builder names it.
         step: Option<String>,
-        /// What the builder said.
+        /// The builder's message.
         reason: String,
     },
-    /// The tree cannot be sent to the Engine.
+    /// The build context cannot be sent to the Engine.
     #[error(transparent)]
     Context(#[from] ContextError),
-    /// No thread could be started for the build, or it ended in a panic.
+    /// The thread of the build could not be started, or it panicked.
     #[error("slipway could not run the build")]
     Thread(#[source] std::io::Error),
-    /// The Engine gave an answer that makes no sense of a build.
-    #[error("the Docker Engine could not be asked about the image that it built")]
-    Inspect(#[source] bollard::errors::Error),
+    #[error("the Docker Engine gave no usable answer about the build")]
+    UnusableAnswer(#[source] bollard::errors::Error),
 }
 
 impl BuildError {
-    /// What it means that the Engine gave no answer.
-    pub(super) fn unreachable(source: bollard::errors::Error) -> Self {
-        match tls::fault(&source).map(ToString::to_string) {
-            Some(reason) => Self::Distrust { reason, source },
+    /// Distinguishes a TLS failure from an unreachable Engine.
+    pub(super) fn from_failed_connection(source: bollard::errors::Error) -> Self {
+        match find_tls_error(&source).map(ToString::to_string) {
+            Some(reason) => Self::Tls { reason, source },
             None => Self::EngineUnreachable(source),
+        }
+    }
+
+    /// Classifies an error of the Engine's client during a build. `from_message` gets the message of an error that the
+    /// Engine itself reports.
+    pub(super) fn classify(error: bollard::errors::Error, from_message: impl FnOnce(String) -> Self) -> Self {
+        use bollard::errors::Error::{DockerResponseServerError, DockerStreamError};
+        match error {
+            DockerResponseServerError { message, .. } => from_message(message),
+            DockerStreamError { error } => from_message(error),
+            error if is_connection_error(&error) => Self::EngineGone(Some(error)),
+            error => Self::UnusableAnswer(error),
         }
     }
 }
 
-fn at(step: Option<&str>) -> String {
+fn describe_step(step: Option<&str>) -> String {
     step.map(|step| format!(" at {step}")).unwrap_or_default()
 }
 
-/// Whether the connection itself failed, as opposed to the Engine saying no.
-pub(super) fn is_transport(error: &bollard::errors::Error) -> bool {
+/// Whether the connection failed, as opposed to the Engine reporting an error.
+fn is_connection_error(error: &bollard::errors::Error) -> bool {
     use bollard::errors::Error::{
         HyperLegacyError, HyperResponseError, IOError, RequestTimeoutError, SocketNotFoundError,
     };

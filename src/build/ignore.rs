@@ -1,70 +1,67 @@
-//! `.dockerignore`, as `docker build` reads it: the Engine applies it to no context that is uploaded.
+//! `.dockerignore` with the rules of `docker build`. The Engine does not apply the file to an uploaded context.
 //!
-//! Compared with the contexts that the Docker CLI sends, over random trees and patterns, it differs on
-//! purpose in two ways: a malformed pattern is an error wherever in the pattern the fault is, and an
-//! exception with wildcards counts below a directory that is left out too, as it does with BuildKit.
+//! A comparison with the contexts of the Docker CLI, over random trees and patterns, showed two differences, both
+//! intended: here a malformed pattern is an error wherever in the pattern the fault is, and an exception with wildcards
+//! also applies below an ignored directory, as it does with BuildKit.
 //!
-//! It cannot help differing in a third: with BuildKit, `COPY .` also takes a Dockerfile that is ignored.
-//! BuildKit looks for it in the context that is uploaded, under whatever name, and leaves nothing out of
-//! that; only over a session, as the CLI has it, do the two come apart.
+//! A third difference cannot be avoided: with BuildKit, `COPY .` includes an ignored Dockerfile. BuildKit reads the
+//! Dockerfile from the uploaded context and copies all of that context; only the CLI sends both separately, over a
+//! session.
 
 use regex::RegexSet;
 
 use super::pattern;
 
-/// A line of a `.dockerignore` is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid pattern {pattern:?} in line {line} of .dockerignore")]
+#[error("invalid pattern {pattern:?} on line {line} of .dockerignore")]
 pub struct InvalidPattern {
-    /// The line's number, from 1.
+    /// From 1.
     pub line: usize,
-    /// The pattern as it stands there.
+    /// The pattern as it is written in the file.
     pub pattern: String,
 }
 
-/// What a `.dockerignore` says, ready to be asked about paths.
 #[derive(Debug)]
-pub struct Ignore {
+pub(super) struct IgnoreRules {
     patterns: RegexSet,
-    /// For each pattern, whether it began with `!`.
+    /// For each pattern, whether it begins with `!`.
     exceptions: Vec<bool>,
-    /// Paths that stay whatever the patterns say.
+    /// Paths that are never ignored.
     kept: Vec<String>,
 }
 
-impl Ignore {
-    /// Reads the patterns. `kept` are paths that stay in the context whatever the patterns say: what
-    /// the builder itself needs.
+impl IgnoreRules {
+    /// Parses a `.dockerignore`. The paths `kept` are never ignored: the builder itself needs them.
     ///
     /// # Errors
-    /// Names the first line that is no pattern.
-    pub fn parse(text: &str, kept: &[&str]) -> Result<Self, InvalidPattern> {
+    /// [`InvalidPattern`] for the first malformed line.
+    pub(super) fn parse(text: &str, kept: &[&str]) -> Result<Self, InvalidPattern> {
         let mut expressions = Vec::new();
         let mut exceptions = Vec::new();
         for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let invalid = || InvalidPattern { line: number + 1, pattern: line.trim().to_owned() };
-            let Some((exception, cleaned)) = rule(line) else { continue };
-            if cleaned.is_empty() || (exception && cleaned == "/") {
+            let Some((is_exception, cleaned)) = parse_line(line) else { continue };
+            if cleaned.is_empty() || (is_exception && cleaned == "/") {
                 return Err(invalid());
             }
             expressions.push(pattern::to_regex(&cleaned).map_err(|_| invalid())?);
-            exceptions.push(exception);
+            exceptions.push(is_exception);
         }
         let patterns = RegexSet::new(&expressions)
-            .map_err(|_| InvalidPattern { line: expressions.len(), pattern: "(all of them together)".to_owned() })?;
+            .map_err(|_| InvalidPattern { line: expressions.len(), pattern: "(all patterns together)".to_owned() })?;
         let kept = kept.iter().map(|path| (*path).to_owned()).collect();
         Ok(Self { patterns, exceptions, kept })
     }
 
-    /// Whether `path`, relative to the top of the tree and without a `/` at its end, is left out.
+    /// Whether `path`, relative to the root of the tree and without a trailing `/`, is ignored.
     ///
-    /// The last pattern that matches the path or a directory above it decides.
-    pub fn excludes(&self, path: &str) -> bool {
+    /// The last pattern that matches the path or one of its parent directories decides.
+    pub(super) fn is_ignored(&self, path: &str) -> bool {
         if self.exceptions.is_empty() || self.kept.iter().any(|kept| kept == path) {
             return false;
         }
         let last = self_and_parents(path).filter_map(|prefix| self.patterns.matches(prefix).iter().next_back()).max();
-        last.and_then(|index| self.exceptions.get(index)).is_some_and(|exception| !exception)
+        last.and_then(|index| self.exceptions.get(index)).is_some_and(|is_exception| !is_exception)
     }
 }
 
@@ -74,41 +71,42 @@ fn self_and_parents(path: &str) -> impl Iterator<Item = &str> {
     ends.filter_map(|end| path.get(..end))
 }
 
-/// The pattern in a line, cleaned, and whether it is an exception. Nothing of a comment or an empty line.
-fn rule(line: &str) -> Option<(bool, String)> {
+/// Whether the line is an exception, and its cleaned pattern. `None` for a comment or an empty line.
+fn parse_line(line: &str) -> Option<(bool, String)> {
     if line.starts_with('#') || line.trim().is_empty() {
         return None;
     }
     let trimmed = line.trim();
-    let (exception, pattern) = match trimmed.strip_prefix('!') {
+    let (is_exception, pattern) = match trimmed.strip_prefix('!') {
         Some(rest) => (true, rest.trim()),
         None => (false, trimmed),
     };
-    Some((exception, relative(clean(pattern))))
+    Some((is_exception, strip_leading_slash(clean_path(pattern))))
 }
 
-/// A leading `/` means the top of the tree, like no `/`.
-fn relative(path: String) -> String {
+/// A leading `/` means the root of the tree, which is also the meaning without it.
+fn strip_leading_slash(path: String) -> String {
     match path.strip_prefix('/') {
         Some(rest) if !rest.is_empty() => rest.to_owned(),
         _ => path,
     }
 }
 
-/// The shortest path with the same meaning: no empty, `.` and inner `..` components, no `/` at the end.
-fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
+/// The shortest equivalent path, as Go's `path.Clean` returns it: no empty, `.` or inner `..` components and no
+/// trailing `/`. An empty path stays empty.
+fn clean_path(path: &str) -> String {
+    let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
-            ".." if rooted => {}
+            ".." if is_rooted => {}
             part => parts.push(part),
         }
     }
     let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
+    match (is_rooted, joined.is_empty()) {
         (true, _) => format!("/{joined}"),
         (false, true) if !path.is_empty() => ".".to_owned(),
         (false, _) => joined,
@@ -119,15 +117,15 @@ fn clean(path: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The paths among `paths` that are left out.
-    fn excluded<'a>(text: &str, paths: &[&'a str]) -> Vec<&'a str> {
-        let ignore = Ignore::parse(text, &[]).unwrap();
-        paths.iter().copied().filter(|path| ignore.excludes(path)).collect()
+    /// The ignored paths among `paths`.
+    fn ignored<'a>(text: &str, paths: &[&'a str]) -> Vec<&'a str> {
+        let rules = IgnoreRules::parse(text, &[]).unwrap();
+        paths.iter().copied().filter(|path| rules.is_ignored(path)).collect()
     }
 
     #[test]
-    fn patterns_leave_out_what_docker_build_leaves_out() {
-        // pattern file, paths that are left out, paths that stay
+    fn patterns_ignore_the_files_that_docker_build_ignores() {
+        // content of the file, ignored paths, other paths
         let cases: &[(&str, &[&str], &[&str])] = &[
             ("", &[], &["a"]),
             ("a", &["a", "a/b", "a/b/c"], &["ab", "b/a"]),
@@ -162,14 +160,14 @@ mod tests {
             ("# comment\n\n #a", &["#a"], &["# comment", "comment"]),
             ("\u{feff}a\nb", &["a", "b"], &[]),
         ];
-        for (text, out, stay) in cases {
-            assert_eq!(excluded(text, out), *out, "{text:?} leaves out");
-            assert!(excluded(text, stay).is_empty(), "{text:?} keeps {stay:?}");
+        for (text, out, others) in cases {
+            assert_eq!(ignored(text, out), *out, "{text:?} ignores");
+            assert!(ignored(text, others).is_empty(), "{text:?} ignores one of {others:?}");
         }
     }
 
     #[test]
-    fn the_last_pattern_that_matches_decides() {
+    fn the_last_matching_pattern_decides() {
         let cases: &[(&str, &[&str], &[&str])] = &[
             ("*.md\n!README.md", &["a.md"], &["README.md"]),
             ("*.md\n!README*.md\nREADME-secret.md", &["README-secret.md"], &["README.md", "README-x.md"]),
@@ -182,30 +180,30 @@ mod tests {
             ("*\n! src", &["a"], &["src"]),
             ("!a", &[], &["a", "b"]),
         ];
-        for (text, out, stay) in cases {
-            assert_eq!(excluded(text, out), *out, "{text:?} leaves out");
-            assert!(excluded(text, stay).is_empty(), "{text:?} keeps {stay:?}");
+        for (text, out, others) in cases {
+            assert_eq!(ignored(text, out), *out, "{text:?} ignores");
+            assert!(ignored(text, others).is_empty(), "{text:?} ignores one of {others:?}");
         }
     }
 
     #[test]
-    fn what_the_builder_needs_stays() {
-        let ignore = Ignore::parse("*\n", &["Dockerfile", ".dockerignore"]).unwrap();
-        assert!(!ignore.excludes("Dockerfile") && !ignore.excludes(".dockerignore"));
-        assert!(ignore.excludes("sub/Dockerfile"));
+    fn files_that_the_builder_needs_are_kept() {
+        let rules = IgnoreRules::parse("*\n", &["Dockerfile", ".dockerignore"]).unwrap();
+        assert!(!rules.is_ignored("Dockerfile") && !rules.is_ignored(".dockerignore"));
+        assert!(rules.is_ignored("sub/Dockerfile"));
     }
 
     #[test]
-    fn an_invalid_pattern_is_named() {
+    fn an_invalid_pattern_is_reported_with_its_line() {
         for (text, line, pattern) in
             [("a\n[", 2, "["), ("!", 1, "!"), ("!/", 1, "!/"), ("\n!  \n", 2, "!"), ("a\\", 1, "a\\")]
         {
-            let error = Ignore::parse(text, &[]).unwrap_err();
+            let error = IgnoreRules::parse(text, &[]).unwrap_err();
             assert_eq!((error.line, error.pattern.as_str()), (line, pattern));
         }
         assert_eq!(
-            Ignore::parse("x[", &[]).unwrap_err().to_string(),
-            "invalid pattern \"x[\" in line 1 of .dockerignore"
+            IgnoreRules::parse("x[", &[]).unwrap_err().to_string(),
+            "invalid pattern \"x[\" on line 1 of .dockerignore"
         );
     }
 }

@@ -8,13 +8,12 @@ use super::engine::Engine;
 use super::error::BuildError;
 use crate::domain::BuiltImage;
 
-/// What the Engine knows of an image it has built.
-pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<BuiltImage, BuildError> {
-    let image = docker.inspect_image(id).await.map_err(BuildError::Inspect)?;
-    Ok(built(id, image))
+pub(super) async fn inspect_image(docker: &Docker, id: &str) -> Result<BuiltImage, BuildError> {
+    let image = docker.inspect_image(id).await.map_err(BuildError::UnusableAnswer)?;
+    Ok(to_built_image(id, image))
 }
 
-fn built(id: &str, image: ImageInspect) -> BuiltImage {
+fn to_built_image(id: &str, image: ImageInspect) -> BuiltImage {
     let config = image.config.unwrap_or_default();
     BuiltImage {
         id: id.to_owned(),
@@ -33,24 +32,23 @@ fn lowest_tcp_port(ports: &[String]) -> Option<u16> {
     tcp.filter(|port| *port > 0).min()
 }
 
-/// The image that a name stands for, if there is one.
-pub(super) async fn id_of(docker: &Docker, name: &str) -> Option<String> {
+pub(super) async fn find_image_id(docker: &Docker, name: &str) -> Option<String> {
     docker.inspect_image(name).await.ok()?.id
 }
 
-/// Removes a name, and the image if this was its last one. What is still used stays.
-pub(super) async fn remove(docker: &Docker, name: &str) {
+/// Removes a name, and the image if this was its last name and no container uses it.
+pub(super) async fn remove_image(docker: &Docker, name: &str) {
     let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
     if let Err(error) = docker.remove_image(name, Some(options), None).await {
-        tracing::debug!(image = name, %error, "image stays in the Engine");
+        tracing::debug!(image = name, %error, "cannot remove the image from the Engine");
     }
 }
 
-/// The image of an app in the Engine, from the end of its build until the registry has it. Dropped
-/// before that, such as when a deploy is cancelled, it is removed in the background.
+/// The image of an app in the Engine, from the end of its build until the registry has it. If it is dropped earlier,
+/// such as by a cancelled deploy, the image is removed in the background.
 ///
-/// BuildKit has a cache of its own, so the image goes. The classic builder's cache is its images:
-/// there the newest image of each app stays, and the next build takes its place.
+/// BuildKit has a cache of its own and does not need the image. The cache of the classic builder consists of images:
+/// there the newest image of each app stays until the next build replaces it.
 #[derive(Debug)]
 pub struct LocalImage {
     engine: Engine,
@@ -58,15 +56,14 @@ pub struct LocalImage {
 }
 
 impl LocalImage {
-    /// Takes care of the image that a build has named `tag`.
     pub fn new(engine: &Engine, tag: &str) -> Self {
         Self { engine: engine.clone(), tag: Some(tag.to_owned()) }
     }
 
-    /// Removes the image from the Engine, where the builder does not need it.
+    /// Removes the image from the Engine, unless the classic builder needs it as a cache.
     pub async fn discard(mut self) {
         if let Some(tag) = self.tag.take() {
-            discard(&self.engine, &tag).await;
+            discard_image(&self.engine, &tag).await;
         }
     }
 }
@@ -75,15 +72,15 @@ impl Drop for LocalImage {
     fn drop(&mut self) {
         let (Some(tag), Ok(runtime)) = (self.tag.take(), tokio::runtime::Handle::try_current()) else { return };
         let engine = self.engine.clone();
-        runtime.spawn(async move { discard(&engine, &tag).await });
+        runtime.spawn(async move { discard_image(&engine, &tag).await });
     }
 }
 
-async fn discard(engine: &Engine, tag: &str) {
-    match engine.builder().await {
-        Ok((docker, true)) => remove(&docker, tag).await,
+async fn discard_image(engine: &Engine, tag: &str) {
+    match engine.client_for_build().await {
+        Ok((docker, true)) => remove_image(&docker, tag).await,
         Ok((_, false)) => {}
-        Err(error) => tracing::debug!(image = tag, %error, "image stays in the Engine"),
+        Err(error) => tracing::debug!(image = tag, %error, "cannot remove the image from the Engine"),
     }
 }
 
@@ -92,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lowest_tcp_port_counts() {
+    fn the_lowest_tcp_port_is_the_exposed_port() {
         let ports = |list: &[&str]| lowest_tcp_port(&list.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
         assert_eq!(ports(&[]), None);
         assert_eq!(ports(&["9090/tcp", "8080/tcp"]), Some(8080));

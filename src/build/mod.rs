@@ -1,24 +1,26 @@
-//! From a source tree to an image in the Engine.
+//! Builds the image of a commit with the Docker Engine.
 //!
-//! `plan`, `dockerfile`, `ignore`, `pattern` and `transcript` decide and are pure; `context`, `engine`,
-//! `tls`, `image` and `run` do.
+//! The plan, the ignore rules and the build log are pure; the context is a stream and is never held in memory.
 
-pub mod context;
-pub mod dockerfile;
-pub mod engine;
-pub mod error;
-pub mod ignore;
-pub mod image;
+mod build_log;
+mod context;
+mod dockerfile;
+mod engine;
+mod error;
+mod ignore;
+mod image;
 mod output;
 mod pattern;
-pub mod plan;
+mod plan;
 mod run;
 mod tls;
-mod transcript;
+mod tls_error;
 
+pub(crate) use dockerfile::keep_declared_args;
 pub use engine::{Builder, Engine};
 pub use error::BuildError;
 pub use image::LocalImage;
 pub use plan::{BuildPlan, NoDockerfile};
-pub use run::build;
+pub(crate) use plan::{find_dockerfile, ignore_file_candidates};
+pub use run::build_image;
 pub use tls::EngineTls;

@@ -1,97 +1,97 @@
-//! From what a build prints to the lines a pusher reads: whole lines, of bounded length and number.
+//! Splits the output of a build into lines, and bounds their length and number.
 
 use std::collections::VecDeque;
 
 use crate::domain::Progress;
 
-/// The longest line, in bytes; the rest of it is cut.
-const LINE: usize = 4 * 1024;
-/// How much of a build's output is passed on.
-const TOTAL: usize = 10 * 1024 * 1024;
-/// How many of the lines that were left out are shown when the build fails.
-const LAST: usize = 20;
+/// Longer lines are truncated.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+/// How much output of a build is printed.
+const MAX_OUTPUT_BYTES: usize = 10 * 1024 * 1024;
+/// How many of the omitted lines are printed if the build fails.
+const KEPT_LINES: usize = 20;
 
-/// Cuts the output of one step into lines.
+/// Splits the output of one step into lines.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    open: Vec<u8>,
-    cut: bool,
-    returned: bool,
+pub(super) struct LineSplitter {
+    unfinished: Vec<u8>,
+    is_truncated: bool,
+    after_carriage_return: bool,
 }
 
-impl Lines {
+impl LineSplitter {
     /// The lines that `bytes` completes.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        bytes.iter().filter_map(|byte| self.byte(*byte)).collect()
+        bytes.iter().filter_map(|byte| self.push_byte(*byte)).collect()
     }
 
-    /// The line that has no end, if there is one.
+    /// The last line, if it has no line end.
     pub(super) fn finish(&mut self) -> Option<String> {
-        (!self.open.is_empty()).then(|| self.take())
+        (!self.unfinished.is_empty()).then(|| self.take_line())
     }
 
-    fn byte(&mut self, byte: u8) -> Option<String> {
-        // A carriage return begins the line anew, as progress bars do, unless it is part of its end.
-        if std::mem::take(&mut self.returned) && byte != b'\n' {
-            self.open.clear();
-            self.cut = false;
+    fn push_byte(&mut self, byte: u8) -> Option<String> {
+        // A carriage return that is not part of a line end restarts the line, as in a progress bar.
+        if std::mem::take(&mut self.after_carriage_return) && byte != b'\n' {
+            self.unfinished.clear();
+            self.is_truncated = false;
         }
         match byte {
-            b'\n' => return Some(self.take()),
-            b'\r' => self.returned = true,
-            _ if self.open.len() < LINE => self.open.push(byte),
-            _ => self.cut = true,
+            b'\n' => return Some(self.take_line()),
+            b'\r' => self.after_carriage_return = true,
+            _ if self.unfinished.len() < MAX_LINE_BYTES => self.unfinished.push(byte),
+            _ => self.is_truncated = true,
         }
         None
     }
 
-    fn take(&mut self) -> String {
-        let line = shortened(&self.open, self.cut);
-        self.open.clear();
-        self.cut = false;
+    fn take_line(&mut self) -> String {
+        let line = decode_line(&self.unfinished, self.is_truncated);
+        self.unfinished.clear();
+        self.is_truncated = false;
         line
     }
 }
 
-fn shortened(bytes: &[u8], cut: bool) -> String {
+fn decode_line(bytes: &[u8], is_truncated: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
-    if cut { format!("{}…", text.trim_end_matches('\u{fffd}')) } else { text.into_owned() }
+    if is_truncated { format!("{}…", text.trim_end_matches('\u{fffd}')) } else { text.into_owned() }
 }
 
-/// Passes lines on until there were too many.
+/// Prints lines to the pusher, up to a limit.
 #[derive(Debug)]
-pub(super) struct Output<'a> {
+pub(super) struct LimitedOutput<'a> {
     progress: &'a Progress,
-    left: usize,
-    full: bool,
-    /// The newest of the lines that were left out.
-    unseen: VecDeque<String>,
+    remaining: usize,
+    is_full: bool,
+    /// The newest of the omitted lines.
+    omitted: VecDeque<String>,
 }
 
-impl<'a> Output<'a> {
+impl<'a> LimitedOutput<'a> {
     pub(super) fn new(progress: &'a Progress) -> Self {
-        Self { progress, left: TOTAL, full: false, unseen: VecDeque::new() }
+        Self { progress, remaining: MAX_OUTPUT_BYTES, is_full: false, omitted: VecDeque::new() }
     }
 
-    pub(super) async fn line(&mut self, line: String) {
-        let cost = line.len() + 1;
-        if !self.full && self.left >= cost {
-            self.left -= cost;
-            return self.progress.line(line).await;
+    pub(super) async fn print(&mut self, line: String) {
+        let size = line.len() + 1;
+        if !self.is_full && self.remaining >= size {
+            self.remaining -= size;
+            return self.progress.log(line).await;
         }
-        if !std::mem::replace(&mut self.full, true) {
-            self.progress.line("(so much output: the rest of it is left out; the build goes on)").await;
+        if !std::mem::replace(&mut self.is_full, true) {
+            self.progress.log("(output limit reached: further output is omitted; the build continues)").await;
         }
-        if self.unseen.len() == LAST {
-            self.unseen.pop_front();
+        if self.omitted.len() == KEPT_LINES {
+            self.omitted.pop_front();
         }
-        self.unseen.push_back(line);
+        self.omitted.push_back(line);
     }
 
-    /// Shows the last lines of a build that failed, as far as they were left out.
-    pub(super) async fn failed(&mut self) {
-        for line in std::mem::take(&mut self.unseen) {
-            self.progress.line(line).await;
+    /// Prints the newest of the omitted lines, for a build that failed.
+    pub(super) async fn print_omitted(&mut self) {
+        for line in std::mem::take(&mut self.omitted) {
+            self.progress.log(line).await;
         }
     }
 }
@@ -99,49 +99,49 @@ impl<'a> Output<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Event;
-    use crate::testing::heard;
+    use crate::domain::ProgressEvent;
+    use crate::testing::collect_progress;
 
     #[test]
-    fn pieces_become_whole_lines() {
-        let mut lines = Lines::default();
-        assert!(lines.push(b"hel").is_empty());
-        assert_eq!(lines.push(b"lo\nwor"), ["hello"]);
-        assert_eq!(lines.push(b"ld\r\n\n"), ["world", ""]);
-        assert_eq!(lines.push(b"10%\r50%\r"), Vec::<String>::new());
-        assert_eq!(lines.push(b"100%\nno end"), ["100%"]);
-        assert_eq!(lines.finish().as_deref(), Some("no end"));
-        assert_eq!(lines.finish(), None);
+    fn pieces_are_joined_to_whole_lines() {
+        let mut splitter = LineSplitter::default();
+        assert!(splitter.push(b"hel").is_empty());
+        assert_eq!(splitter.push(b"lo\nwor"), ["hello"]);
+        assert_eq!(splitter.push(b"ld\r\n\n"), ["world", ""]);
+        assert_eq!(splitter.push(b"10%\r50%\r"), Vec::<String>::new());
+        assert_eq!(splitter.push(b"100%\nno end"), ["100%"]);
+        assert_eq!(splitter.finish().as_deref(), Some("no end"));
+        assert_eq!(splitter.finish(), None);
     }
 
     #[test]
     fn a_character_may_arrive_in_pieces() {
-        let mut lines = Lines::default();
-        assert!(lines.push(&"é".as_bytes()[..1]).is_empty());
-        assert_eq!(lines.push(&[0xa9, b'\n']), ["é"]);
+        let mut splitter = LineSplitter::default();
+        assert!(splitter.push(&"é".as_bytes()[..1]).is_empty());
+        assert_eq!(splitter.push(&[0xa9, b'\n']), ["é"]);
     }
 
     #[test]
     fn a_long_line_is_cut() {
-        let mut lines = Lines::default();
-        let seen = lines.push(format!("{}é\nnext\n", "x".repeat(LINE - 1)).as_bytes());
-        assert_eq!(seen, [format!("{}…", "x".repeat(LINE - 1)), "next".to_owned()]);
+        let mut splitter = LineSplitter::default();
+        let seen = splitter.push(format!("{}é\nnext\n", "x".repeat(MAX_LINE_BYTES - 1)).as_bytes());
+        assert_eq!(seen, [format!("{}…", "x".repeat(MAX_LINE_BYTES - 1)), "next".to_owned()]);
     }
 
     #[tokio::test]
-    async fn too_much_output_is_left_out_but_its_end_is_kept_for_a_failure() {
-        let ((), events) = heard(async |progress| {
-            let mut output = Output::new(&progress);
-            for number in 0..TOTAL / LINE + 50 {
-                output.line(format!("{number:>width$}", width = LINE - 1)).await;
+    async fn output_over_the_limit_is_omitted_and_its_end_is_kept_for_a_failure() {
+        let ((), events) = collect_progress(async |progress| {
+            let mut output = LimitedOutput::new(&progress);
+            for number in 0..MAX_OUTPUT_BYTES / MAX_LINE_BYTES + 50 {
+                output.print(format!("{number:>width$}", width = MAX_LINE_BYTES - 1)).await;
             }
-            output.failed().await;
+            output.print_omitted().await;
         })
         .await;
-        let text = |event| if let Event::Line { text } = event { text } else { String::new() };
+        let text = |event| if let ProgressEvent::Line { text } = event { text } else { String::new() };
         let lines: Vec<String> = events.into_iter().map(text).collect();
-        assert_eq!(lines.len(), TOTAL / LINE + 1 + LAST);
-        assert!(lines[TOTAL / LINE].starts_with("(so much output"));
-        assert_eq!(lines.last().unwrap().trim(), (TOTAL / LINE + 49).to_string());
+        assert_eq!(lines.len(), MAX_OUTPUT_BYTES / MAX_LINE_BYTES + 1 + KEPT_LINES);
+        assert!(lines[MAX_OUTPUT_BYTES / MAX_LINE_BYTES].starts_with("(output limit reached"));
+        assert_eq!(lines.last().unwrap().trim(), (MAX_OUTPUT_BYTES / MAX_LINE_BYTES + 49).to_string());
     }
 }

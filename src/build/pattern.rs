@@ -1,89 +1,88 @@
 //! One pattern of a `.dockerignore` as a regular expression.
 //!
-//! The syntax is that of Go's `path.Match` and `**`. The glob crates of the Rust world read `{a,b}`,
-//! `[!a]` and `**` inside a name in another way, which would silently leave out other files than
-//! `docker build` does.
+//! The syntax is that of Go's `path.Match`, and `**`. Rust's glob crates give another meaning to `{a,b}`, `[!a]` and
+//! `**` inside a name: with them, slipway would ignore other files than `docker build` does.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Not a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) struct MalformedPattern;
 
-/// The regular expression for a cleaned pattern.
-pub(super) fn to_regex(pattern: &str) -> Result<String, Malformed> {
+/// Translates a cleaned pattern.
+pub(super) fn to_regex(pattern: &str) -> Result<String, MalformedPattern> {
     let mut regex = String::from("^");
-    if let Some(end) = literal_end(pattern) {
+    if let Some(suffix) = literal_suffix(pattern) {
         regex.push_str(".*");
-        end.chars().for_each(|c| literal(c, &mut regex));
+        suffix.chars().for_each(|c| push_literal(c, &mut regex));
         regex.push('$');
         return Ok(regex);
     }
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '*' if chars.next_if_eq(&'*').is_some() => double_star(&mut chars, &mut regex),
+            '*' if chars.next_if_eq(&'*').is_some() => push_double_star(&mut chars, &mut regex),
             '*' => regex.push_str("[^/]*"),
             '?' => regex.push_str("[^/]"),
-            '[' => class(&mut chars, &mut regex)?,
-            '\\' => literal(chars.next().ok_or(Malformed)?, &mut regex),
-            c => literal(c, &mut regex),
+            '[' => push_class(&mut chars, &mut regex)?,
+            '\\' => push_literal(chars.next().ok_or(MalformedPattern)?, &mut regex),
+            c => push_literal(c, &mut regex),
         }
     }
     regex.push('$');
     Ok(regex)
 }
 
-/// What stands after `**` in `**.md` and its like: Docker reads them as "ends in", across names, as long
-/// as nothing else in them is special. In `**/a`, the slash keeps names whole.
-fn literal_end(pattern: &str) -> Option<&str> {
-    let end = pattern.strip_prefix("**")?;
-    (!end.is_empty() && !end.starts_with('/') && !end.contains(['*', '?', '[', '\\'])).then_some(end)
+/// The suffix of a pattern such as `**.md`, which Docker matches against the end of the whole path if the suffix has no
+/// special characters. In `**/a`, the slash requires a whole name.
+fn literal_suffix(pattern: &str) -> Option<&str> {
+    let suffix = pattern.strip_prefix("**")?;
+    let is_literal = !suffix.is_empty() && !suffix.starts_with('/') && !suffix.contains(['*', '?', '[', '\\']);
+    is_literal.then_some(suffix)
 }
 
-/// `**/` stands for any number of directories, none included; `**` at the end for all that follows.
-fn double_star(chars: &mut Peekable<Chars<'_>>, regex: &mut String) {
+/// `**/` matches any number of directories, or none; a trailing `**` matches the rest of the path.
+fn push_double_star(chars: &mut Peekable<Chars<'_>>, regex: &mut String) {
     chars.next_if_eq(&'/');
     regex.push_str(if chars.peek().is_some() { "(?:.*/)?" } else { ".*" });
 }
 
-/// `[` has been read: `[^]` and one or more characters or ranges, then `]`. Only `^` negates.
-fn class(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), Malformed> {
+/// Parses what follows `[`: optionally `^`, the only negation, then one or more characters or ranges, then `]`.
+fn push_class(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), MalformedPattern> {
     regex.push('[');
     if chars.next_if_eq(&'^').is_some() {
         regex.push('^');
     }
-    let mut empty = true;
-    while empty || chars.next_if_eq(&']').is_none() {
-        range(chars, regex)?;
-        empty = false;
+    let mut is_empty = true;
+    while is_empty || chars.next_if_eq(&']').is_none() {
+        push_range(chars, regex)?;
+        is_empty = false;
     }
     regex.push(']');
     Ok(())
 }
 
-fn range(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), Malformed> {
-    let low = class_character(chars)?;
-    let high = if chars.next_if_eq(&'-').is_some() { class_character(chars)? } else { low };
-    // A range that runs backwards matches nothing in Go and is an error in a regular expression.
+fn push_range(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), MalformedPattern> {
+    let low = next_class_char(chars)?;
+    let high = if chars.next_if_eq(&'-').is_some() { next_class_char(chars)? } else { low };
+    // A descending range matches nothing in Go. Here it is an error, as in a regular expression.
     if low <= high {
         regex.push_str(&format!(r"\x{{{:x}}}-\x{{{:x}}}", u32::from(low), u32::from(high)));
     } else {
-        return Err(Malformed);
+        return Err(MalformedPattern);
     }
     Ok(())
 }
 
-fn class_character(chars: &mut Peekable<Chars<'_>>) -> Result<char, Malformed> {
+fn next_class_char(chars: &mut Peekable<Chars<'_>>) -> Result<char, MalformedPattern> {
     match chars.next() {
-        Some('\\') => chars.next().ok_or(Malformed),
-        Some('-' | ']') | None => Err(Malformed),
+        Some('\\') => chars.next().ok_or(MalformedPattern),
+        Some('-' | ']') | None => Err(MalformedPattern),
         Some(c) => Ok(c),
     }
 }
 
-fn literal(c: char, regex: &mut String) {
+fn push_literal(c: char, regex: &mut String) {
     regex.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
 }
 
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_become_anchored_expressions() {
+    fn patterns_are_translated_to_anchored_expressions() {
         for (pattern, regex) in [
             ("a", "^a$"),
             ("*.md", r"^[^/]*\.md$"),
@@ -114,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn a_malformed_pattern_is_refused() {
         for pattern in ["[", "[]", "[]a]", "[^]", "[a", "[a-]", "[-a]", "[z-a]", "a\\", "[a\\"] {
-            assert_eq!(to_regex(pattern), Err(Malformed), "{pattern}");
+            assert_eq!(to_regex(pattern), Err(MalformedPattern), "{pattern}");
         }
     }
 }

@@ -1,26 +1,24 @@
-//! What a build is asked to do.
+//! The plan of a build.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{AppName, labels};
 
-/// The name a Dockerfile is looked for under.
-pub const DOCKERFILE: &str = "Dockerfile";
+const DOCKERFILE: &str = "Dockerfile";
 
-/// One build, decided: what the Engine is told beside the files.
+/// The inputs of a build other than the files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildPlan {
     /// The path of the Dockerfile in the tree.
     pub dockerfile: String,
-    /// Build arguments; see [`super::dockerfile::declared_only`].
+    /// Build arguments that the Dockerfile declares; see [`super::keep_declared_args`].
     pub args: BTreeMap<String, String>,
-    /// Labels of the image. Nothing that changes from commit to commit: the same tree has to give the
-    /// same image.
+    /// Labels of the image. None of them depends on the commit: the same tree has to result in the same image.
     pub labels: BTreeMap<String, String>,
-    /// The name the image gets in the Engine.
+    /// The name of the image in the Engine.
     pub tag: String,
-    /// How long the build may take; waiting for a free place does not count.
+    /// The limit of the build, which begins when the build has a slot.
     pub timeout: Duration,
 }
 
@@ -37,37 +35,34 @@ impl BuildPlan {
     }
 }
 
-/// The one name that the newest image of an app has in the Engine.
-pub fn local_tag(app: &AppName) -> String {
+/// The name of an app's newest image in the Engine.
+fn local_tag(app: &AppName) -> String {
     format!("slipway/{app}:latest")
 }
 
-/// The tree has no Dockerfile.
+/// The tree has no Dockerfile. Holds the name of a file that may have been meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no Dockerfile: slipway looked for a file named {DOCKERFILE:?} at the top of the tree{}",
-    similar(.0)
-)]
+#[error("there is no Dockerfile: slipway needs a file named {DOCKERFILE:?} at the root of the repository{}", hint(.0))]
 pub struct NoDockerfile(Option<String>);
 
-fn similar(name: &Option<String>) -> String {
-    name.as_ref().map(|name| format!(", and found {name:?}, which is not that name")).unwrap_or_default()
+fn hint(similar: &Option<String>) -> String {
+    similar.as_ref().map(|name| format!("; rename {name:?} to {DOCKERFILE:?}")).unwrap_or_default()
 }
 
-/// Finds the Dockerfile among the entries at the top of a tree.
+/// Finds the Dockerfile among the entries at the root of a tree.
 ///
 /// # Errors
-/// [`NoDockerfile`], which says what was looked for.
-pub fn find_dockerfile(top_level: &[String]) -> Result<String, NoDockerfile> {
+/// [`NoDockerfile`] if there is none.
+pub(crate) fn find_dockerfile(top_level: &[String]) -> Result<String, NoDockerfile> {
     if top_level.iter().any(|name| name == DOCKERFILE) {
         return Ok(DOCKERFILE.to_owned());
     }
-    let near = top_level.iter().find(|name| name.eq_ignore_ascii_case(DOCKERFILE) || *name == "Containerfile");
-    Err(NoDockerfile(near.cloned()))
+    let similar = top_level.iter().find(|name| name.eq_ignore_ascii_case(DOCKERFILE) || *name == "Containerfile");
+    Err(NoDockerfile(similar.cloned()))
 }
 
-/// The files that may say what to leave out of the context; the first that exists counts.
-pub fn ignore_files(dockerfile: &str) -> [String; 2] {
+/// The paths of the ignore file; the first that exists is used.
+pub(crate) fn ignore_file_candidates(dockerfile: &str) -> [String; 2] {
     [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()]
 }
 
@@ -80,15 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_dockerfile_is_told_with_what_was_looked_for() {
+    fn a_missing_dockerfile_is_reported_with_the_expected_name() {
         assert_eq!(find_dockerfile(&names(&["a", "Dockerfile"])).unwrap(), "Dockerfile");
         let error = find_dockerfile(&names(&["src"])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no Dockerfile: slipway looked for a file named \"Dockerfile\" at the top of the tree"
+            "there is no Dockerfile: slipway needs a file named \"Dockerfile\" at the root of the repository"
         );
         let error = find_dockerfile(&names(&["dockerfile"])).unwrap_err();
-        assert!(error.to_string().ends_with("found \"dockerfile\", which is not that name"), "{error}");
+        assert!(error.to_string().ends_with("; rename \"dockerfile\" to \"Dockerfile\""), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One build, from the first line to the image.
+//! Runs a build in the Engine.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,60 +12,61 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::context::{self, ContextError, Sent};
-use super::engine::{Engine, gone_or};
+use super::build_log::{BuildLog, failure_reason};
+use super::context::{ContextError, ContextStats, filter_context};
+use super::engine::Engine;
 use super::error::BuildError;
-use super::ignore::Ignore;
-use super::image;
-use super::output::Output;
+use super::ignore::IgnoreRules;
+use super::image::{find_image_id, inspect_image, remove_image};
+use super::output::LimitedOutput;
 use super::plan::BuildPlan;
-use super::transcript::{self, Transcript};
 use crate::domain::{BuiltImage, Progress};
 
-/// Builds what is in `context`, a tar stream, and leaves the image in the Engine under the plan's tag.
-/// `ignore` is the text of the tree's `.dockerignore`.
+/// Builds `context`, a tar stream, and leaves the image in the Engine under the plan's tag. `ignore_file` is the
+/// content of the tree's `.dockerignore`.
 ///
-/// Dropping the future stops the step that runs.
+/// Dropping the future stops the running step.
 ///
 /// # Errors
 /// See [`BuildError`].
-pub async fn build(
+pub async fn build_image(
     engine: &Engine,
     plan: &BuildPlan,
     context: impl AsyncRead + Send + Unpin + 'static,
-    ignore: Option<Vec<u8>>,
+    ignore_file: Option<Vec<u8>>,
     progress: &Progress,
 ) -> Result<BuiltImage, BuildError> {
-    progress.stage(format!("Building with {}", plan.dockerfile)).await;
-    let (docker, buildkit) = engine.builder().await?;
-    let ignore = rules(ignore, plan, buildkit)?;
-    let _place = engine.place(progress).await;
-    let before = image::id_of(&docker, &plan.tag).await;
-    let work = in_engine(patient(&docker, plan.timeout), options(plan, buildkit), context, ignore, progress);
-    let id = tokio::time::timeout(plan.timeout, work).await.map_err(|_| BuildError::Timeout(plan.timeout))??;
-    if let Some(old) = before.filter(|old| *old != id) {
-        image::remove(&docker, &old).await;
+    progress.start_stage(format!("Building with {}", plan.dockerfile)).await;
+    let (docker, buildkit) = engine.client_for_build().await?;
+    let rules = ignore_rules(ignore_file, plan, buildkit)?;
+    let _slot = engine.acquire_slot(progress).await;
+    let previous = find_image_id(&docker, &plan.tag).await;
+    let client = with_build_timeout(&docker, plan.timeout);
+    let build = run_build(client, build_options(plan, buildkit), context, rules, progress);
+    let id = tokio::time::timeout(plan.timeout, build).await.map_err(|_| BuildError::Timeout(plan.timeout))??;
+    if let Some(old) = previous.filter(|old| *old != id) {
+        remove_image(&docker, &old).await;
     }
-    image::inspect(&docker, &id).await
+    inspect_image(&docker, &id).await
 }
 
-/// A client for the build itself: its answer lasts as long as the build. Other questions keep their
-/// limit, as nothing else ends them. A second more, so that the build's own limit is what is heard of.
-fn patient(docker: &Docker, timeout: Duration) -> Docker {
+/// A client for the build request, which lasts as long as the build; all other requests keep the shorter timeout of
+/// `docker`. A second is added to the build's timeout, so that [`build_image`] is the first to report it.
+fn with_build_timeout(docker: &Docker, timeout: Duration) -> Docker {
     let mut docker = docker.clone();
     docker.set_timeout(timeout.saturating_add(Duration::from_secs(1)));
     docker
 }
 
-/// Both builders need the Dockerfile. The classic one reads `.dockerignore` too, and then leaves out
-/// of the image what of these two is ignored.
-fn rules(ignore: Option<Vec<u8>>, plan: &BuildPlan, buildkit: bool) -> Result<Ignore, ContextError> {
-    let text = String::from_utf8_lossy(ignore.as_deref().unwrap_or_default());
+/// Both builders need the Dockerfile, even if it is ignored. The classic builder also reads `.dockerignore` itself, and
+/// then leaves an ignored Dockerfile and `.dockerignore` out of the image.
+fn ignore_rules(ignore_file: Option<Vec<u8>>, plan: &BuildPlan, buildkit: bool) -> Result<IgnoreRules, ContextError> {
+    let text = String::from_utf8_lossy(ignore_file.as_deref().unwrap_or_default());
     let kept: &[&str] = if buildkit { &[&plan.dockerfile] } else { &[&plan.dockerfile, ".dockerignore"] };
-    Ok(Ignore::parse(&text, kept)?)
+    Ok(IgnoreRules::parse(&text, kept)?)
 }
 
-fn options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
+fn build_options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
     let args: HashMap<_, _> = plan.args.clone().into_iter().collect();
     let labels: HashMap<_, _> = plan.labels.clone().into_iter().collect();
     let options = BuildImageOptionsBuilder::default()
@@ -83,101 +84,103 @@ fn options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
     }
 }
 
-/// The id of the image.
-async fn in_engine(
+/// Returns the id of the image.
+async fn run_build(
     docker: Docker,
     options: BuildImageOptions,
     context: impl AsyncRead + Send + Unpin + 'static,
-    ignore: Ignore,
+    rules: IgnoreRules,
     progress: &Progress,
 ) -> Result<String, BuildError> {
-    let (upload, sent) = context::filter(context, ignore);
+    let (upload, filter) = filter_context(context, rules);
     let progress = progress.clone();
-    let outcome = alone(async move {
-        let reports = docker.build_image(options, None, Some(bollard::body_try_stream(upload)));
-        follow(reports, &progress).await
+    let result = run_on_own_runtime(async move {
+        let events = docker.build_image(options, None, Some(bollard::body_try_stream(upload)));
+        follow_build(events, &progress).await
     });
-    let outcome = outcome.await;
-    // What is wrong with the context explains everything that came after it.
-    uploaded(sent).await?;
-    outcome.map_err(BuildError::Thread)?
+    let result = result.await;
+    // First, since an error of the context causes the later errors.
+    check_upload(filter).await?;
+    result.map_err(BuildError::Thread)?
 }
 
-/// Runs `work` on a thread and a runtime of its own, which end with it or with this future.
+/// Runs `work` on a thread and a runtime of its own, which end with `work` or with this future.
 ///
-/// BuildKit's session is a connection that the Engine's client serves from a task nobody can reach and
-/// that neither side ever closes: one would be left behind by each build. It goes with the runtime.
-async fn alone<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> std::io::Result<T> {
-    let (mut done, outcome) = oneshot::channel();
+/// A BuildKit session is a connection that the Engine's client serves from a task without a handle, and that neither
+/// side ever closes. Each build would leave one behind; the end of the runtime closes it.
+async fn run_on_own_runtime<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> std::io::Result<T> {
+    let (mut sender, result) = oneshot::channel();
     std::thread::Builder::new().name("build".to_owned()).spawn(move || {
-        if let Some(result) = run_while_wanted(work, &mut done).transpose() {
-            let _ = done.send(result);
+        if let Some(result) = run_until_cancelled(work, &mut sender).transpose() {
+            let _ = sender.send(result);
         }
     })?;
-    outcome.await.map_err(std::io::Error::other)?
+    result.await.map_err(std::io::Error::other)?
 }
 
-/// The result of `work`; nothing once nobody waits for it. The runtime begins and ends on this thread:
-/// one that is dropped where futures run, as when no thread could be started, panics.
-fn run_while_wanted<T, R>(
+/// The result of `work`; `None` once the receiver of `sender` is dropped. The runtime starts and ends on this thread: a
+/// runtime that is dropped in an asynchronous context, as when no thread could be started, panics.
+fn run_until_cancelled<T, R>(
     work: impl Future<Output = T>,
-    wanted: &mut oneshot::Sender<R>,
+    sender: &mut oneshot::Sender<R>,
 ) -> std::io::Result<Option<T>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = work => Some(result),
-            () = wanted.closed() => None,
+            () = sender.closed() => None,
         }
     });
-    // The session is closed before anybody hears that the build is over.
+    // Closes the session before the result of the build is sent.
     runtime.shutdown_background();
     Ok(result)
 }
 
-/// How the upload ended. That the Engine did not want all of it is no fault of the context: a
-/// Dockerfile that is wrong is refused early.
-async fn uploaded(sent: JoinHandle<Result<Sent, ContextError>>) -> Result<(), ContextError> {
-    match sent.await {
-        Ok(Err(ContextError::Abandoned)) => Ok(()),
-        Ok(outcome) => outcome.map(|sent| {
-            tracing::debug!(entries = sent.entries, ignored = sent.ignored, bytes = sent.bytes, "context sent");
+/// The result of the upload. An upload that the Engine did not read to its end is not an error of the context: the
+/// Engine rejects an invalid Dockerfile early.
+async fn check_upload(filter: JoinHandle<Result<ContextStats, ContextError>>) -> Result<(), ContextError> {
+    match filter.await {
+        Ok(Err(ContextError::ReaderGone)) => Ok(()),
+        Ok(result) => result.map(|stats| {
+            let ContextStats { entries, ignored, bytes } = stats;
+            tracing::debug!(entries, ignored, bytes, "context sent");
         }),
-        Err(panicked) => Err(ContextError::Source(std::io::Error::other(panicked))),
+        Err(panicked) => Err(ContextError::Read(std::io::Error::other(panicked))),
     }
 }
 
-async fn follow(
-    reports: impl Stream<Item = Result<BuildInfo, bollard::errors::Error>>,
+/// Prints the events of a build. Returns the id of the image.
+async fn follow_build(
+    events: impl Stream<Item = Result<BuildInfo, bollard::errors::Error>>,
     progress: &Progress,
 ) -> Result<String, BuildError> {
-    let mut reports = std::pin::pin!(reports);
-    let mut transcript = Transcript::default();
-    let mut output = Output::new(progress);
-    while let Some(report) = reports.next().await {
-        match report {
-            Ok(report) => show(transcript.feed(report), &mut output).await,
+    let mut events = std::pin::pin!(events);
+    let mut log = BuildLog::default();
+    let mut output = LimitedOutput::new(progress);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => print_lines(log.push(event), &mut output).await,
             Err(error) => {
-                show(transcript.finish(), &mut output).await;
-                output.failed().await;
-                return Err(failure(error, &transcript));
+                print_lines(log.finish(), &mut output).await;
+                output.print_omitted().await;
+                return Err(to_build_error(error, &log));
             }
         }
     }
-    show(transcript.finish(), &mut output).await;
-    transcript.image().map(str::to_owned).ok_or(BuildError::EngineGone(None))
+    print_lines(log.finish(), &mut output).await;
+    log.image_id().map(str::to_owned).ok_or(BuildError::EngineGone(None))
 }
 
-async fn show(lines: Vec<String>, output: &mut Output<'_>) {
+async fn print_lines(lines: Vec<String>, output: &mut LimitedOutput<'_>) {
     for line in lines {
-        output.line(line).await;
+        output.print(line).await;
     }
 }
 
-fn failure(error: bollard::errors::Error, transcript: &Transcript) -> BuildError {
-    gone_or(error, |message| BuildError::Failed {
-        step: transcript.failed_step().map(str::to_owned),
-        reason: transcript::reason(&message),
+fn to_build_error(error: bollard::errors::Error, log: &BuildLog) -> BuildError {
+    BuildError::classify(error, |message| BuildError::Failed {
+        step: log.failed_step().map(str::to_owned),
+        reason: failure_reason(&message),
     })
 }
 
@@ -189,56 +192,59 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
-    use crate::domain::Event;
-    use crate::testing::heard;
+    use crate::domain::ProgressEvent;
+    use crate::testing::collect_progress;
 
-    fn said(text: &str) -> Result<BuildInfo, Error> {
+    fn output(text: &str) -> Result<BuildInfo, Error> {
         Ok(BuildInfo { stream: Some(text.into()), ..Default::default() })
     }
 
-    /// What a build that reported this comes to, and what the pusher saw.
-    async fn followed(reports: Vec<Result<BuildInfo, Error>>) -> (Result<String, BuildError>, Vec<Event>) {
-        heard(async |progress| follow(stream::iter(reports), &progress).await).await
+    /// The result of a build with these events, and what the pusher saw.
+    async fn followed(events: Vec<Result<BuildInfo, Error>>) -> (Result<String, BuildError>, Vec<ProgressEvent>) {
+        collect_progress(async |progress| follow_build(stream::iter(events), &progress).await).await
     }
 
     #[tokio::test]
-    async fn a_build_that_ends_without_an_image_lost_its_engine() {
-        let (outcome, _) = followed(vec![said("Step 1/2 : FROM scratch\n")]).await;
-        assert_eq!(outcome.unwrap_err().to_string(), "the Docker Engine went away during the build");
+    async fn a_build_that_ends_without_an_image_has_lost_its_engine() {
+        let (outcome, _) = followed(vec![output("Step 1/2 : FROM scratch\n")]).await;
+        assert_eq!(
+            outcome.unwrap_err().to_string(),
+            "the connection to the Docker Engine was lost during the build; push again"
+        );
     }
 
     #[tokio::test]
-    async fn a_step_that_fails_is_named_after_its_last_output() {
+    async fn a_failed_step_is_reported_after_its_last_output() {
         let error = Error::DockerStreamError { error: "The command 'false' returned a non-zero code: 1".into() };
-        let (outcome, seen) = followed(vec![said("Step 2/2 : RUN false\n"), said("no end"), Err(error)]).await;
+        let (outcome, seen) = followed(vec![output("Step 2/2 : RUN false\n"), output("no end"), Err(error)]).await;
         assert_eq!(
             outcome.unwrap_err().to_string(),
             "the build failed at step 2/2 : RUN false: The command 'false' returned a non-zero code: 1"
         );
-        assert_eq!(seen.last(), Some(&Event::Line { text: "no end".into() }));
+        assert_eq!(seen.last(), Some(&ProgressEvent::Line { text: "no end".into() }));
     }
 
     #[tokio::test]
-    async fn what_runs_alone_gives_its_result() {
-        assert_eq!(alone(async { 7 }).await.unwrap(), 7);
-        assert!(alone(async { panic!("broken") }).await.is_err());
+    async fn work_on_its_own_runtime_returns_its_result() {
+        assert_eq!(run_on_own_runtime(async { 7 }).await.unwrap(), 7);
+        assert!(run_on_own_runtime(async { panic!("broken") }).await.is_err());
     }
 
     #[test]
     fn an_ignored_dockerignore_goes_to_the_builder_that_reads_it() {
         let plan = BuildPlan::new(&"myapp".parse().unwrap(), "Dockerfile", Duration::from_secs(1));
         let sent = |buildkit| {
-            let rules = rules(Some(b"*".to_vec()), &plan, buildkit).unwrap();
-            ["Dockerfile", ".dockerignore", "a"].map(|path| !rules.excludes(path))
+            let rules = ignore_rules(Some(b"*".to_vec()), &plan, buildkit).unwrap();
+            ["Dockerfile", ".dockerignore", "a"].map(|path| !rules.is_ignored(path))
         };
         assert_eq!(sent(true), [true, false, false]);
         assert_eq!(sent(false), [true, true, false]);
     }
 
     #[test]
-    fn only_the_build_itself_may_take_long() {
+    fn only_the_build_request_has_the_long_timeout() {
         let docker = Docker::connect_with_http("127.0.0.1:1", 60, bollard::API_DEFAULT_VERSION).unwrap();
-        assert_eq!(patient(&docker, Duration::from_secs(600)).timeout(), Duration::from_secs(601));
+        assert_eq!(with_build_timeout(&docker, Duration::from_secs(600)).timeout(), Duration::from_secs(601));
         assert_eq!(docker.timeout(), Duration::from_secs(60));
     }
 
@@ -246,7 +252,7 @@ mod tests {
     async fn dropping_a_build_drops_its_work() {
         let alive = Arc::new(());
         let held = alive.clone();
-        let work = alone(async move {
+        let work = run_on_own_runtime(async move {
             std::future::pending::<()>().await;
             drop(held);
         });
@@ -257,19 +263,19 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the work is still there");
+        panic!("the work was not dropped");
     }
 
     #[tokio::test]
-    async fn a_build_waits_for_a_place_and_says_so() {
-        let engine = Engine::connect("unix:///nonexistent").unwrap().with_max_builds(1);
+    async fn a_build_that_waits_for_a_slot_reports_it() {
+        let engine = Engine::from_url("unix:///nonexistent").unwrap().with_max_builds(1);
         let (progress, mut events) = Progress::channel();
-        let first = engine.place(&progress).await;
+        let first = engine.acquire_slot(&progress).await;
         let waiting = tokio::spawn({
             let (engine, progress) = (engine.clone(), progress.clone());
-            async move { engine.place(&progress).await.is_some() }
+            async move { engine.acquire_slot(&progress).await.is_some() }
         });
-        assert!(matches!(events.recv().await, Some(Event::Line { text }) if text.starts_with("Waiting")));
+        assert!(matches!(events.recv().await, Some(ProgressEvent::Line { text }) if text.starts_with("Waiting")));
         drop(first);
         assert!(waiting.await.unwrap());
     }

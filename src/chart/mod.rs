@@ -1,43 +1,42 @@
-//! The app chart: values and templates in, checked Kubernetes objects out. Nothing here knows a cluster.
+//! The app chart: renders values and templates to checked Kubernetes objects, without a cluster.
 //!
 //! ```text
-//! Values --template--> text of each file --yaml--> documents --manifests--> RenderedChart
+//! Values --render--> text of each template --yaml--> documents --manifests--> RenderedChart
 //! ```
-//! Three walls keep a value in its place: it is written as one quoted scalar whatever it holds, the
-//! output is parsed again instead of being trusted as text, and each object is checked against the
-//! kinds and the one namespace that a release may have.
+//! Three checks keep a value from changing anything else: `escape` writes each value as one quoted scalar, `yaml` parses the
+//! output again instead of trusting the text, and `manifests` checks each object's kind and namespace.
 
-mod embedded;
+mod app_settings;
 mod error;
-mod fields;
+mod escape;
 mod manifests;
-mod settings;
-mod template;
+mod render;
+mod templates;
+mod validated;
 mod values;
 mod yaml;
 
-pub use embedded::Templates;
-pub use error::{ChartError, ReadFault};
-pub use fields::{EnvName, EnvValue, HealthPath, Quantity};
-pub use settings::{Health, Resources, Settings, Wanted};
+pub use error::ChartError;
+pub use templates::Templates;
 pub use values::Values;
-pub use yaml::{parse, to_yaml};
+pub use yaml::to_yaml;
 
 use crate::domain::{AppName, ImageRef, RenderedChart};
+use app_settings::AppSettings;
 
-/// Renders every template with the values and checks what came out.
+/// Renders every template with the values and checks the objects.
 ///
 /// # Errors
-/// [`ChartError`] if a value or a template is at fault.
+/// [`ChartError`] if a value or a template is invalid.
 pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, ChartError> {
-    let rendered = template::render(templates, values)?;
-    let manifests = manifests::checked(&values.app, &rendered)?;
+    let rendered = render::render_templates(templates, values)?;
+    let manifests = manifests::check_objects(&values.app, &rendered)?;
     Ok(RenderedChart {
         name: values.app.to_string(),
         version: templates.version().to_owned(),
         app_version: values.version.clone().unwrap_or_default(),
-        values: serde_json::to_value(values).map_err(ChartError::Record)?,
-        notes: template::notes(templates, values)?,
+        values: serde_json::to_value(values).map_err(ChartError::WriteValues)?,
+        notes: render::render_notes(templates, values)?,
         manifests,
     })
 }
@@ -47,7 +46,7 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
 /// `values_file` is the content of the file given with `--values`.
 ///
 /// # Errors
-/// [`ChartError`] if the image, the values file or a template is at fault.
+/// [`ChartError`] if the image, the values file or a template is invalid.
 pub fn render_command(
     app: &AppName,
     image: &str,
@@ -55,11 +54,11 @@ pub fn render_command(
     templates: &Templates,
 ) -> Result<String, ChartError> {
     if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(ChartError::Value(format!("{image:?} is not an image reference")));
+        return Err(ChartError::InvalidValue(format!("{image:?} is not an image reference")));
     }
     let mut values = Values::new(app.clone(), ImageRef::verbatim(image));
     if let Some(text) = values_file {
-        values.settings = Settings::from_yaml(text)?;
+        values.settings = AppSettings::from_yaml(text)?;
     }
     to_yaml(&render(templates, &values)?)
 }

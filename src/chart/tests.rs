@@ -1,7 +1,8 @@
-//! Whole outputs, and what no value may do to them.
+//! Tests of whole outputs, and of hostile values.
 
 use proptest::prelude::*;
 
+use super::validated::{EnvName, EnvValue};
 use super::*;
 use crate::domain::Manifest;
 
@@ -15,8 +16,8 @@ fn values() -> Values {
     values
 }
 
-fn text(values: &Values) -> String {
-    to_yaml(&render(&Templates::embedded().unwrap(), values).unwrap()).unwrap()
+fn render_to_yaml(values: &Values) -> String {
+    to_yaml(&render(&Templates::built_in().unwrap(), values).unwrap()).unwrap()
 }
 
 fn hello() -> AppName {
@@ -24,9 +25,9 @@ fn hello() -> AppName {
 }
 
 #[test]
-fn an_image_of_which_nothing_is_known() {
+fn an_image_without_metadata() {
     insta::assert_snapshot!(
-        render_command(&hello(), "example/hello:1", None, &Templates::embedded().unwrap()).unwrap()
+        render_command(&hello(), "example/hello:1", None, &Templates::built_in().unwrap()).unwrap()
     );
 }
 
@@ -34,49 +35,50 @@ fn an_image_of_which_nothing_is_known() {
 fn a_push_of_an_image_that_exposes_a_port() {
     let mut values = values();
     values.exposed_port = Some(5000);
-    insta::assert_snapshot!(text(&values));
+    insta::assert_snapshot!(render_to_yaml(&values));
 }
 
 #[test]
 fn an_image_with_a_numeric_user() {
     let mut values = values();
     values.user = "65532:65532".to_owned();
-    insta::assert_snapshot!(text(&values));
+    insta::assert_snapshot!(render_to_yaml(&values));
 }
 
 #[test]
-fn pods_name_the_secret_to_pull_with() {
+fn pods_have_the_pull_secret() {
     let mut values = values();
-    assert!(!text(&values).contains("imagePullSecrets"));
+    assert!(!render_to_yaml(&values).contains("imagePullSecrets"));
     values.pull_secret = Some("slipway-pull".to_owned());
-    let deployment = render(&Templates::embedded().unwrap(), &values).unwrap().manifests;
+    let deployment = render(&Templates::built_in().unwrap(), &values).unwrap().manifests;
     let deployment = deployment.iter().find_map(|manifest| manifest.object.pointer("/spec/template/spec")).unwrap();
     assert_eq!(deployment["imagePullSecrets"], serde_json::json!([{ "name": "slipway-pull" }]));
 }
 
 #[test]
-fn everything_a_user_may_set() {
+fn every_setting_of_a_values_file() {
     let file = "port: 3000\nenv:\n  GREETING: |\n    it's\n    \"here\": {{ now }}\n  MATH: $(PORT) costs $5\n  SWITCH: no\nhealth:\n  \
                 path: /up?full=1\n  startup: 300\nresources:\n  requests: {cpu: 250m, memory: 1Gi}\n  limits: {cpu: '2'}\n";
     let mut values = values();
-    values.settings = Settings::from_yaml(file).unwrap();
-    insta::assert_snapshot!(text(&values));
-    let chart = render(&Templates::embedded().unwrap(), &values).unwrap();
-    insta::assert_snapshot!("values_in_the_release_record", serde_json::to_string_pretty(&chart.values).unwrap());
+    values.settings = AppSettings::from_yaml(file).unwrap();
+    insta::assert_snapshot!(render_to_yaml(&values));
+    let chart = render(&Templates::built_in().unwrap(), &values).unwrap();
+    insta::assert_snapshot!("values_of_the_release_record", serde_json::to_string_pretty(&chart.values).unwrap());
 }
 
 #[test]
-fn a_chart_is_called_like_its_app_and_has_the_version_of_its_templates() {
-    let templates = Templates::embedded().unwrap();
+fn a_chart_has_the_name_of_its_app_and_the_version_of_its_templates() {
+    let templates = Templates::built_in().unwrap();
     let chart = render(&templates, &values()).unwrap();
     assert_eq!((chart.name.as_str(), chart.version.as_str()), ("hello", templates.version()));
     assert_eq!(chart.app_version, "v1.2-3-g3f2c1ab");
-    assert_eq!(parse(&to_yaml(&chart).unwrap()).unwrap(), chart.manifests);
+    let objects: Vec<_> = chart.manifests.iter().map(|manifest| manifest.object.clone()).collect();
+    assert_eq!(yaml::read_documents(&to_yaml(&chart).unwrap()).unwrap(), objects);
 }
 
 #[test]
-fn a_render_without_a_usable_image_is_refused() {
-    let templates = Templates::embedded().unwrap();
+fn an_invalid_image_reference_is_refused() {
+    let templates = Templates::built_in().unwrap();
     for image in ["", "a b", "a\n"] {
         assert!(render_command(&hello(), image, None, &templates).is_err(), "{image:?}");
     }
@@ -84,7 +86,7 @@ fn a_render_without_a_usable_image_is_refused() {
 }
 
 #[test]
-fn a_template_that_fails_is_reported_with_its_place() {
+fn a_failed_template_is_reported_with_its_position() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.yaml"), "kind: X\nname: {{ nothing.here }}\n").unwrap();
     let error = render(&Templates::from_dir(dir.path()).unwrap(), &values()).unwrap_err();
@@ -93,7 +95,7 @@ fn a_template_that_fails_is_reported_with_its_place() {
 }
 
 #[test]
-fn even_a_template_that_quotes_nothing_keeps_values_in_the_namespace() {
+fn a_template_without_quoting_cannot_leave_the_namespace() {
     let dir = tempfile::tempdir().unwrap();
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  x: {{ env[1].value | safe }}\n";
     std::fs::write(dir.path().join("a.yaml"), template).unwrap();
@@ -111,24 +113,26 @@ fn even_a_template_that_quotes_nothing_keeps_values_in_the_namespace() {
     }
 }
 
-/// Kind, name and namespace of each object.
-fn shape(manifests: &[Manifest]) -> Vec<(String, String, String)> {
+/// The kind, name and namespace of each object.
+fn identities(manifests: &[Manifest]) -> Vec<(String, String, String)> {
     let namespace = |m: &Manifest| m.object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
     manifests.iter().map(|m| (m.kind().to_owned(), m.name().to_owned(), namespace(m))).collect()
 }
 
-/// Every path of an object that leads to a value.
-fn structure(object: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+/// Collects the path of every scalar in an object.
+fn collect_paths(object: &serde_json::Value, path: &str, paths: &mut Vec<String>) {
     match object {
         serde_json::Value::Object(map) => {
-            map.iter().for_each(|(key, value)| structure(value, &format!("{path}/{key}"), found))
+            map.iter().for_each(|(key, value)| collect_paths(value, &format!("{path}/{key}"), paths))
         }
-        serde_json::Value::Array(list) => list.iter().for_each(|value| structure(value, &format!("{path}/-"), found)),
-        _ => found.push(path.to_owned()),
+        serde_json::Value::Array(list) => {
+            list.iter().for_each(|value| collect_paths(value, &format!("{path}/-"), paths))
+        }
+        _ => paths.push(path.to_owned()),
     }
 }
 
-/// The values with these environment variables; names that slipway refuses are left out.
+/// The values with these environment variables, except names that slipway refuses.
 fn with_env<'a>(env: impl IntoIterator<Item = (&'a str, &'a str)>) -> Values {
     let mut values = values();
     for (name, value) in env {
@@ -160,27 +164,27 @@ proptest! {
         version in any::<String>(),
         user in any::<String>(),
     ) {
-        let templates = Templates::embedded().unwrap();
+        let templates = Templates::built_in().unwrap();
         let expected = render(&templates, &with_env([(name.as_str(), "x"), ("Z-attack", "x")])).unwrap().manifests;
         let mut hostile = with_env([(name.as_str(), value.as_str()), ("Z-attack", attack)]);
         hostile.image = ImageRef::verbatim(image.clone());
         hostile.version = Some(format!("v{version}"));
         hostile.user = format!("u{user}");
-        let seen = render(&templates, &hostile).unwrap().manifests;
+        let rendered = render(&templates, &hostile).unwrap().manifests;
 
-        prop_assert_eq!(shape(&seen), shape(&expected));
-        for (seen, expected) in seen.iter().zip(&expected) {
+        prop_assert_eq!(identities(&rendered), identities(&expected));
+        for (rendered, expected) in rendered.iter().zip(&expected) {
             let (mut left, mut right) = (Vec::new(), Vec::new());
-            structure(&seen.object, "", &mut left);
-            structure(&expected.object, "", &mut right);
+            collect_paths(&rendered.object, "", &mut left);
+            collect_paths(&expected.object, "", &mut right);
             prop_assert_eq!(left, right);
         }
-        let container = seen[0].object.pointer("/spec/template/spec/containers/0").unwrap();
+        let container = rendered[0].object.pointer("/spec/template/spec/containers/0").unwrap();
         prop_assert_eq!(container["image"].as_str().unwrap(), image.as_str());
         let variables = container["env"].as_array().unwrap();
         for (name, value) in &hostile.settings.env {
             let found = variables.iter().find(|variable| variable["name"] == name.as_str()).unwrap();
-            prop_assert_eq!(found["value"].as_str().unwrap(), value.literal());
+            prop_assert_eq!(found["value"].as_str().unwrap(), value.escape_for_kubernetes());
         }
     }
 }

@@ -1,64 +1,65 @@
-//! The end of an app in the cluster: its release, its images, its namespace. The repository is the front door's.
+//! The deletion of an app from the cluster and the registry. The SSH command deletes the repository.
 
 use std::net::SocketAddr;
 
 use tracing::Instrument;
 
-use crate::apps::Removed;
+use crate::apps::DeletionOutcome;
+use crate::auth::PushGrant;
 use crate::domain::Progress;
-use crate::keys::PushGrant;
 use crate::release;
-use crate::release::lock::{self, AppLock, LockNote};
+use crate::release::lock::{self, AppLock, HolderInfo};
 
-use super::{DeployError, Deployer};
+use super::deployer::Deployer;
+use super::error::DeployError;
 
 impl Deployer {
-    /// Removes what the cluster and the registry have of an app. A running deploy is not disturbed: it has the lock.
+    /// Uninstalls the app's release, deletes its images from the registry, and deletes or releases its namespace.
     ///
     /// # Errors
-    /// [`DeployError::Lock`] if somebody deploys; [`DeployError::App`] if the namespace does not go. What else could not
-    /// be removed is told, and goes with the namespace.
+    /// [`DeployError::Lock`] if a deploy of the app holds the lock; [`DeployError::App`] if the namespace cannot be
+    /// deleted. An object that cannot be deleted is reported as progress, and is deleted with the namespace.
     pub async fn destroy(
         &self,
         grant: &PushGrant,
         remote: SocketAddr,
         progress: &Progress,
-    ) -> Result<Removed, DeployError> {
+    ) -> Result<DeletionOutcome, DeployError> {
         let (app, user) = (grant.app(), grant.user());
         let span = tracing::info_span!("destroy", deploy_id = %uuid::Uuid::new_v4(), %app, %user, %remote);
-        self.remove_app(grant, progress).instrument(span).await
+        self.delete_app(grant, progress).instrument(span).await
     }
 
-    async fn remove_app(&self, grant: &PushGrant, progress: &Progress) -> Result<Removed, DeployError> {
+    async fn delete_app(&self, grant: &PushGrant, progress: &Progress) -> Result<DeletionOutcome, DeployError> {
         let app = grant.app();
-        let note = LockNote { user: Some(grant.user().clone()), commit: None };
-        self.apps.take_rights(app).await?;
-        let lock = lock::acquire(&self.cluster, app, &self.gateway, &note).await?;
-        progress.stage(format!("Removing the release of {app}")).await;
+        let holder = HolderInfo { user: Some(grant.user().clone()), commit: None };
+        self.apps.bind_role(app).await?;
+        let lock = lock::acquire(&self.cluster, app, &self.gateway, &holder).await?;
+        progress.start_stage(format!("Removing the release of {app}")).await;
         self.uninstall(&lock, progress).await;
-        progress.stage(format!("Removing the namespace {app}")).await;
-        // The lock is in the namespace and goes with it.
+        progress.start_stage(format!("Removing the namespace {app}")).await;
+        // The Lease of the lock is in the namespace and is deleted with it.
         lock.release().await;
-        let removed = self.apps.remove(app).await;
-        match &removed {
-            Ok(Removed::Deleted) => tracing::info!("the app was destroyed"),
-            Ok(Removed::GivenBack) => {
-                tracing::info!("the app was destroyed, and its namespace given back");
-                lock::forget(&self.cluster, app).await;
-                self.apps.remove_pull_secret(app).await?;
-                self.apps.give_up_rights(app).await?;
+        let deletion = self.apps.delete(app).await;
+        match &deletion {
+            Ok(DeletionOutcome::Deleted) => tracing::info!("deleted the app"),
+            Ok(DeletionOutcome::Released) => {
+                tracing::info!("deleted the app and released its namespace");
+                lock::delete_lease(&self.cluster, app).await;
+                self.apps.delete_pull_secret(app).await?;
+                self.apps.unbind_role(app).await?;
             }
-            Err(error) => tracing::warn!(error = crate::telemetry::chain(error), "the namespace could not be removed"),
+            Err(error) => tracing::warn!(error = crate::telemetry::error_chain(error), "cannot delete the namespace"),
         }
-        Ok(removed?)
+        Ok(deletion?)
     }
 
     async fn uninstall(&self, lock: &AppLock, progress: &Progress) {
         match release::uninstall(&self.cluster, lock, progress).await {
-            Ok(images) => self.forget(lock.app(), images).await,
+            Ok(images) => self.delete_images(lock.app(), images).await,
             Err(error) => {
-                tracing::warn!(error = crate::telemetry::chain(&error), "the release could not be removed as a whole");
-                progress.line(format!("not all of it could be removed: {error}")).await;
+                tracing::warn!(error = crate::telemetry::error_chain(&error), "cannot uninstall the whole release");
+                progress.log(format!("the release was not removed completely: {error}")).await;
             }
         }
     }

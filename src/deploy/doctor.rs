@@ -1,77 +1,79 @@
-//! What is wrong with an app that nobody notices until it matters.
+//! The `doctor` command: finds problems of an app that would show only in a later deploy, rollback or pod start.
 
 use serde::Serialize;
 
-use super::{DeployError, Deployer};
+use super::deployer::Deployer;
+use super::error::DeployError;
 use crate::domain::{AppName, Digest, Revision};
-use crate::release::record::Status;
+use crate::release::record::ReleaseStatus;
 use crate::release::{self, ReleaseInfo};
 
-/// Something that is wrong, and what mends it.
+/// A problem, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The app; none if it concerns all of them.
+pub struct Diagnosis {
+    /// None if the problem affects all apps.
     pub app: Option<AppName>,
-    /// Of which revision, if it is of one.
     pub revision: Option<Revision>,
-    /// What it is, in words.
     pub finding: String,
 }
 
 impl Deployer {
-    /// Looks whether the registry has the images of an app's revisions, and whether their records can be read. That this
-    /// cannot be found out is a finding too.
-    pub async fn examine(&self, app: &AppName) -> Vec<Finding> {
-        self.look_at(app).await.unwrap_or_else(|error| {
-            tracing::warn!(%app, error = crate::telemetry::chain(&error), "an app cannot be examined");
-            vec![Finding { app: Some(app.clone()), revision: None, finding: error.to_string() }]
+    /// Checks that the registry has the images of the app's revisions, and that the release records are readable. A
+    /// failed check is a problem as well.
+    pub async fn diagnose_app(&self, app: &AppName) -> Vec<Diagnosis> {
+        self.check_app(app).await.unwrap_or_else(|error| {
+            tracing::warn!(%app, error = crate::telemetry::error_chain(&error), "cannot check an app");
+            vec![Diagnosis { app: Some(app.clone()), revision: None, finding: error.to_string() }]
         })
     }
 
-    async fn look_at(&self, app: &AppName) -> Result<Vec<Finding>, DeployError> {
-        self.apps.take_rights(app).await?;
+    async fn check_app(&self, app: &AppName) -> Result<Vec<Diagnosis>, DeployError> {
+        self.apps.bind_role(app).await?;
         let mut findings = Vec::new();
-        for info in release::releases(&self.cluster, app, usize::MAX).await? {
-            let finding = match image(&info) {
-                Some(digest) if !self.registry.has(app, &digest).await? => missing_image(app, &info),
+        for info in release::list_releases(&self.cluster, app, usize::MAX).await? {
+            let finding = match required_image(&info) {
+                Some(digest) if !self.registry.has_image(app, &digest).await? => missing_image_problem(app, &info),
                 Some(_) => continue,
-                None => match trouble(app, &info) {
-                    Some(trouble) => trouble,
+                None => match record_problem(app, &info) {
+                    Some(problem) => problem,
                     None => continue,
                 },
             };
-            findings.push(Finding { app: Some(app.clone()), revision: Some(info.revision), finding });
+            findings.push(Diagnosis { app: Some(app.clone()), revision: Some(info.revision), finding });
         }
         Ok(findings)
     }
 
-    /// Looks at what every push needs.
-    pub async fn examine_itself(&self) -> Option<Finding> {
-        let error = self.engine_reaches_registry().await.err()?;
-        tracing::warn!(error = crate::telemetry::chain(&error), "doctor: no push can go live");
-        Some(Finding { app: None, revision: None, finding: format!("no push can go live: {error}") })
+    /// Checks that the Engine can reach the registry.
+    pub async fn diagnose_gateway(&self) -> Option<Diagnosis> {
+        let error = self.check_engine_reaches_registry().await.err()?;
+        tracing::warn!(error = crate::telemetry::error_chain(&error), "doctor: pushes will fail");
+        Some(Diagnosis { app: None, revision: None, finding: format!("pushes will fail: {error}") })
     }
 }
 
-/// The image of a revision that runs, or that could be gone back to.
-fn image(info: &ReleaseInfo) -> Option<Digest> {
-    let counts = matches!(info.status, Status::Deployed | Status::Superseded);
-    info.image.as_ref().filter(|_| counts)?.parse().ok()
+/// The image of a revision that is deployed, or that a rollback could deploy.
+fn required_image(info: &ReleaseInfo) -> Option<Digest> {
+    let is_required = matches!(info.status, ReleaseStatus::Deployed | ReleaseStatus::Superseded);
+    info.image.as_ref().filter(|_| is_required)?.parse().ok()
 }
 
-fn missing_image(app: &AppName, info: &ReleaseInfo) -> String {
-    if info.status == Status::Deployed {
-        format!("it serves, and its image is not in the registry: no other node can start it; redeploy {app}")
+fn missing_image_problem(app: &AppName, info: &ReleaseInfo) -> String {
+    if info.status == ReleaseStatus::Deployed {
+        format!(
+            "the image of the deployed revision is not in the registry: other nodes cannot start its pods; redeploy {app}"
+        )
     } else {
-        "its image is not in the registry: it cannot be gone back to".to_owned()
+        "its image is not in the registry: no rollback to this revision is possible".to_owned()
     }
 }
 
-fn trouble(app: &AppName, info: &ReleaseInfo) -> Option<String> {
+fn record_problem(app: &AppName, info: &ReleaseInfo) -> Option<String> {
     if info.status.is_pending() {
-        return Some(format!("{}: somebody deploys, or the next push to {app} undoes it", info.status.as_str()));
+        let status = info.status.as_str();
+        return Some(format!("{status}: a deploy is running, or the next push to {app} undoes the revision"));
     }
-    // Of a record that cannot be read only this is known.
+    // The description of an unreadable record is the error.
     (info.chart.is_none() && info.app_version.is_none()).then(|| info.description.clone())
 }
 
@@ -79,7 +81,7 @@ fn trouble(app: &AppName, info: &ReleaseInfo) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn info(status: Status) -> ReleaseInfo {
+    fn info(status: ReleaseStatus) -> ReleaseInfo {
         ReleaseInfo {
             revision: Revision(2),
             status,
@@ -95,20 +97,22 @@ mod tests {
     }
 
     #[test]
-    fn only_what_runs_or_may_run_again_needs_its_image() {
+    fn only_deployed_and_superseded_revisions_need_their_images() {
         let app: AppName = "web".parse().unwrap();
-        assert!(image(&info(Status::Deployed)).is_some() && image(&info(Status::Superseded)).is_some());
-        assert!(image(&info(Status::Failed)).is_none());
-        assert!(missing_image(&app, &info(Status::Deployed)).ends_with("redeploy web"));
-        assert!(missing_image(&app, &info(Status::Superseded)).contains("cannot be gone back to"));
+        assert!(required_image(&info(ReleaseStatus::Deployed)).is_some());
+        assert!(required_image(&info(ReleaseStatus::Superseded)).is_some());
+        assert!(required_image(&info(ReleaseStatus::Failed)).is_none());
+        assert!(missing_image_problem(&app, &info(ReleaseStatus::Deployed)).ends_with("redeploy web"));
+        let superseded = missing_image_problem(&app, &info(ReleaseStatus::Superseded));
+        assert!(superseded.contains("no rollback to this revision is possible"));
     }
 
     #[test]
-    fn what_is_pending_or_cannot_be_read_is_a_finding() {
+    fn a_pending_revision_and_an_unreadable_record_are_problems() {
         let app: AppName = "web".parse().unwrap();
-        assert!(trouble(&app, &info(Status::PendingUpgrade)).unwrap().starts_with("pending-upgrade"));
-        assert_eq!(trouble(&app, &info(Status::Failed)), None);
-        let unreadable = ReleaseInfo { chart: None, ..info(Status::Superseded) };
-        assert_eq!(trouble(&app, &unreadable).as_deref(), Some("the record of v2 cannot be read"));
+        assert!(record_problem(&app, &info(ReleaseStatus::PendingUpgrade)).unwrap().starts_with("pending-upgrade"));
+        assert_eq!(record_problem(&app, &info(ReleaseStatus::Failed)), None);
+        let unreadable = ReleaseInfo { chart: None, ..info(ReleaseStatus::Superseded) };
+        assert_eq!(record_problem(&app, &unreadable).as_deref(), Some("the record of v2 cannot be read"));
     }
 }

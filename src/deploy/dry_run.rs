@@ -1,48 +1,58 @@
-//! `git push -o dry-run`: everything up to the apply, and what that would change.
+//! `git push -o dry-run`: all stages up to the apply, and the changes that the apply would make.
 
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{Cancel, Progress, traced};
+use crate::domain::{CancelHandle, Progress, in_span};
 use crate::release;
 
-use super::order::Order;
-use super::preflight::no_digest;
-use super::{DeployError, Deployed, Deployer};
+use super::deployer::Deployer;
+use super::error::DeployError;
+use super::live_deploy::LiveDeploy;
+use super::preflight::PLACEHOLDER_DIGEST;
+use super::request::DeployRequest;
 
 impl Deployer {
-    /// Builds, shows what the release would change, and refuses the push. The image is not pushed, so its digest is not
-    /// known. An app that does not exist yet is not created, and cannot be tried on the server.
+    /// Builds, shows the changes of the release, and refuses the push. The image is not pushed to the registry, so its
+    /// digest is unknown. A new app is not created, and its objects are not validated by the API server.
     pub(super) async fn dry_run(
         self: &Arc<Self>,
-        order: &Order<'_>,
+        request: &DeployRequest<'_>,
         progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
-        self.while_wanted(cancel, Box::pin(self.try_out(order, progress))).await?;
+        cancel: &CancelHandle,
+    ) -> Result<LiveDeploy, DeployError> {
+        self.until_cancelled(cancel, Box::pin(self.show_changes(request, progress))).await?;
         Err(DeployError::DryRun)
     }
 
-    async fn try_out(self: &Arc<Self>, order: &Order<'_>, progress: &Progress) -> Result<(), DeployError> {
-        let Order { grant, pushed, options, .. } = order;
-        let tree = self.tree(pushed).await?;
+    async fn show_changes(
+        self: &Arc<Self>,
+        request: &DeployRequest<'_>,
+        progress: &Progress,
+    ) -> Result<(), DeployError> {
+        let DeployRequest { grant, pushed, options, .. } = request;
+        let tree = self.read_source_tree(pushed).await?;
         self.engine.ping().await?;
-        // Without the lock another push of the app would take its image away.
-        let lock = match grant.creates() {
+        // The lock excludes another push of the app, whose build uses the same image name in the Engine.
+        let lock = match grant.creates_app() {
             true => None,
-            false => Some(self.lock_for(pushed, *options, progress).await?),
+            false => Some(self.lock_for_push(pushed, *options, progress).await?),
         };
-        let (image, local) = traced("build", self.built(pushed, &tree, progress)).await?;
-        local.discard().await;
-        let values =
-            Values { exposed_port: image.exposed_port, user: image.user, ..self.trial_values(pushed, &tree.version) };
+        let (image, local_image) = in_span("build", self.build_image(pushed, &tree, progress)).await?;
+        local_image.discard().await;
+        let values = Values {
+            exposed_port: image.exposed_port,
+            user: image.user,
+            ..self.placeholder_values(pushed, &tree.version)
+        };
         let chart = chart::render(&self.templates, &values)?;
-        progress.stage(format!("Comparing with what {} runs", pushed.app)).await;
-        let changes = release::preview(&self.cluster, &pushed.app, &chart, lock.is_some()).await?;
+        progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
+        let changes = release::diff_against_live(&self.cluster, &pushed.app, &chart, lock.is_some()).await?;
         if lock.is_none() {
-            progress.line(format!("{} is not there yet: the cluster was not asked", pushed.app)).await;
+            let app = &pushed.app;
+            progress.log(format!("{app} does not exist yet: the API server did not validate the objects")).await;
         }
-        progress.line(changes.replace(&no_digest(), "(known once it is pushed)")).await;
+        progress.log(changes.replace(PLACEHOLDER_DIGEST, "(known after the push to the registry)")).await;
         if let Some(lock) = lock {
             lock.release().await;
         }

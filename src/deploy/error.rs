@@ -1,73 +1,60 @@
-//! Why a push was refused, or failed.
+//! Errors of deploys.
 
 use crate::apps::AppsError;
 use crate::build::{BuildError, NoDockerfile};
 use crate::chart::ChartError;
 use crate::domain::{AppName, Cancelled, Revision};
-use crate::git::{GitError, RefusedUpdate};
+use crate::git::{GitError, RefRejection};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 use crate::release::lock::LockError;
 
 use super::options::UnknownOption;
 
-/// One variant for each stage. `Display` is what the pusher may read; the log has the whole chain.
+/// One variant per stage. `Display` is the message for the pusher; the log has the whole error chain.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
-    /// A push option that slipway does not know.
     #[error(transparent)]
-    Option(#[from] UnknownOption),
-    /// git could not be asked about the push.
+    UnknownOption(#[from] UnknownOption),
     #[error(transparent)]
     Git(#[from] GitError),
-    /// The ref policy refuses the push.
     #[error(transparent)]
-    Refs(#[from] RefusedUpdate),
-    /// A first push that deploys nothing.
-    #[error("there is no app {0} yet: the push that creates it has to bring a branch")]
-    NothingToCreate(AppName),
-    /// There is nothing that could be deployed again.
-    #[error("{0} has no deploy branch here yet: push to it first")]
-    NoBranch(AppName),
-    /// The tree has nothing that could be built.
+    RefRejected(#[from] RefRejection),
+    #[error("there is no app {0} yet: the first push to it must include a branch")]
+    FirstPushWithoutBranch(AppName),
+    #[error("{0} has no deploy branch yet: push to it first")]
+    NoDeployBranch(AppName),
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
-    /// Another push changed the branches while this one waited for the app.
-    #[error("{0} was pushed to in the meantime: fetch, then push again")]
-    Overtaken(AppName),
-    /// The app's namespace could not be had.
+    /// Another push changed the branches while this deploy waited for the lock.
+    #[error("another push has changed {0} in the meantime: run `git fetch`, then push again")]
+    ConcurrentPush(AppName),
+    /// The namespace could not be claimed, bound or deleted.
     #[error(transparent)]
     App(#[from] AppsError),
-    /// What a killed gateway left could not be undone.
+    /// The recovery of an interrupted release failed.
     #[error("{revision} was interrupted and could not be undone: {why}")]
-    NotHealed {
-        /// The interrupted revision.
+    RecoveryFailed {
         revision: Revision,
-        /// Why.
         #[source]
         why: Box<ReleaseError>,
     },
-    /// Another deploy of the app is running, or the lock was lost.
+    /// Another deploy of the app holds the lock, or this deploy lost the lock.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The build failed.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The image could not be pushed, or not be found afterwards.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The chart could not be rendered.
     #[error(transparent)]
     Chart(#[from] ChartError),
-    /// The cluster refused the release, or it did not become ready.
+    /// The cluster refused the release, or the release did not become ready.
     #[error(transparent)]
     Release(#[from] ReleaseError),
-    /// That was all that was asked for.
-    #[error(
-        "dry run: nothing was deployed or stored. git calls the push declined, since a branch moves only with what is live"
-    )]
+    /// The dry run has ended. git has to refuse the push: a branch moves only once its commit is live.
+    #[error("dry run: nothing was deployed or stored, so git reports the push as declined")]
     DryRun,
-    /// The client has gone, or slipway is shutting down.
+    /// The client disconnected, or slipway is shutting down.
     #[error("cancelled; nothing was deployed")]
     Cancelled(#[from] Cancelled),
 }

@@ -1,5 +1,5 @@
-//! What `kubectl get events` shows of deploys in an app's namespace. They are about the app's Deployment, which need not be
-//! there yet.
+//! Kubernetes Events about deploys, in the app's namespace. The involved object is the app's Deployment, which may not
+//! exist yet.
 
 use std::time::Duration;
 
@@ -8,70 +8,70 @@ use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::time::timeout;
 
-use super::{DeployError, Deployer};
+use super::deployer::Deployer;
+use super::error::DeployError;
 use crate::domain::{AppName, Revision, UserName};
-use crate::release::{Aftermath, ReleaseError};
+use crate::release::{ReleaseError, RollbackOutcome};
 
-/// How long an event may take: nothing waits for it.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// How much of an error an event tells; the API server takes 1,024 bytes.
-const NOTE: usize = 250;
+/// The deploy does not wait for its events.
+const EMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest note, in characters of at most 4 bytes: the API server accepts 1,024 bytes.
+const MAX_NOTE_LEN: usize = 250;
 
-/// Something that happened to an app.
-pub(super) struct News {
+pub(super) struct DeployEvent {
     kind: EventType,
     reason: &'static str,
     note: String,
 }
 
-impl News {
-    /// A push was let through, and is built now.
-    pub fn received(commit: &str, user: &UserName) -> Self {
+impl DeployEvent {
+    /// A push passed the preflight.
+    pub fn push_received(commit: &str, user: &UserName) -> Self {
         Self { kind: EventType::Normal, reason: "PushReceived", note: format!("{commit} by {user}") }
     }
 
-    /// A revision is live.
     pub fn deployed(revision: Revision, commit: &str, user: &UserName) -> Self {
         Self { kind: EventType::Normal, reason: "Deployed", note: format!("{revision}: {commit} by {user}") }
     }
 
-    /// Somebody went back.
     pub fn rolled_back(revision: Revision, to: Revision, user: &UserName) -> Self {
         Self { kind: EventType::Normal, reason: "RolledBack", note: format!("to {to}, as {revision}, by {user}") }
     }
 
-    /// What became of a deploy that failed; nothing where it was refused before it began.
+    /// None for a deploy that was refused before its build.
     pub fn failed(error: &DeployError) -> Option<Self> {
         let reason = match error {
             DeployError::Build(_) => "BuildFailed",
             DeployError::Registry(_) => "PublishFailed",
-            DeployError::Release(ReleaseError::Failed { aftermath: Aftermath::RolledBack { .. }, .. }) => "RolledBack",
+            DeployError::Release(ReleaseError::Failed { outcome: RollbackOutcome::RolledBack { .. }, .. }) => {
+                "RolledBack"
+            }
             DeployError::Release(_) => "ReleaseFailed",
             _ => return None,
         };
-        let note = error.to_string().chars().take(NOTE).collect();
+        let note = error.to_string().chars().take(MAX_NOTE_LEN).collect();
         Some(Self { kind: EventType::Warning, reason, note })
     }
 }
 
 impl Deployer {
-    /// Tells the cluster. Nobody waits for it, and a deploy does not fail for it.
-    pub(super) fn tell(&self, app: &AppName, news: News) {
+    /// Writes an Event in the background. A failed write does not fail the deploy.
+    pub(super) fn emit_event(&self, app: &AppName, event: DeployEvent) {
         let (client, app, instance) = (self.cluster.clone(), app.clone(), self.gateway.identity.clone());
         tokio::spawn(async move {
-            let reason = news.reason;
-            match timeout(DEADLINE, publish(client, &app, instance, news)).await {
+            let reason = event.reason;
+            match timeout(EMIT_TIMEOUT, publish(client, &app, instance, event)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%app, reason, %error, "an event could not be written"),
-                Err(_) => tracing::debug!(%app, reason, "an event could not be written in time"),
+                Ok(Err(error)) => tracing::debug!(%app, reason, %error, "cannot write a Kubernetes Event"),
+                Err(_) => tracing::debug!(%app, reason, "writing a Kubernetes Event timed out"),
             }
         });
     }
 }
 
-async fn publish(client: Client, app: &AppName, instance: String, news: News) -> Result<(), kube::Error> {
-    let News { kind, reason, note } = news;
-    let about = ObjectReference {
+async fn publish(client: Client, app: &AppName, instance: String, event: DeployEvent) -> Result<(), kube::Error> {
+    let DeployEvent { kind, reason, note } = event;
+    let deployment = ObjectReference {
         api_version: Some("apps/v1".into()),
         kind: Some("Deployment".into()),
         name: Some(app.to_string()),
@@ -81,5 +81,5 @@ async fn publish(client: Client, app: &AppName, instance: String, news: News) ->
     let event =
         Event { type_: kind, reason: reason.into(), note: Some(note), action: "Deploy".into(), secondary: None };
     let reporter = Reporter { controller: "slipway".into(), instance: Some(instance) };
-    Recorder::new(client, reporter).publish(&event, &about).await
+    Recorder::new(client, reporter).publish(&event, &deployment).await
 }

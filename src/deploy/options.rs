@@ -1,43 +1,42 @@
-//! What may be said of a deploy: with `git push -o`, or as flags of a command. Pure.
+//! Options of a deploy: push options (`git push -o`), or flags of a command.
 
 use crate::release::OnFailure;
 
-/// How a deploy is to be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeployOptions {
-    /// Wait for a running deploy of the app instead of failing at once.
+    /// Wait for the app's lock instead of failing at once.
     pub wait: bool,
-    /// Build, and say what would change, but deploy nothing.
+    /// Build, and show the changes without deploying them.
     pub dry_run: bool,
-    /// If it fails, keep what it left instead of bringing back what ran before.
+    /// Keep a failed release instead of rolling back.
     pub no_rollback: bool,
 }
 
-/// An option that nobody knows, refused so that a misspelt one is noticed.
+/// An unknown option is an error, so that a typo is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown push option {0:?}: there are -o dry-run, -o no-rollback and -o wait")]
+#[error("unknown push option {0:?}: the options are -o dry-run, -o no-rollback and -o wait")]
 pub struct UnknownOption(String);
 
 impl DeployOptions {
-    /// Reads the options of one push.
+    /// Parses push options.
     ///
     /// # Errors
     /// [`UnknownOption`]
     pub fn parse(options: &[String]) -> Result<Self, UnknownOption> {
-        let mut known = Self::default();
+        let mut parsed = Self::default();
         for option in options {
             match option.as_str() {
-                "dry-run" => known.dry_run = true,
-                "wait" => known.wait = true,
-                "no-rollback" => known.no_rollback = true,
+                "dry-run" => parsed.dry_run = true,
+                "wait" => parsed.wait = true,
+                "no-rollback" => parsed.no_rollback = true,
                 unknown => return Err(UnknownOption(unknown.to_owned())),
             }
         }
-        Ok(known)
+        Ok(parsed)
     }
 
     pub(super) fn on_failure(self) -> OnFailure {
-        if self.no_rollback { OnFailure::Keep } else { OnFailure::Undo }
+        if self.no_rollback { OnFailure::Keep } else { OnFailure::RollBack }
     }
 }
 
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_is_known_to_the_letter() {
+    fn only_exact_option_names_are_accepted() {
         assert_eq!(DeployOptions::parse(&[]), Ok(DeployOptions::default()));
         let all = DeployOptions { wait: true, dry_run: true, no_rollback: true };
         assert_eq!(DeployOptions::parse(&["wait", "no-rollback", "dry-run"].map(str::to_owned)), Ok(all));

@@ -1,4 +1,4 @@
-//! The push, top to bottom.
+//! The stages of a deploy, from the preflight to the live release.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,58 +7,71 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::apps::PULL_SECRET;
-use crate::build::dockerfile::declared_only;
-use crate::build::{self, BuildPlan, LocalImage};
+use crate::build::{self, BuildPlan, LocalImage, keep_declared_args};
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, Cancel, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Revision,
+    AppName, BuiltImage, CancelHandle, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
+    Revision,
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
-use crate::release::{self, Ground, Past, ReleaseRequest, Released};
+use crate::release::{self, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
 
-use super::events::News;
-use super::measure::Phase;
-use super::order::Order;
-use super::preflight::{Cleared, Tree};
-use super::{DeployError, Deployed, Deployer};
+use super::deployer::Deployer;
+use super::error::DeployError;
+use super::events::DeployEvent;
+use super::live_deploy::LiveDeploy;
+use super::metrics::Phase;
+use super::preflight::{PreflightResult, SourceTree};
+use super::request::DeployRequest;
+
+/// Everything that the release stage needs.
+struct PreparedRelease {
+    history: ReleaseHistory,
+    revision: Revision,
+    digest: Digest,
+    chart: RenderedChart,
+    manifest_text: String,
+    local_image: LocalImage,
+}
 
 impl Deployer {
-    /// From the pushed commit to the live release. Until `cancel` is committed, dropping what runs
-    /// undoes it; from then on it finishes.
+    /// Deploys a commit. Up to the commit point of `cancel`, a cancelled deploy is dropped, which ends the build and
+    /// frees the lock. From the commit point on, the deploy finishes.
     pub(super) async fn deploy(
         self: &Arc<Self>,
-        order: Order<'_>,
+        request: DeployRequest<'_>,
         progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
+        cancel: &CancelHandle,
+    ) -> Result<LiveDeploy, DeployError> {
         let began = Instant::now();
-        let pushed = &order.pushed;
-        progress.stage(order.title()).await;
-        if order.options.dry_run {
-            return self.dry_run(&order, progress, cancel).await;
+        let pushed = &request.pushed;
+        progress.start_stage(request.title()).await;
+        if request.options.dry_run {
+            return self.dry_run(&request, progress, cancel).await;
         }
         let before_apply = async {
-            let preflight = Box::pin(self.preflight(&order, progress));
-            let cleared = Phase::Preflight.timed(preflight).await?;
-            self.tell(&pushed.app, News::received(pushed.commit.short(), &pushed.pusher));
-            match cleared.lock.guard(Box::pin(self.prepare(pushed, &cleared, progress))).await? {
-                Ok(prepared) => Ok((cleared, prepared)),
+            let preflight = Phase::Preflight.measure(Box::pin(self.preflight(&request, progress))).await?;
+            self.emit_event(&pushed.app, DeployEvent::push_received(pushed.commit.short(), &pushed.pusher));
+            match preflight.lock.guard(Box::pin(self.prepare(pushed, &preflight, progress))).await? {
+                Ok(prepared) => Ok((preflight, prepared)),
                 Err(error) => {
-                    if self.make_room_after(&error) {
-                        progress.line("Images that no release names are removed now: push again in a minute").await;
+                    if self.reclaim_space_if_full(&error) {
+                        let message = "The registry is full. slipway now deletes images that no release uses: \
+                                       push again in a minute";
+                        progress.log(message).await;
                     }
                     Err(error)
                 }
             }
         };
-        let (cleared, prepared) = self.while_wanted(cancel, Box::pin(before_apply)).await?;
-        cancel.commit()?;
-        let Prepared { past, revision, digest, chart, manifest_text, local } = prepared;
-        let Cleared { lock, catalog, .. } = cleared;
-        order.trace.revision(revision);
-        progress.stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
-        let request = ReleaseRequest {
+        let (preflight, prepared) = self.until_cancelled(cancel, Box::pin(before_apply)).await?;
+        cancel.pass_commit_point()?;
+        let PreparedRelease { history, revision, digest, chart, manifest_text, local_image } = prepared;
+        let PreflightResult { lock, discovery, .. } = preflight;
+        request.trace.set_revision(revision);
+        progress.start_stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
+        let upgrade = ReleaseRequest {
             chart,
             manifest_text,
             commit: pushed.commit.clone(),
@@ -66,49 +79,49 @@ impl Deployer {
             digest,
             revision,
             timeout: self.settings.rollout_timeout,
-            on_failure: order.options.on_failure(),
+            on_failure: request.options.on_failure(),
         };
-        let releasing = Box::pin(release::upgrade(&self.cluster, &lock, Ground { past, catalog }, request, progress));
-        let released = match Phase::Release.timed(releasing).await {
+        let context = UpgradeContext { history, discovery };
+        let releasing = Box::pin(release::upgrade(&self.cluster, &lock, context, upgrade, progress));
+        let released = match Phase::Release.measure(releasing).await {
             Ok(released) => released,
             Err(error) => {
-                self.heal_what_is_left(&pushed.app, &error);
-                local.discard().await;
+                self.recover_later_if_unfinished(&pushed.app, &error);
+                local_image.discard().await;
                 return Err(error.into());
             }
         };
-        self.announce(&pushed.app, &released, began.elapsed(), progress).await;
-        let Order { pushed: PushedCommit { branch, commit, .. }, trace, .. } = order;
-        Ok(Deployed { lock, local, branch, commit, revision, trace })
+        self.report_deployed(&pushed.app, &released, began.elapsed(), progress).await;
+        let DeployRequest { pushed: PushedCommit { branch, commit, .. }, trace, .. } = request;
+        Ok(LiveDeploy { lock, local_image, branch, commit, revision, trace })
     }
 
-    /// Everything between the preflight and the first change in the cluster.
+    /// The stages between the preflight and the first change in the cluster.
     async fn prepare(
         &self,
         pushed: &PushedCommit,
-        cleared: &Cleared,
+        preflight: &PreflightResult,
         progress: &Progress,
-    ) -> Result<Prepared, DeployError> {
-        let remembered = async { Ok(Past::read(&self.cluster, &pushed.app).await?) };
-        let building = Phase::Build.timed(self.built(pushed, &cleared.tree, progress));
-        let (past, (built, local)) = tokio::try_join!(remembered, building)?;
-        let revision = past.next_revision();
-        let published = self.published(pushed, &built, revision, progress).await?;
+    ) -> Result<PreparedRelease, DeployError> {
+        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &pushed.app).await?) };
+        let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
+        let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
+        let revision = history.next_revision();
+        let published = self.publish_image(pushed, &built, revision, progress).await?;
         let PublishedImage { reference, digest } = published;
         let values = Values {
             exposed_port: built.exposed_port,
             user: built.user,
-            ..self.values(pushed, &cleared.tree.version, reference)
+            ..self.chart_values(pushed, &preflight.tree.version, reference)
         };
         let mut chart = chart::render(&self.templates, &values)?;
-        release::fit(&self.cluster, &pushed.app, &mut chart).await?;
+        release::normalize_versions(&self.cluster, &pushed.app, &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
-        Ok(Prepared { past, revision, digest, chart, manifest_text, local })
+        Ok(PreparedRelease { history, revision, digest, chart, manifest_text, local_image })
     }
 
-    /// The image in the registry.
-    async fn published(
+    async fn publish_image(
         &self,
         pushed: &PushedCommit,
         built: &BuiltImage,
@@ -117,33 +130,33 @@ impl Deployer {
     ) -> Result<PublishedImage, DeployError> {
         let docker = self.engine.client().await?;
         let publishing = registry::publish(&docker, &self.registry, built, &pushed.app, revision, progress);
-        Ok(Phase::Publish.timed(publishing).await?)
+        Ok(Phase::Publish.measure(publishing).await?)
     }
 
-    /// The image, built, and its place in the Engine, which is kept until the app is live: to give it up takes the Engine a
-    /// tenth of a second, and a kubelet on the Engine's own node finds the layers there.
-    pub(super) async fn built(
+    /// The Engine keeps the image until the app is live: deleting the image takes a tenth of a second, and a kubelet on
+    /// the Engine's own node finds the layers there.
+    pub(super) async fn build_image(
         &self,
         pushed: &PushedCommit,
-        tree: &Tree,
+        tree: &SourceTree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
         let plan = self.build_plan(pushed, tree);
         let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
-        let built = build::build(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
+        let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
     }
 
-    /// The commit is a build argument only where the Dockerfile declares it: elsewhere the same tree at
-    /// another commit would build anew.
-    fn build_plan(&self, pushed: &PushedCommit, tree: &Tree) -> BuildPlan {
+    /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
+    /// would invalidate the build cache with every commit.
+    fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
         let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
-        let args = declared_only(args, &String::from_utf8_lossy(&tree.text));
+        let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
         BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
     }
 
-    /// The values that do not depend on what is in the image.
-    pub(super) fn values(&self, pushed: &PushedCommit, version: &str, image: ImageRef) -> Values {
+    /// The values that do not depend on the built image.
+    pub(super) fn chart_values(&self, pushed: &PushedCommit, version: &str, image: ImageRef) -> Values {
         Values {
             version: Some(version.to_owned()),
             commit: Some(pushed.commit.clone()),
@@ -154,22 +167,17 @@ impl Deployer {
         }
     }
 
-    /// The last lines of a deploy that went well.
-    pub(super) async fn announce(&self, app: &AppName, released: &Released, took: Duration, progress: &Progress) {
+    pub(super) async fn report_deployed(
+        &self,
+        app: &AppName,
+        released: &Released,
+        took: Duration,
+        progress: &Progress,
+    ) {
         let seconds = took.as_secs_f64();
-        progress.finished(format!("Application deployed: Released {} in {seconds:.1} s", released.revision)).await;
+        progress.finish(format!("Application deployed: Released {} in {seconds:.1} s", released.revision)).await;
         let cluster_ip = released.cluster_ip.as_deref().unwrap_or("none");
         let url = self.settings.app_url.replace("{app}", app.as_str()).replace("{cluster_ip}", cluster_ip);
-        progress.line(url).await;
+        progress.log(url).await;
     }
-}
-
-/// What goes into the cluster.
-struct Prepared {
-    past: Past,
-    revision: Revision,
-    digest: Digest,
-    chart: RenderedChart,
-    manifest_text: String,
-    local: LocalImage,
 }

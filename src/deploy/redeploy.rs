@@ -1,47 +1,46 @@
-//! Deploying once more what was pushed last. No ref moves.
+//! The `redeploy` command: deploys the head of the deploy branch again. No ref moves.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::{Cancel, ObjectStore, Progress, PushedCommit, Trace};
+use crate::auth::PushGrant;
+use crate::domain::{CancelHandle, DeployTrace, GitObjects, Progress, PushedCommit};
 use crate::git;
-use crate::keys::PushGrant;
 
+use super::deployer::Deployer;
+use super::error::DeployError;
+use super::live_deploy::LiveDeploy;
 use super::options::DeployOptions;
-use super::order::{Basis, Order};
-use super::{DeployError, Deployed, Deployer};
+use super::request::{DeployRequest, Trigger};
 
-/// The wish to deploy once more what was pushed last.
-pub struct Redeploy<'a> {
-    /// The right to push to the app.
+pub struct RedeployCommand<'a> {
     pub grant: &'a PushGrant,
-    /// The app's repository.
     pub repository: &'a Path,
-    /// How it is to be done.
     pub options: DeployOptions,
     /// The client's address.
     pub remote: SocketAddr,
 }
 
 impl Deployer {
-    /// Deploys the deploy branch's commit again. What is returned holds the app's lock, as with a push.
+    /// Deploys the head of the deploy branch. The [`LiveDeploy`] has to be passed to [`Deployer::finalize`].
     ///
     /// # Errors
-    /// As [`Deployer::push`], and [`DeployError::NoBranch`].
+    /// Those of [`Deployer::push`], and [`DeployError::NoDeployBranch`].
     pub async fn redeploy(
         self: &Arc<Self>,
-        redeploy: &Redeploy<'_>,
+        redeploy: &RedeployCommand<'_>,
         progress: &Progress,
-        cancel: &Cancel,
-    ) -> Result<Deployed, DeployError> {
-        let Redeploy { grant, repository, options, remote } = *redeploy;
-        let objects = ObjectStore { repository: repository.to_path_buf(), quarantine: None };
-        let found = git::deploy_head(&objects).await?;
-        let (branch, commit) = found.ok_or_else(|| DeployError::NoBranch(grant.app().clone()))?;
-        let trace = Trace::begin("redeploy", grant.app(), grant.user(), remote);
+        cancel: &CancelHandle,
+    ) -> Result<LiveDeploy, DeployError> {
+        let RedeployCommand { grant, repository, options, remote } = *redeploy;
+        let objects = GitObjects { repository: repository.to_path_buf(), quarantine: None };
+        let head = git::deploy_branch_head(&objects).await?;
+        let (branch, commit) = head.ok_or_else(|| DeployError::NoDeployBranch(grant.app().clone()))?;
+        let trace = DeployTrace::start("redeploy", grant.app(), grant.user(), remote);
         let pushed = PushedCommit { app: grant.app().clone(), commit, branch, pusher: grant.user().clone(), objects };
-        let order = Order { grant, pushed, options, basis: Basis::Branch, remote, trace: trace.clone() };
-        trace.follow(self.logged(order, progress, cancel)).await
+        let trigger = Trigger::Redeploy;
+        let request = DeployRequest { grant, pushed, options, trigger, remote, trace: trace.clone() };
+        trace.scope(self.run_logged(request, progress, cancel)).await
     }
 }

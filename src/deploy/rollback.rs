@@ -1,4 +1,4 @@
-//! Going back to an earlier revision. Nothing is built, and no ref moves.
+//! The `rollback` command: deploys an earlier revision again. Nothing is built, and no ref moves.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,103 +8,100 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::domain::{Cancel, Progress, Revision, Trace, traced};
-use crate::keys::PushGrant;
-use crate::logs::Head;
-use crate::release::lock::LockNote;
+use crate::auth::PushGrant;
+use crate::deploy_logs::LogHeader;
+use crate::domain::{CancelHandle, DeployTrace, Progress, Revision, in_span};
+use crate::release::lock::HolderInfo;
 use crate::release::{self, RollbackRequest, RolledBack};
 
-use super::events::News;
-use super::measure::{Running, trace_outcome};
+use super::deployer::Deployer;
+use super::error::DeployError;
+use super::events::DeployEvent;
+use super::log_capture::with_log;
+use super::metrics::{DeployTimer, record_trace_result};
 use super::options::DeployOptions;
-use super::recording::recorded;
-use super::{DeployError, Deployer};
 
-/// The wish to go back.
-pub struct Rollback<'a> {
-    /// The right to push to the app.
+pub struct RollbackCommand<'a> {
     pub grant: &'a PushGrant,
-    /// The app's repository, which keeps what is printed.
+    /// The app's repository, which stores the output.
     pub repository: &'a Path,
-    /// The revision; by default what served before the newest one.
+    /// By default, the revision that was deployed before the current one.
     pub to: Option<Revision>,
-    /// How it is to be done.
     pub options: DeployOptions,
     /// The client's address.
     pub remote: SocketAddr,
 }
 
 impl Deployer {
-    /// Deploys an earlier revision again, as a new one.
+    /// Deploys an earlier revision as a new revision.
     ///
     /// # Errors
-    /// `Display` is for the client.
+    /// [`DeployError`], with a message for the user.
     pub async fn rollback(
         self: &Arc<Self>,
-        rollback: &Rollback<'_>,
+        command: &RollbackCommand<'_>,
         progress: &Progress,
-        cancel: &Cancel,
+        cancel: &CancelHandle,
     ) -> Result<RolledBack, DeployError> {
-        let (app, user) = (rollback.grant.app(), rollback.grant.user());
-        let (id, trace) = (uuid::Uuid::new_v4(), Trace::begin("rollback", app, user, rollback.remote));
-        trace.run(id);
-        let span = tracing::info_span!(
-            "rollback", deploy_id = %id, %app, %user, remote = %rollback.remote
-        );
-        let went = async {
-            let running = Running::new("rollback");
-            let head = Head { what: "rollback".into(), user: user.clone(), commit: None, began: Timestamp::now() };
-            let work = async |progress: Progress| Box::pin(self.roll_back(rollback, &progress, cancel)).await;
-            let result = recorded(rollback.repository, head, progress, work, |back| back.released.revision).await;
-            running.ended(&result);
-            trace_outcome(&trace, &result);
+        let (app, user) = (command.grant.app(), command.grant.user());
+        let (id, trace) = (uuid::Uuid::new_v4(), DeployTrace::start("rollback", app, user, command.remote));
+        trace.set_run_id(id);
+        let span = tracing::info_span!("rollback", deploy_id = %id, %app, %user, remote = %command.remote);
+        let work = async {
+            let timer = DeployTimer::new("rollback");
+            let (kind, began) = ("rollback".to_owned(), Timestamp::now());
+            let header = LogHeader { kind, user: user.clone(), commit: None, began };
+            let rollback = async |progress: Progress| Box::pin(self.roll_back(command, &progress, cancel)).await;
+            let result = with_log(command.repository, header, progress, rollback, |done| done.released.revision).await;
+            timer.finish(&result);
+            record_trace_result(&trace, &result);
             match &result {
-                Ok(back) => {
-                    trace.revision(back.released.revision);
-                    tracing::info!(revision = %back.released.revision, to = %back.to, "rolled back");
-                    self.tell(app, News::rolled_back(back.released.revision, back.to, user));
+                Ok(RolledBack { released, to, .. }) => {
+                    trace.set_revision(released.revision);
+                    tracing::info!(revision = %released.revision, %to, "rolled back");
+                    self.emit_event(app, DeployEvent::rolled_back(released.revision, *to, user));
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::telemetry::chain(error), "rollback refused or failed");
-                    News::failed(error).into_iter().for_each(|news| self.tell(app, news));
+                    tracing::warn!(error = crate::telemetry::error_chain(error), "rollback refused or failed");
+                    DeployEvent::failed(error).into_iter().for_each(|event| self.emit_event(app, event));
                 }
             }
             result
         };
-        trace.follow(went.instrument(span)).await
+        trace.scope(work.instrument(span)).await
     }
 
     async fn roll_back(
         self: &Arc<Self>,
-        rollback: &Rollback<'_>,
+        command: &RollbackCommand<'_>,
         progress: &Progress,
-        cancel: &Cancel,
+        cancel: &CancelHandle,
     ) -> Result<RolledBack, DeployError> {
         let began = Instant::now();
-        let (app, user) = (rollback.grant.app(), rollback.grant.user());
-        let note = LockNote { user: Some(user.clone()), commit: None };
-        let locked = async {
-            let lock = self.lock(app, &note, rollback.options, progress).await?;
-            self.heal_first(&lock, progress).await?;
+        let (app, user) = (command.grant.app(), command.grant.user());
+        let holder = HolderInfo { user: Some(user.clone()), commit: None };
+        let preflight = async {
+            let lock = self.lock_app(app, &holder, command.options, progress).await?;
+            self.recover_before_deploy(&lock, progress).await?;
             self.write_pull_secret(app).await?;
             Ok::<_, DeployError>(lock)
         };
-        let lock = self.while_wanted(cancel, Box::pin(traced("preflight", locked))).await?;
-        cancel.commit()?;
+        let lock = self.until_cancelled(cancel, Box::pin(in_span("preflight", preflight))).await?;
+        cancel.pass_commit_point()?;
         let request = RollbackRequest {
-            to: rollback.to,
+            to: command.to,
             by: user.clone(),
             timeout: self.settings.rollout_timeout,
-            on_failure: rollback.options.on_failure(),
+            on_failure: command.options.on_failure(),
         };
-        let back = Box::pin(release::rollback(&self.cluster, &lock, request, progress));
-        let back = traced("release", back).await;
-        let back = back.inspect_err(|error| self.heal_what_is_left(app, error));
-        if let Ok(back) = &back {
-            self.announce(app, &back.released, began.elapsed(), progress).await;
+        let rollback = Box::pin(release::rollback(&self.cluster, &lock, request, progress));
+        let rolled_back = in_span("release", rollback).await;
+        let rolled_back = rolled_back.inspect_err(|error| self.recover_later_if_unfinished(app, error));
+        if let Ok(rolled_back) = &rolled_back {
+            self.report_deployed(app, &rolled_back.released, began.elapsed(), progress).await;
             self.trim_history(&lock).await;
         }
         lock.release().await;
-        Ok(back?)
+        Ok(rolled_back?)
     }
 }

@@ -1,10 +1,10 @@
-//! Cancelling a deploy, up to the moment from which it has to finish.
+//! Cancelling a deploy, up to the commit point from which the deploy has to finish.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// The deploy was cancelled: its client has gone, or slipway is shutting down.
+/// The deploy was cancelled: the client disconnected, or slipway is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cancelled")]
 pub struct Cancelled;
@@ -13,40 +13,40 @@ pub struct Cancelled;
 enum State {
     Cancellable,
     Cancelled,
-    /// The cluster is being changed: whatever the client does, the deploy finishes.
+    /// The deploy is changing the cluster and finishes, with or without its client.
     Committed,
 }
 
-/// Shared between the connection, which may cancel, and the deploy, which may commit. Whichever
-/// comes first holds.
+/// Shared by the connection, which may cancel the deploy, and the deploy, which may pass its commit point. The first of
+/// the two wins.
 #[derive(Debug, Clone)]
-pub struct Cancel {
+pub struct CancelHandle {
     state: Arc<Mutex<State>>,
     token: CancellationToken,
 }
 
-impl Default for Cancel {
+impl Default for CancelHandle {
     fn default() -> Self {
         Self { state: Arc::new(Mutex::new(State::Cancellable)), token: CancellationToken::new() }
     }
 }
 
-impl Cancel {
-    /// Asks the deploy to stop. False if it is past the point where it could.
+impl CancelHandle {
+    /// Cancels the deploy. False if the deploy is past its commit point and goes on.
     pub fn cancel(&self) -> bool {
-        let stopped = self.advance(State::Cancelled) != State::Committed;
-        if stopped {
+        let cancelled = self.advance_to(State::Cancelled) != State::Committed;
+        if cancelled {
             self.token.cancel();
         }
-        stopped
+        cancelled
     }
 
-    /// Passes the point of no return, unless the deploy was cancelled before.
+    /// Passes the commit point: from here on, [`CancelHandle::cancel`] has no effect.
     ///
     /// # Errors
-    /// [`Cancelled`] if it was.
-    pub fn commit(&self) -> Result<(), Cancelled> {
-        match self.advance(State::Committed) {
+    /// [`Cancelled`] if the deploy was cancelled before.
+    pub fn pass_commit_point(&self) -> Result<(), Cancelled> {
+        match self.advance_to(State::Committed) {
             State::Committed => Ok(()),
             State::Cancelled | State::Cancellable => Err(Cancelled),
         }
@@ -57,16 +57,16 @@ impl Cancel {
         self.token.cancelled().await;
     }
 
-    /// Runs `work` until it ends or the deploy is cancelled; then `work` is dropped.
+    /// Runs `work`, and drops it when the deploy is cancelled.
     ///
     /// # Errors
-    /// [`Cancelled`] in the second case.
+    /// [`Cancelled`] if `work` was dropped.
     pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, Cancelled> {
         self.token.run_until_cancelled(work).await.ok_or(Cancelled)
     }
 
-    /// Moves to `to` unless a final state is reached already; the state afterwards.
-    fn advance(&self, to: State) -> State {
+    /// Moves to `to` unless the state is final already. Returns the state afterwards.
+    fn advance_to(&self, to: State) -> State {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state == State::Cancellable {
             *state = to;
@@ -80,18 +80,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_cancelled_cannot_commit() {
-        let cancel = Cancel::default();
+    async fn a_cancelled_deploy_cannot_pass_its_commit_point() {
+        let cancel = CancelHandle::default();
         assert!(cancel.cancel());
-        assert_eq!(cancel.commit(), Err(Cancelled));
+        assert_eq!(cancel.pass_commit_point(), Err(Cancelled));
         assert_eq!(cancel.unless_cancelled(std::future::pending::<()>()).await, Err(Cancelled));
     }
 
     #[test]
-    fn what_is_committed_cannot_be_cancelled() {
-        let cancel = Cancel::default();
-        assert_eq!(cancel.commit(), Ok(()));
+    fn a_deploy_past_its_commit_point_cannot_be_cancelled() {
+        let cancel = CancelHandle::default();
+        assert_eq!(cancel.pass_commit_point(), Ok(()));
         assert!(!cancel.cancel());
-        assert_eq!(cancel.commit(), Ok(()));
+        assert_eq!(cancel.pass_commit_point(), Ok(()));
     }
 }

@@ -1,33 +1,33 @@
-//! Label and annotation keys that slipway writes on Kubernetes objects.
+//! Keys of the labels and annotations that slipway writes on Kubernetes objects.
 
-/// The manager recorded in server-side apply. Helm 4 applies as `helm`, and both have to be the
-/// same owner for `helm rollback` and `helm uninstall` to work on what slipway applied.
+/// The field manager of server-side apply. Helm 4 applies as `helm`, and slipway has to be the same manager: otherwise
+/// `helm rollback` and `helm uninstall` conflict with the fields that slipway applied.
 pub const FIELD_MANAGER: &str = "helm";
 
-/// On a namespace: slipway made it, and the app of the same name lives in it.
+/// Label on the namespace of an app, and on the app's images in the Engine: the name of the app.
 pub const APP: &str = "slipway.dev/app";
-/// On a namespace, as an annotation: the user who created the app.
+/// Annotation on a namespace: the user who owns the app.
 pub const OWNER: &str = "slipway.dev/owner";
-/// On a namespace, as an annotation: which slipway has the app, by its own namespace.
+/// Annotation on a namespace: the slipway that the app belongs to, named by that slipway's own namespace.
 pub const INSTALLATION: &str = "slipway.dev/installation";
-/// On a namespace, as an annotation: slipway did not make it, and this is since when the app lives in it.
+/// Annotation on a namespace that slipway did not create: the time from which the app uses the namespace.
 pub const ADOPTED: &str = "slipway.dev/adopted";
-/// On a ConfigMap in slipway's own namespace: it holds keys; the value says whose.
+/// Label on a ConfigMap of keys in slipway's own namespace. The value is `users` or `admins`.
 pub const KEYS: &str = "slipway.dev/keys";
-/// On a Secret that images are pulled with, as an annotation: from which registry.
+/// Annotation on an image pull Secret: the registry that the credentials are for.
 pub const REGISTRY: &str = "slipway.dev/registry";
-/// On objects and release records: the commit they came from.
+/// On objects and release records: the deployed commit.
 pub const COMMIT: &str = "slipway.dev/commit";
-/// On release records: who pushed.
+/// On release records: the user who pushed.
 pub const PUSHER: &str = "slipway.dev/pusher";
-/// On release records: when the deploy was over, RFC 3339.
+/// On release records: the time at which the deploy ended, RFC 3339.
 pub const FINISHED: &str = "slipway.dev/finished";
 /// On a release record: the branch that git could not move to the commit, although the release is live.
-pub const UNMOVED: &str = "slipway.dev/unmoved-branch";
+pub const UNMOVED_BRANCH: &str = "slipway.dev/unmoved-branch";
 /// On release records and the deploy Lease: the slipway process that wrote them.
 pub const INSTANCE: &str = "slipway.dev/instance";
-/// On release records: the digest of the image they run.
-pub const DIGEST: &str = "slipway.dev/image-digest";
-/// On release records and the deploy Lease: one taking of the lock, so that an answer that got lost can be told
-/// from someone else's writing.
-pub const LOCK: &str = "slipway.dev/lock";
+/// On release records: the digest of the image.
+pub const IMAGE_DIGEST: &str = "slipway.dev/image-digest";
+/// On release records and the deploy Lease: the token of one acquisition of the lock. After a lost response, the token
+/// tells whether the stored object is this process's own write.
+pub const LOCK_ID: &str = "slipway.dev/lock";

@@ -1,19 +1,21 @@
-//! The vocabulary: names, the values handed from stage to stage, progress and cancellation.
+//! The vocabulary: names, the values that stages pass on, progress and cancellation.
 //!
-//! Nothing here imports another room of this crate, and nothing here does I/O.
+//! This module imports no other module of the crate, and does no I/O.
 
-pub mod cancel;
-pub mod handoff;
+mod cancel;
 pub mod labels;
-pub mod metric;
-pub mod names;
+pub mod metric_names;
+mod names;
+mod owner;
 pub mod progress;
-pub mod revision;
-pub mod trace;
+mod revision;
+pub mod spans;
+mod stages;
 
-pub use cancel::{Cancel, Cancelled};
-pub use handoff::{BuiltImage, Manifest, ObjectStore, PublishedImage, PushedCommit, Quarantine, RenderedChart};
+pub use cancel::{CancelHandle, Cancelled};
 pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, UserName};
-pub use progress::{Event, Progress};
-pub use revision::{NotARevision, Revision};
-pub use trace::{Outcome, Trace, traced};
+pub use owner::AppOwner;
+pub use progress::{Progress, ProgressEvent};
+pub use revision::{ParseRevisionError, Revision};
+pub use spans::{DeployTrace, PipelineResult, in_span};
+pub use stages::{BuiltImage, GitObjects, Manifest, PublishedImage, PushedCommit, Quarantine, RenderedChart};

@@ -1,45 +1,39 @@
-//! Names that were checked once and are trusted afterwards.
+//! Validated names: a value of one of these types is well-formed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not a name.
+/// The text is not a well-formed name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Not an app name.
     #[error(
         "invalid app name {0:?}: use lower-case letters, digits and '-', starting with a letter, \
          ending with a letter or digit, at most {max} characters",
-        max = AppName::MAX
+        max = AppName::MAX_LEN
     )]
-    App(String),
-    /// A namespace that belongs to the cluster or to slipway itself.
+    InvalidApp(String),
+    /// The name of a namespace that Kubernetes uses itself.
     #[error("the app name {0:?} is reserved")]
-    Reserved(String),
-    /// Not a user name.
+    ReservedApp(String),
     #[error(
         "invalid user name {0:?}: use letters, digits, '.', '_' and '-', starting with a letter or \
          digit, at most {max} characters",
-        max = UserName::MAX
+        max = UserName::MAX_LEN
     )]
-    User(String),
-    /// Not a full object id.
+    InvalidUser(String),
     #[error("{0:?} is not a full commit id")]
-    Commit(String),
-    /// Not a branch ref.
+    InvalidCommit(String),
     #[error("{0:?} is not a branch")]
-    Branch(String),
-    /// Not an OCI digest.
+    InvalidBranch(String),
     #[error("{0:?} is not a sha256 digest")]
-    Digest(String),
+    InvalidDigest(String),
 }
 
-macro_rules! text_name {
+macro_rules! string_newtype {
     ($name:ident) => {
         impl $name {
-            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -63,18 +57,18 @@ macro_rules! text_name {
     };
 }
 
-/// An app: the name of its repository, its namespace and its release.
+/// The name of an app, and of its repository, its namespace and its release.
 ///
-/// `^[a-z]([-a-z0-9]*[a-z0-9])?$`: a DNS-1035 label, as Service names are; at most 53 characters,
-/// Helm's bound on release names.
+/// `^[a-z]([-a-z0-9]*[a-z0-9])?$`: a DNS-1035 label, as the name of a Service has to be. At most 53 characters: Helm's
+/// limit for release names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AppName(String);
-text_name!(AppName);
+string_newtype!(AppName);
 
 impl AppName {
-    /// The longest name, in characters.
-    pub const MAX: usize = 53;
+    /// In characters.
+    pub const MAX_LEN: usize = 53;
 }
 
 impl FromStr for AppName {
@@ -82,29 +76,29 @@ impl FromStr for AppName {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let valid = text.len() <= Self::MAX
+        let valid = text.len() <= Self::MAX_LEN
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
             && text.chars().all(allowed);
         if !valid {
-            return Err(NameError::App(text.to_owned()));
+            return Err(NameError::InvalidApp(text.to_owned()));
         }
         if text == "default" || text.starts_with("kube-") {
-            return Err(NameError::Reserved(text.to_owned()));
+            return Err(NameError::ReservedApp(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// A person or machine that holds SSH keys.
+/// The name of a person or machine with SSH keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
-text_name!(UserName);
+string_newtype!(UserName);
 
 impl UserName {
-    /// The longest name, in characters; it has to fit a label value.
-    pub const MAX: usize = 63;
+    /// In characters: the limit of a label value.
+    pub const MAX_LEN: usize = 63;
 }
 
 impl FromStr for UserName {
@@ -114,8 +108,8 @@ impl FromStr for UserName {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let edge = |c: char| c.is_ascii_alphanumeric();
         let valid =
-            text.len() <= Self::MAX && text.starts_with(edge) && text.ends_with(edge) && text.chars().all(allowed);
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::User(text.to_owned()))
+            text.len() <= Self::MAX_LEN && text.starts_with(edge) && text.ends_with(edge) && text.chars().all(allowed);
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::InvalidUser(text.to_owned()))
     }
 }
 
@@ -123,15 +117,15 @@ impl FromStr for UserName {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CommitSha(String);
-text_name!(CommitSha);
+string_newtype!(CommitSha);
 
 impl CommitSha {
-    /// The first seven digits, as people quote a commit.
+    /// The first seven digits, git's default abbreviation.
     pub fn short(&self) -> &str {
         self.0.get(..7).unwrap_or(&self.0)
     }
 
-    /// Whether this is git's all-zero id: "no object".
+    /// Whether this is the all-zero id, git's "no object".
     pub fn is_zero(&self) -> bool {
         self.0.bytes().all(|b| b == b'0')
     }
@@ -143,23 +137,23 @@ impl FromStr for CommitSha {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let valid = matches!(text.len(), 40 | 64) && text.bytes().all(hex);
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::Commit(text.to_owned()))
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::InvalidCommit(text.to_owned()))
     }
 }
 
-/// A branch, without `refs/heads/`.
+/// The name of a branch, without `refs/heads/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BranchName(String);
-text_name!(BranchName);
+string_newtype!(BranchName);
 
 impl BranchName {
-    /// The branch that a full ref name such as `refs/heads/main` names, if it names one.
+    /// The branch of a full ref name such as `refs/heads/main`. None if the ref is not a branch.
     pub fn from_ref(reference: &str) -> Option<Self> {
         reference.strip_prefix("refs/heads/")?.parse().ok()
     }
 
-    /// The full ref name.
+    /// The full ref name, `refs/heads/…`.
     pub fn to_ref(&self) -> String {
         format!("refs/heads/{}", self.0)
     }
@@ -168,14 +162,14 @@ impl BranchName {
 impl FromStr for BranchName {
     type Err = NameError;
 
-    /// Only what must never reach a command line or a terminal is refused here; git itself
-    /// checks the rest of `git check-ref-format`'s rules.
+    /// Refuses only names that are unsafe on a command line or a terminal; git itself checks the other rules of
+    /// `git check-ref-format`.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let valid = !text.is_empty()
             && text.len() <= 255
             && !text.starts_with('-')
             && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::Branch(text.to_owned()))
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::InvalidBranch(text.to_owned()))
     }
 }
 
@@ -183,7 +177,7 @@ impl FromStr for BranchName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
-text_name!(Digest);
+string_newtype!(Digest);
 
 impl FromStr for Digest {
     type Err = NameError;
@@ -191,28 +185,25 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let valid = text.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && digits.bytes().all(hex));
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::Digest(text.to_owned()))
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| NameError::InvalidDigest(text.to_owned()))
     }
 }
 
-/// Where an image is pulled from, as a pod names it: `HOST/REPOSITORY@DIGEST`, or any reference
-/// that a user gave to `slipway render`.
+/// An image reference for pods: `HOST/REPOSITORY@DIGEST`, or any reference that a user gave to `slipway render`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImageRef(String);
 
 impl ImageRef {
-    /// `registry/repository@digest`.
     pub fn by_digest(registry: &str, repository: &str, digest: &Digest) -> Self {
         Self(format!("{registry}/{repository}@{digest}"))
     }
 
-    /// A reference that was written by hand and is used as it is.
+    /// Takes a reference that a user wrote, without validation.
     pub fn verbatim(reference: impl Into<String>) -> Self {
         Self(reference.into())
     }
 
-    /// The reference as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -229,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn app_names_follow_the_rule_of_service_names() {
+    fn app_names_follow_the_rules_for_names_of_services() {
         for good in ["a", "myapp", "a-1", "x9", &"a".repeat(53)] {
             assert!(good.parse::<AppName>().is_ok(), "{good}");
         }
@@ -252,15 +243,15 @@ mod tests {
             "a\n",
             &"a".repeat(54),
         ] {
-            assert!(matches!(bad.parse::<AppName>(), Err(NameError::App(_))), "{bad:?}");
+            assert!(matches!(bad.parse::<AppName>(), Err(NameError::InvalidApp(_))), "{bad:?}");
         }
         for reserved in ["default", "kube-system", "kube-public"] {
-            assert!(matches!(reserved.parse::<AppName>(), Err(NameError::Reserved(_))));
+            assert!(matches!(reserved.parse::<AppName>(), Err(NameError::ReservedApp(_))));
         }
     }
 
     #[test]
-    fn commit_ids_are_whole_and_lower_case() {
+    fn a_commit_id_is_complete_and_in_lower_case() {
         let sha = "0123456789abcdef0123456789abcdef01234567";
         assert_eq!(sha.parse::<CommitSha>().unwrap().short(), "0123456");
         for bad in ["", "0123456", "HEAD", &sha.to_uppercase(), "--upload-pack=x"] {
@@ -270,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_is_what_stands_under_refs_heads() {
+    fn a_branch_is_read_from_a_ref_under_refs_heads_only() {
         assert_eq!(BranchName::from_ref("refs/heads/a/b").unwrap().as_str(), "a/b");
         assert_eq!(BranchName::from_ref("refs/tags/v1"), None);
         assert_eq!(BranchName::from_ref("refs/heads/-x"), None);

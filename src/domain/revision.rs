@@ -1,34 +1,32 @@
-//! The number of a release.
+//! Revisions: the numbers of releases.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is no revision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a revision: write v3, or 3")]
-pub struct NotARevision(String);
+#[error("{0:?} is not a revision: write a number such as v3 or 3")]
+pub struct ParseRevisionError(String);
 
-/// The number of a release, counted from 1 in each app; Helm calls it the revision.
+/// The number of a release, counted from 1 in each app, as in Helm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u32);
 
 impl Revision {
-    /// The number after this one.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
 impl FromStr for Revision {
-    type Err = NotARevision;
+    type Err = ParseRevisionError;
 
-    fn from_str(text: &str) -> Result<Self, NotARevision> {
+    fn from_str(text: &str) -> Result<Self, ParseRevisionError> {
         let digits = text.strip_prefix('v').unwrap_or(text);
         let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-        number.filter(|number| *number > 0).map(Self).ok_or_else(|| NotARevision(text.to_owned()))
+        number.filter(|number| *number > 0).map(Self).ok_or_else(|| ParseRevisionError(text.to_owned()))
     }
 }
 
@@ -43,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revision_is_a_number_with_or_without_its_letter() {
+    fn a_revision_is_read_with_and_without_its_letter() {
         for text in ["v12", "12"] {
             assert_eq!(text.parse(), Ok(Revision(12)));
         }
         for text in ["", "v", "v0", "+1", "vv1", "-1", "4294967296", "v1 "] {
-            assert_eq!(text.parse::<Revision>(), Err(NotARevision(text.to_owned())), "{text}");
+            assert_eq!(text.parse::<Revision>(), Err(ParseRevisionError(text.to_owned())), "{text}");
         }
     }
 }

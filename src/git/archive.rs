@@ -10,56 +10,56 @@ use tokio::process::{ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio_util::io::StreamReader;
 
-use super::child::Group;
-use super::command::{self, inspect, tail};
-use super::error::GitError;
-use super::tree::{TreeLimits, check_size};
-use crate::domain::{CommitSha, ObjectStore};
+use super::command::{git_in_repository, read_stderr};
+use super::error::{CommandFailure, GitError};
+use super::process::ProcessGroup;
+use super::tree::{TreeLimits, check_tree_size};
+use crate::domain::{CommitSha, GitObjects};
 
-/// How much is read at once.
-const CHUNK: usize = 64 << 10;
+/// Bytes read from git at once.
+const CHUNK_SIZE: usize = 64 << 10;
 
-/// Streams the tree of `commit` as tar, exactly as it was pushed. Reading ends with an error, and not
-/// with a short archive, if git fails; dropping the reader ends git.
+/// Streams the tree of `commit` as tar, with each file exactly as it was committed. If git fails, reading ends with an
+/// error and not with a truncated archive. Dropping the reader ends git.
 ///
-/// git reads the list of a whole tree before it writes, so the tree is held against `limits` first.
+/// git reads the list of the whole tree into memory before it writes, so the tree is checked against `limits` first.
 ///
 /// # Errors
 /// [`GitError::TreeTooLarge`], or a failure to start git.
 pub async fn archive(
-    store: &ObjectStore,
+    objects: &GitObjects,
     commit: &CommitSha,
     limits: TreeLimits,
 ) -> Result<impl AsyncRead + Send + Unpin + 'static, GitError> {
-    check_size(store, commit, limits).await?;
-    let mut command = inspect(store, &["archive", "--format=tar", commit.as_str()]);
-    let (group, pipes) = Group::spawn_piped(&mut command).map_err(GitError::io("start git"))?;
+    check_tree_size(objects, commit, limits).await?;
+    let mut command = git_in_repository(objects, &["archive", "--format=tar", commit.as_str()]);
+    let (group, pipes) = ProcessGroup::spawn_piped(&mut command).map_err(GitError::io("start git"))?;
     drop(pipes.stdin);
-    let complaints = tokio::spawn(tail(pipes.stderr));
-    let running = Running { group, stdout: pipes.stdout, complaints, command };
-    Ok(StreamReader::new(Box::pin(stream::try_unfold(running, Running::chunk))))
+    let stderr = tokio::spawn(read_stderr(pipes.stderr));
+    let running = RunningArchive { group, stdout: pipes.stdout, stderr, command };
+    Ok(StreamReader::new(Box::pin(stream::try_unfold(running, RunningArchive::next_chunk))))
 }
 
-/// A git that is writing its archive.
-struct Running {
-    group: Group,
+/// A `git archive` process that is still writing.
+struct RunningArchive {
+    group: ProcessGroup,
     stdout: ChildStdout,
-    complaints: JoinHandle<String>,
+    stderr: JoinHandle<String>,
     command: Command,
 }
 
-impl Running {
-    async fn chunk(mut self) -> io::Result<Option<(Bytes, Self)>> {
-        let mut buffer = BytesMut::with_capacity(CHUNK);
+impl RunningArchive {
+    async fn next_chunk(mut self) -> io::Result<Option<(Bytes, Self)>> {
+        let mut buffer = BytesMut::with_capacity(CHUNK_SIZE);
         if self.stdout.read_buf(&mut buffer).await? > 0 {
             return Ok(Some((buffer.freeze(), self)));
         }
         let status = self.group.wait().await?;
-        if status.success() { Ok(None) } else { Err(self.failed(status).await) }
+        if status.success() { Ok(None) } else { Err(self.into_error(status).await) }
     }
 
-    async fn failed(self, status: ExitStatus) -> io::Error {
-        let complaints = self.complaints.await.unwrap_or_default();
-        io::Error::other(GitError::Failed(command::failure(&self.command, status, complaints)))
+    async fn into_error(self, status: ExitStatus) -> io::Error {
+        let stderr = self.stderr.await.unwrap_or_default();
+        io::Error::other(GitError::CommandFailed(CommandFailure::new(&self.command, status, stderr)))
     }
 }

@@ -1,64 +1,76 @@
-//! git commands with an environment of our own, run to their end with bounded output.
+//! git commands with a controlled environment, run to their end with bounded output.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::ExitStatus;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, Command};
 
-use super::child::{Group, Pipes};
-use super::error::{Failure, GitError};
-use crate::domain::ObjectStore;
+use super::error::{CommandFailure, GitError};
+use super::process::{Pipes, ProcessGroup};
+use crate::domain::GitObjects;
 
-/// How much of a child's standard error is kept.
-const STDERR: u64 = 4096;
-/// The largest piece of memory that git may ask for at once: a few megabytes of a pack can unfold into gigabytes.
-const ALLOCATION: &str = "512m";
-/// The memory of a git that holds a whole tree, in KiB: trees that share their parts unfold without a limit.
-const ADDRESS_SPACE: u64 = 2 << 20;
-/// The longest record that [`each`] reads.
-const RECORD: u64 = 1 << 20;
+/// In bytes.
+const STDERR_LIMIT: u64 = 4096;
+/// `GIT_ALLOC_LIMIT`, the largest single allocation of git: a few megabytes of a pack can decompress to gigabytes.
+const ALLOCATION_LIMIT: &str = "512m";
+/// In KiB, for a git that holds a whole tree in memory: a tree with repeated subtrees can expand without bound.
+const ADDRESS_SPACE_LIMIT: u64 = 2 << 20;
+/// In bytes, for [`for_each_record`].
+const RECORD_LIMIT: u64 = 1 << 20;
 
-/// Settings that hold for every git child, above whatever a repository's own `config` says.
-const SETTINGS: [(&str, &str); 7] = [
-    // A volume may belong to another user than the one slipway runs as.
+/// The configuration of every git process. It overrides a repository's own `config` file.
+const COMMON_CONFIG: [(&str, &str); 7] = [
+    // The owner of a volume may be another user than slipway's.
     ("safe.directory", "*"),
     ("core.fsmonitor", "false"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    // Larger blobs are streamed and not held in memory.
+    // Larger blobs are streamed instead of held in memory.
     ("core.bigFileThreshold", "16m"),
-    // Packs are mapped into memory in pieces, so that one may be larger than what a process may map.
+    // Packs are mapped into memory in windows, so that a pack may exceed the address space limit.
     ("core.packedGitWindowSize", "64m"),
-    // What `umask 022` gives in a checkout, so that an image gets the modes people expect.
+    // The file modes of a checkout with `umask 022`: images built from the archive have the usual modes.
     ("tar.umask", "0022"),
 ];
 
-/// A `git` with nothing from slipway's own environment but the search path.
+/// A git command that inherits only the search path from slipway's environment.
 ///
-/// The settings travel in `GIT_CONFIG_COUNT` and its kin: git ranks them as given on the command
-/// line, which is where `safe.directory` counts and where a repository can't override `core.hooksPath`.
-pub(super) fn git(settings: &[(&str, String)], hooks: &Path) -> Command {
-    configured(Command::new("git"), settings, hooks)
+/// The configuration is passed in `GIT_CONFIG_COUNT` and its companions. git gives it the precedence of `-c` options:
+/// `safe.directory` is honoured there, and a repository cannot override `core.hooksPath`.
+pub(super) fn git(config: &[(&str, String)], hooks_dir: &Path) -> Command {
+    configure(Command::new("git"), config, hooks_dir)
 }
 
-/// The same, with a limit on all of its memory: for what has no other. Arguments are never read by the shell.
-pub(super) fn bounded_git(settings: &[(&str, String)], hooks: &Path) -> Command {
+/// Like [`git`], with a limit on the process's address space. The shell does not interpret the arguments.
+pub(super) fn git_with_memory_limit(config: &[(&str, String)], hooks_dir: &Path) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -v {ADDRESS_SPACE} && exec git \"$@\""), "git"]);
-    configured(shell, settings, hooks)
+    shell.args(["-c", &format!("ulimit -v {ADDRESS_SPACE_LIMIT} && exec git \"$@\""), "git"]);
+    configure(shell, config, hooks_dir)
 }
 
-fn configured(mut command: Command, settings: &[(&str, String)], hooks: &Path) -> Command {
+/// A git command that reads `objects` and runs no hook.
+pub(super) fn git_in_repository(objects: &GitObjects, arguments: &[&str]) -> Command {
+    let mut command = git(&[], Path::new("/dev/null"));
+    command.args(arguments).envs(objects.environment()).current_dir(&objects.repository);
+    // Paths from the pusher are never patterns, even if they contain `:(glob)` or `*`.
+    command.env("GIT_LITERAL_PATHSPECS", "1");
+    command
+}
+
+fn configure(mut command: Command, config: &[(&str, String)], hooks_dir: &Path) -> Command {
     command.env_clear().env("PATH", search_path());
     command.envs([("HOME", "/nonexistent"), ("LC_ALL", "C")]);
     command.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_ATTR_NOSYSTEM", "1")]);
-    command.envs([("GIT_NO_REPLACE_OBJECTS", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_ALLOC_LIMIT", ALLOCATION)]);
-    let common = SETTINGS.iter().map(|(key, value)| (*key, OsString::from(value)));
-    let own = settings.iter().map(|(key, value)| (*key, OsString::from(value)));
-    let all = common.chain(own).chain([("core.hooksPath", hooks.as_os_str().to_owned())]);
+    command.envs([
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_ALLOC_LIMIT", ALLOCATION_LIMIT),
+    ]);
+    let common = COMMON_CONFIG.iter().map(|(key, value)| (*key, OsString::from(value)));
+    let own = config.iter().map(|(key, value)| (*key, OsString::from(value)));
+    let all = common.chain(own).chain([("core.hooksPath", hooks_dir.as_os_str().to_owned())]);
     let mut count = 0_usize;
     for (key, value) in all {
         command.env(format!("GIT_CONFIG_KEY_{count}"), key).env(format!("GIT_CONFIG_VALUE_{count}"), value);
@@ -68,115 +80,101 @@ fn configured(mut command: Command, settings: &[(&str, String)], hooks: &Path) -
     command
 }
 
-/// A `git` that looks into `store` and runs no hook.
-pub(super) fn inspect(store: &ObjectStore, arguments: &[&str]) -> Command {
-    let mut command = git(&[], Path::new("/dev/null"));
-    command.args(arguments).envs(store.environment()).current_dir(&store.repository);
-    // A path is a path, whatever `:(glob)` or `*` is in it.
-    command.env("GIT_LITERAL_PATHSPECS", "1");
-    command
-}
-
 fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
 }
 
-/// A command that has ended.
-pub(super) struct Finished {
+/// A git process that has ended.
+pub(super) struct CompletedProcess {
     pub(super) stdout: Vec<u8>,
-    failure: Failure,
+    /// The error if the exit status is not 0.
+    failure: CommandFailure,
 }
 
-impl Finished {
-    pub(super) fn success(&self) -> bool {
+impl CompletedProcess {
+    pub(super) fn is_success(&self) -> bool {
         self.failure.status.success()
     }
 
-    pub(super) fn code(&self) -> Option<i32> {
+    pub(super) fn exit_code(&self) -> Option<i32> {
         self.failure.status.code()
     }
 
-    /// What it printed, unless it failed.
-    pub(super) fn succeeded(self) -> Result<Vec<u8>, GitError> {
-        if self.success() { Ok(self.stdout) } else { Err(GitError::Failed(self.failure)) }
+    /// The standard output of a process that succeeded.
+    pub(super) fn into_result(self) -> Result<Vec<u8>, GitError> {
+        if self.is_success() { Ok(self.stdout) } else { Err(GitError::CommandFailed(self.failure)) }
     }
 }
 
-/// Runs `command` with `input`; at most `limit` bytes of output are read.
-pub(super) async fn run(mut command: Command, input: &[u8], limit: u64) -> Result<Finished, GitError> {
-    let (mut group, Pipes { stdin, stdout, stderr }) = start(&mut command)?;
+/// Runs `command` with `input` and reads at most `limit` bytes of its output.
+pub(super) async fn run(mut command: Command, input: &[u8], limit: u64) -> Result<CompletedProcess, GitError> {
+    let (mut group, Pipes { stdin, stdout, stderr }) = spawn(&mut command)?;
     let mut output = Vec::new();
-    let mut bounded = stdout.take(limit);
-    let reading = async {
-        let read = bounded.read_to_end(&mut output).await;
-        // A child that has more to say than we want ends by SIGPIPE.
-        drop(bounded);
+    let mut limited = stdout.take(limit);
+    let read_stdout = async {
+        let read = limited.read_to_end(&mut output).await;
+        // SIGPIPE ends a process that has more to write.
+        drop(limited);
         read
     };
-    let (read, stderr, ()) = tokio::join!(reading, tail(stderr), feed(stdin, input));
-    read.map_err(GitError::io("read what git said"))?;
+    let (read, stderr, ()) = tokio::join!(read_stdout, read_stderr(stderr), write_stdin(stdin, input));
+    read.map_err(GitError::io("read the output of git"))?;
     let status = group.wait().await.map_err(GitError::io("wait for git"))?;
-    Ok(Finished { stdout: output, failure: failure(&command, status, stderr) })
+    Ok(CompletedProcess { stdout: output, failure: CommandFailure::new(&command, status, stderr) })
 }
 
-/// Runs `command` and hands its output to `each`, record by record. None when `each` broke off.
-pub(super) async fn each(
+/// Runs `command` and calls `visit` for each record of its output. `None` if `visit` stopped the command.
+pub(super) async fn for_each_record(
     mut command: Command,
     input: &[u8],
     separator: u8,
-    each: impl FnMut(&[u8]) -> ControlFlow<()>,
-) -> Result<Option<Finished>, GitError> {
-    let (mut group, Pipes { stdin, stdout, stderr }) = start(&mut command)?;
-    let stderr = tokio::spawn(tail(stderr));
-    let (flow, ()) = tokio::join!(records(stdout, separator, each), feed(stdin, input));
-    if flow.map_err(GitError::io("read what git said"))?.is_break() {
+    visit: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<Option<CompletedProcess>, GitError> {
+    let (mut group, Pipes { stdin, stdout, stderr }) = spawn(&mut command)?;
+    let stderr = tokio::spawn(read_stderr(stderr));
+    let (flow, ()) = tokio::join!(read_records(stdout, separator, visit), write_stdin(stdin, input));
+    if flow.map_err(GitError::io("read the output of git"))?.is_break() {
         return Ok(None);
     }
     let status = group.wait().await.map_err(GitError::io("wait for git"))?;
     let stderr = stderr.await.unwrap_or_default();
-    Ok(Some(Finished { stdout: Vec::new(), failure: failure(&command, status, stderr) }))
+    Ok(Some(CompletedProcess { stdout: Vec::new(), failure: CommandFailure::new(&command, status, stderr) }))
 }
 
-async fn records(
+async fn read_records(
     stdout: impl AsyncRead + Unpin,
     separator: u8,
-    mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
+    mut visit: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> std::io::Result<ControlFlow<()>> {
     let mut reader = BufReader::with_capacity(64 << 10, stdout);
     let mut record = Vec::new();
     loop {
         record.clear();
-        if (&mut reader).take(RECORD).read_until(separator, &mut record).await? == 0 {
+        if (&mut reader).take(RECORD_LIMIT).read_until(separator, &mut record).await? == 0 {
             return Ok(ControlFlow::Continue(()));
         }
-        if record.pop_if(|last| *last == separator).is_none() && record.len() as u64 >= RECORD {
-            return Err(std::io::Error::other("a record is too long"));
+        if record.pop_if(|last| *last == separator).is_none() && record.len() as u64 >= RECORD_LIMIT {
+            return Err(std::io::Error::other("git printed a record that is too long"));
         }
-        if each(&record).is_break() {
+        if visit(&record).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
 }
 
-fn start(command: &mut Command) -> Result<(Group, Pipes), GitError> {
-    Group::spawn_piped(command).map_err(GitError::io("start git"))
+fn spawn(command: &mut Command) -> Result<(ProcessGroup, Pipes), GitError> {
+    ProcessGroup::spawn_piped(command).map_err(GitError::io("start git"))
 }
 
-/// A child that ends before it has read everything is judged by its status.
-async fn feed(mut stdin: ChildStdin, input: &[u8]) {
+/// Ignores a broken pipe: the exit status says whether a process that did not read all of its input has failed.
+async fn write_stdin(mut stdin: ChildStdin, input: &[u8]) {
     let _ = stdin.write_all(input).await;
 }
 
-/// The beginning of what the child says on standard error; the rest is read and forgotten.
-pub(super) async fn tail(mut stderr: impl AsyncRead + Unpin) -> String {
+/// Returns the beginning of a process's standard error. Reads the rest too, so that the process does not block.
+pub(super) async fn read_stderr(mut stderr: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
-    let _ = (&mut stderr).take(STDERR).read_to_end(&mut kept).await;
+    let _ = (&mut stderr).take(STDERR_LIMIT).read_to_end(&mut kept).await;
     let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&kept).trim().to_owned()
-}
-
-/// How a command ended, for the log.
-pub(super) fn failure(command: &Command, status: ExitStatus, stderr: String) -> Failure {
-    let name = command.as_std().get_args().next().unwrap_or_default().to_string_lossy().into_owned();
-    Failure { command: name, status, stderr }
 }

@@ -1,33 +1,36 @@
-//! Repositories, and git processes that serve them.
+//! Bare repositories and the git processes that work on them.
 //!
-//! slipway runs the real git: `receive-pack`, `upload-pack` and `upload-archive` speak to the client,
-//! and a handful of short-lived commands answer questions about a repository. The pre-receive hook
-//! is slipway itself, which relays to the gateway over a unix socket; [`updates`] decides there what
-//! becomes of each ref, before anything is built.
+//! slipway runs the real git: `receive-pack`, `upload-pack` and `upload-archive` serve clients, and short-lived commands
+//! query a repository. The pre-receive hook is slipway itself: it relays the push to the gateway over a unix socket, and
+//! [`ref_policy`] decides there about each ref before anything is built.
 
-pub mod archive;
-mod child;
+mod archive;
 mod command;
 mod error;
-pub mod hook;
-pub mod inspect;
+mod hook;
+mod process;
+mod queries;
+mod ref_policy;
 mod refnames;
-pub mod repos;
-pub mod service;
-mod sweep;
+mod repositories;
+mod service;
+mod service_command;
+mod stale_files;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-pub mod tree;
-pub mod updates;
+mod tree;
 
-pub use archive::archive;
-pub use child::Child;
-pub use error::GitError;
-pub use hook::{HookCall, HookListener, HookRequest, relay};
-pub use inspect::{deploy_head, describe, facts, facts_now, ref_value, set_head};
-pub use repos::Repositories;
-pub use service::{Hook, Invocation, Service, ServiceSettings};
-pub use tree::{TreeLimits, read_file, top_level};
-pub use updates::{RefPlan, RefUpdate, RefusedUpdate, RepoFacts, plan};
+pub use hook::run_hook;
+
+pub(crate) use archive::archive;
+pub(crate) use error::GitError;
+pub(crate) use hook::{HookListener, HookRequest, PendingHook, Verdict};
+pub(crate) use process::ServiceProcess;
+pub(crate) use queries::{deploy_branch_head, describe_commit, push_facts, refresh_refs, resolve_ref, set_head};
+pub(crate) use ref_policy::{PushFacts, RefDecision, RefRejection, RefUpdate, decide_refs};
+pub(crate) use repositories::Repositories;
+pub(crate) use service::Service;
+pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
+pub(crate) use tree::{TreeLimits, list_top_level, read_file};

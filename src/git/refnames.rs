@@ -1,38 +1,38 @@
-//! git's rules for ref names, and which names can't stand beside each other.
+//! git's rules for ref names, and directory/file conflicts between refs.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-/// The longest ref name: below it every path that git makes of it fits.
-const LONGEST: usize = 255;
-/// The longest component: git writes `COMPONENT.lock` beside it, and file names end at 255 bytes.
-const LONGEST_COMPONENT: usize = 250;
+/// In bytes. Every path that git derives from such a name fits into a file system.
+const MAX_NAME_LEN: usize = 255;
+/// In bytes: git creates `COMPONENT.lock` beside a component, and file names are limited to 255 bytes.
+const MAX_COMPONENT_LEN: usize = 250;
 
-/// Whether git would take the name (git-check-ref-format(1)) and a file system can hold it.
+/// Whether git accepts the name (git-check-ref-format(1)) and a file system can store it.
 pub(super) fn is_valid(name: &str) -> bool {
     let forbidden = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
-    name.len() <= LONGEST
+    name.len() <= MAX_NAME_LEN
         && name.contains('/')
         && !name.contains("..")
         && !name.contains("@{")
         && !name.ends_with('.')
         && !name.contains(forbidden)
-        && name.split('/').all(is_component)
+        && name.split('/').all(is_valid_component)
 }
 
-fn is_component(part: &str) -> bool {
-    !part.is_empty() && part.len() <= LONGEST_COMPONENT && !part.starts_with('.') && !part.ends_with(".lock")
+fn is_valid_component(part: &str) -> bool {
+    !part.is_empty() && part.len() <= MAX_COMPONENT_LEN && !part.starts_with('.') && !part.ends_with(".lock")
 }
 
-/// A name that can't exist together with `name`, as one is a directory of the other.
-pub(super) fn conflict<'a>(names: &BTreeSet<&'a str>, name: &str) -> Option<&'a str> {
-    let above = name.match_indices('/').filter_map(|(at, _)| name.get(..at)).find_map(|parent| names.get(parent));
-    let below = || {
-        let inside = format!("{name}/");
-        let next = names.range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded)).next();
-        next.filter(|other| other.starts_with(&inside))
+/// A name that cannot exist together with `name`, because one of the two would be a directory of the other.
+pub(super) fn find_conflict<'a>(names: &BTreeSet<&'a str>, name: &str) -> Option<&'a str> {
+    let parent = name.match_indices('/').filter_map(|(at, _)| name.get(..at)).find_map(|parent| names.get(parent));
+    let child = || {
+        let prefix = format!("{name}/");
+        let next = names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded)).next();
+        next.filter(|other| other.starts_with(&prefix))
     };
-    above.or_else(below).copied()
+    parent.or_else(child).copied()
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_gits_rules() {
+    fn ref_names_follow_the_rules_of_git() {
         for good in ["refs/heads/main", "refs/heads/a/b", "refs/tags/v1.0", "refs/heads/ä", "refs/heads/a;b$(c)"] {
             assert!(is_valid(good), "{good}");
         }
@@ -67,12 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_and_a_file_conflict() {
+    fn a_ref_conflicts_with_a_ref_below_or_above_it() {
         let names = BTreeSet::from(["refs/heads/a/b", "refs/heads/c", "refs/heads/c-d"]);
-        assert_eq!(conflict(&names, "refs/heads/a"), Some("refs/heads/a/b"));
-        assert_eq!(conflict(&names, "refs/heads/c/x/y"), Some("refs/heads/c"));
-        assert_eq!(conflict(&names, "refs/heads/a/c"), None);
-        assert_eq!(conflict(&names, "refs/heads/c-"), None);
-        assert_eq!(conflict(&names, "refs/heads/c"), None);
+        assert_eq!(find_conflict(&names, "refs/heads/a"), Some("refs/heads/a/b"));
+        assert_eq!(find_conflict(&names, "refs/heads/c/x/y"), Some("refs/heads/c"));
+        assert_eq!(find_conflict(&names, "refs/heads/a/c"), None);
+        assert_eq!(find_conflict(&names, "refs/heads/c-"), None);
+        assert_eq!(find_conflict(&names, "refs/heads/c"), None);
     }
 }

@@ -1,22 +1,22 @@
-//! All keys in memory: who is the holder of a key?
+//! The index of all keys by fingerprint.
 //!
-//! A ConfigMap that changes costs what changed in it, so that many keys stay cheap.
+//! An update of a ConfigMap parses only the entries that changed, so that its cost does not grow with the number of
+//! keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use russh::keys::ssh_key::Fingerprint;
 
-use super::census::Census;
-use super::flaw::Flaw;
-use super::grant::{Identity, Role};
-use super::parse;
+use super::issue::KeyIssue;
+use super::key_metrics::KeyMetrics;
+use super::parse::parse_lines;
 use super::shard::Shard;
+use crate::auth::{Identity, Role};
 use crate::domain::UserName;
 
-/// Where a key stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct Location {
     shard: Arc<str>,
     user: UserName,
     role: Role,
@@ -26,38 +26,37 @@ struct Place {
 type Entry = Vec<Fingerprint>;
 
 #[derive(Debug)]
-struct Indexed {
+struct IndexedShard {
     name: Arc<str>,
-    /// What is stored.
+    /// The stored content.
     shard: Shard,
-    /// What counts; where something is broken, more than what is stored.
+    /// The valid keys. They include the previous keys of broken entries, which are no longer stored.
     entries: BTreeMap<UserName, Entry>,
-    /// What is broken, by the name of the entry; what is broken in the whole stands under none.
-    flaws: BTreeMap<String, Vec<Flaw>>,
+    /// By the name of the entry, or under [`SHARD_LEVEL`].
+    issues: BTreeMap<String, Vec<KeyIssue>>,
     size: usize,
 }
 
-/// Where what is broken in a whole ConfigMap stands; no entry has this name.
-const WHOLE: &str = "";
+/// The name for issues of a whole ConfigMap. Kubernetes permits no entry of this name.
+const SHARD_LEVEL: &str = "";
 
-/// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    shards: BTreeMap<String, Indexed>,
-    places: HashMap<Fingerprint, Vec<Place>>,
+pub(super) struct KeyIndex {
+    shards: BTreeMap<String, IndexedShard>,
+    by_fingerprint: HashMap<Fingerprint, Vec<Location>>,
+    /// The number of keys that belong to two users.
     ambiguous: usize,
 }
 
-impl Index {
-    /// The index of these ConfigMaps.
+impl KeyIndex {
     #[cfg(test)]
-    pub(super) fn of(shards: impl IntoIterator<Item = (String, Shard)>) -> Self {
+    pub(super) fn from_shards(shards: impl IntoIterator<Item = (String, Shard)>) -> Self {
         let mut index = Self::default();
         index.replace(shards);
         index
     }
 
-    /// Takes over a complete list of the ConfigMaps.
+    /// Applies a complete list of the ConfigMaps, and removes all others.
     pub(super) fn replace(&mut self, shards: impl IntoIterator<Item = (String, Shard)>) {
         let mut names = BTreeSet::new();
         for (name, shard) in shards {
@@ -67,220 +66,224 @@ impl Index {
         self.retain(&names);
     }
 
-    /// Whose key it is. A key that stands under two users is nobody's: guessing would turn one
-    /// of them into the other.
+    /// Finds the user of a key. A key that belongs to two users identifies neither: a guess would let one impersonate
+    /// the other.
     pub(super) fn identify(&self, key: &Fingerprint) -> Option<Identity> {
-        let places = self.places.get(key)?;
-        let user = &places.first()?.user;
-        let admin = places.iter().any(|place| place.role == Role::Admin);
-        (!is_ambiguous(places)).then(|| Identity { user: user.clone(), admin, fingerprint: key.to_string() })
+        let locations = self.by_fingerprint.get(key)?;
+        let user = &locations.first()?.user;
+        let admin = locations.iter().any(|location| location.role == Role::Admin);
+        (!is_ambiguous(locations)).then(|| Identity { user: user.clone(), admin, fingerprint: key.to_string() })
     }
 
-    /// Whether the key stands under somebody else.
-    pub(super) fn is_of_another(&self, key: &Fingerprint, user: &UserName) -> bool {
-        self.places.get(key).into_iter().flatten().any(|place| place.user != *user)
+    pub(super) fn is_owned_by_other(&self, key: &Fingerprint, user: &UserName) -> bool {
+        self.locations(key).any(|location| location.user != *user)
     }
 
-    /// Whether the key already gives this user at least what `role` gives.
-    pub(super) fn has(&self, key: &Fingerprint, user: &UserName, role: Role) -> bool {
-        self.places.get(key).into_iter().flatten().any(|place| place.user == *user && place.role >= role)
+    /// Whether the user has this key with at least `role`.
+    pub(super) fn has_key(&self, key: &Fingerprint, user: &UserName, role: Role) -> bool {
+        self.locations(key).any(|location| location.user == *user && location.role >= role)
     }
 
-    /// How many different keys a user has.
-    pub(super) fn count_of(&self, user: &UserName) -> usize {
+    fn locations(&self, key: &Fingerprint) -> impl Iterator<Item = &Location> {
+        self.by_fingerprint.get(key).into_iter().flatten()
+    }
+
+    /// The number of distinct keys of a user.
+    pub(super) fn count_keys_of(&self, user: &UserName) -> usize {
         let entries = self.shards.values().filter_map(|shard| shard.entries.get(user));
         entries.flatten().collect::<BTreeSet<_>>().len()
     }
 
-    /// How many keys there are.
+    /// The number of distinct keys.
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.by_fingerprint.len()
     }
 
-    /// The ConfigMaps.
     pub(super) fn shards(&self) -> impl Iterator<Item = (&str, &Shard)> {
         self.shards.iter().map(|(name, indexed)| (name.as_str(), &indexed.shard))
     }
 
-    /// Whether there is a ConfigMap of this name.
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub(super) fn contains_shard(&self, name: &str) -> bool {
         self.shards.contains_key(name)
     }
 
-    /// What there is, in numbers.
-    pub(super) fn census(&self) -> Census {
+    pub(super) fn metrics(&self) -> KeyMetrics {
         let shards = self.shards.values();
-        let rejected = |flaw: &&Flaw| matches!(flaw, Flaw::Name { .. } | Flaw::Line { .. });
-        Census {
-            keys: self.places.len(),
+        let is_rejected =
+            |issue: &&KeyIssue| matches!(issue, KeyIssue::InvalidUserName { .. } | KeyIssue::InvalidLine { .. });
+        KeyMetrics {
+            keys: self.by_fingerprint.len(),
             ambiguous: self.ambiguous,
             maps: self.shards.len(),
-            broken: shards.clone().filter(|indexed| !indexed.flaws.is_empty()).count(),
-            rejected: shards.clone().flat_map(|indexed| indexed.flaws.values().flatten()).filter(rejected).count(),
+            broken: shards.clone().filter(|indexed| !indexed.issues.is_empty()).count(),
+            rejected: shards.clone().flat_map(|indexed| indexed.issues.values().flatten()).filter(is_rejected).count(),
             bytes: shards.map(|indexed| indexed.size).sum(),
         }
     }
 
-    /// Whether something is broken in the ConfigMap.
-    pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.shards.get(name).is_some_and(|indexed| !indexed.flaws.is_empty())
+    pub(super) fn has_issues(&self, name: &str) -> bool {
+        self.shards.get(name).is_some_and(|indexed| !indexed.issues.is_empty())
     }
 
-    /// The role and the identity of a ConfigMap that is known.
     pub(super) fn shard(&self, name: &str) -> Option<&Shard> {
         self.shards.get(name).map(|indexed| &indexed.shard)
     }
 
-    /// The ConfigMaps that were there, and are not among these.
-    pub(super) fn missing(&self, names: &BTreeSet<String>) -> Vec<String> {
+    /// The ConfigMaps of the index that `names` does not contain.
+    pub(super) fn shards_not_in(&self, names: &BTreeSet<String>) -> Vec<String> {
         self.shards.keys().filter(|name| !names.contains(*name)).cloned().collect()
     }
 
-    /// The ConfigMaps that have lost their label.
-    pub(super) fn unlabelled(&self) -> Vec<String> {
-        let lost = |indexed: &Indexed| indexed.flaws.get(WHOLE).is_some_and(|flaws| flaws.contains(&Flaw::Unlabelled));
-        self.shards.iter().filter(|(_, indexed)| lost(indexed)).map(|(name, _)| name.clone()).collect()
+    /// The ConfigMaps that lost their label.
+    pub(super) fn unlabelled_shards(&self) -> Vec<String> {
+        let is_unlabelled = |indexed: &IndexedShard| indexed.has_shard_issue(&KeyIssue::Unlabelled);
+        self.shards.iter().filter(|(_, indexed)| is_unlabelled(indexed)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Takes over the content of a ConfigMap that has lost its label; its keys count on. What is new about that.
-    pub(super) fn keep(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
-        let mut flaws = self.apply(name, shard);
+    /// Applies the content of a ConfigMap that lost its label: its keys stay valid. Returns the issues.
+    pub(super) fn retain_unlabelled(&mut self, name: &str, shard: Shard) -> Vec<KeyIssue> {
+        let mut issues = self.apply(name, shard);
         if let Some(indexed) = self.shards.get_mut(name) {
-            indexed.flaws.entry(WHOLE.to_owned()).or_default().push(Flaw::Unlabelled);
-            flaws.push(Flaw::Unlabelled);
+            indexed.issues.entry(SHARD_LEVEL.to_owned()).or_default().push(KeyIssue::Unlabelled);
+            issues.push(KeyIssue::Unlabelled);
         }
-        flaws
+        issues
     }
 
-    /// Takes over the content of a ConfigMap that was created or changed. What is wrong with what is new in it.
-    pub(super) fn apply(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
-        if self.shards.get(name).is_some_and(|known| known.shard.role != shard.role) {
+    /// Applies the content of a ConfigMap that was created or changed. Returns the issues of the entries that changed.
+    pub(super) fn apply(&mut self, name: &str, shard: Shard) -> Vec<KeyIssue> {
+        if self.shards.get(name).is_some_and(|indexed| indexed.shard.role != shard.role) {
             self.remove(name);
         }
         if self.is_emptied(name, &shard) {
-            return self.keep_emptied(name, shard);
+            return self.retain_emptied(name, shard);
         }
-        let (name, old, mut entries, mut wrong) = match self.shards.remove(name) {
-            Some(indexed) => (indexed.name, indexed.shard.entries, indexed.entries, indexed.flaws),
+        let (name, old_lines, mut entries, mut issues) = match self.shards.remove(name) {
+            Some(indexed) => (indexed.name, indexed.shard.entries, indexed.entries, indexed.issues),
             None => (Arc::from(name), BTreeMap::new(), BTreeMap::new(), BTreeMap::new()),
         };
-        wrong.retain(|entry, _| shard.entries.contains_key(entry));
-        let place = |user: &UserName| Place { shard: name.clone(), user: user.clone(), role: shard.role };
-        let gone = entries.keys().filter(|user| !shard.entries.contains_key(user.as_str()));
-        for user in gone.cloned().collect::<Vec<_>>() {
-            self.forget(&place(&user), &entries.remove(&user).unwrap_or_default());
+        issues.retain(|entry, _| shard.entries.contains_key(entry));
+        let location = |user: &UserName| Location { shard: name.clone(), user: user.clone(), role: shard.role };
+        let removed = entries.keys().filter(|user| !shard.entries.contains_key(user.as_str()));
+        for user in removed.cloned().collect::<Vec<_>>() {
+            self.remove_locations(&location(&user), &entries.remove(&user).unwrap_or_default());
         }
-        let mut flaws = Vec::new();
-        for (name, lines) in shard.entries.iter().filter(|(user, lines)| old.get(*user) != Some(*lines)) {
-            let found = match name.parse::<UserName>() {
+        let mut new_issues = Vec::new();
+        for (entry, lines) in shard.entries.iter().filter(|(entry, lines)| old_lines.get(*entry) != Some(*lines)) {
+            let entry_issues = match entry.parse::<UserName>() {
                 Ok(user) => {
-                    let before = entries.remove(&user).unwrap_or_default();
-                    self.forget(&place(&user), &before);
-                    let (entry, found) = read(&user, lines, before);
-                    flaws.extend(self.remember(&place(&user), &entry));
-                    entries.insert(user, entry);
-                    found
+                    let old_keys = entries.remove(&user).unwrap_or_default();
+                    self.remove_locations(&location(&user), &old_keys);
+                    let (keys, entry_issues) = parse_entry(&user, lines, old_keys);
+                    new_issues.extend(self.insert_locations(&location(&user), &keys));
+                    entries.insert(user, keys);
+                    entry_issues
                 }
-                Err(_) => vec![Flaw::Name { name: name.clone() }],
+                Err(_) => vec![KeyIssue::InvalidUserName { name: entry.clone() }],
             };
-            flaws.extend(found.iter().cloned());
-            wrong.insert(name.clone(), found);
+            new_issues.extend(entry_issues.iter().cloned());
+            issues.insert(entry.clone(), entry_issues);
         }
-        wrong.retain(|_, flaws| !flaws.is_empty());
+        issues.retain(|_, issues| !issues.is_empty());
         let size = shard.size();
-        self.shards.insert(name.to_string(), Indexed { name, shard, entries, flaws: wrong, size });
-        flaws
+        self.shards.insert(name.to_string(), IndexedShard { name, shard, entries, issues, size });
+        new_issues
     }
 
-    /// Whether the ConfigMap has lost all its entries by an accident. Who takes a user's rights away removes one entry;
-    /// that several go at once, or that no admin is left, is a slip, or somebody who locks all others out.
+    /// Whether all entries of the ConfigMap were removed by accident. Revoking the keys of a user removes one entry;
+    /// the removal of several entries at once, or of the last admin, is a mistake or an attempt to lock all others out.
     fn is_emptied(&self, name: &str, shard: &Shard) -> bool {
-        let Some(known) = self.shards.get(name).filter(|_| shard.entries.is_empty()) else { return false };
-        let admins = |(other, indexed): (&String, &Indexed)| {
+        let Some(indexed) = self.shards.get(name).filter(|_| shard.entries.is_empty()) else { return false };
+        let has_admins = |(other, indexed): (&String, &IndexedShard)| {
             other != name && indexed.shard.role == Role::Admin && indexed.entries.values().any(|keys| !keys.is_empty())
         };
-        let last_admins = shard.role == Role::Admin && !self.shards.iter().any(admins);
-        let had = known.entries.values().filter(|keys| !keys.is_empty()).count();
-        let was = known.flaws.get(WHOLE).is_some_and(|flaws| flaws.contains(&Flaw::Emptied));
-        was || had > 1 || (had == 1 && last_admins)
+        let is_last_admin_shard = shard.role == Role::Admin && !self.shards.iter().any(has_admins);
+        let users = indexed.entries.values().filter(|keys| !keys.is_empty()).count();
+        indexed.has_shard_issue(&KeyIssue::Emptied) || users > 1 || (users == 1 && is_last_admin_shard)
     }
 
-    /// What was in it counts on.
-    fn keep_emptied(&mut self, name: &str, shard: Shard) -> Vec<Flaw> {
-        if let Some(known) = self.shards.get_mut(name) {
-            (known.shard, known.size) = (shard, 0);
-            known.flaws = BTreeMap::from([(WHOLE.to_owned(), vec![Flaw::Emptied])]);
+    /// Applies an emptied ConfigMap: its previous keys stay valid.
+    fn retain_emptied(&mut self, name: &str, shard: Shard) -> Vec<KeyIssue> {
+        if let Some(indexed) = self.shards.get_mut(name) {
+            (indexed.shard, indexed.size) = (shard, 0);
+            indexed.issues = BTreeMap::from([(SHARD_LEVEL.to_owned(), vec![KeyIssue::Emptied])]);
         }
-        vec![Flaw::Emptied]
+        vec![KeyIssue::Emptied]
     }
 
-    /// Forgets a ConfigMap that was deleted.
+    /// Removes a ConfigMap that was deleted.
     pub(super) fn remove(&mut self, name: &str) {
         let Some(indexed) = self.shards.remove(name) else { return };
-        for (user, entry) in indexed.entries {
-            self.forget(&Place { shard: indexed.name.clone(), user, role: indexed.shard.role }, &entry);
+        for (user, keys) in indexed.entries {
+            self.remove_locations(&Location { shard: indexed.name.clone(), user, role: indexed.shard.role }, &keys);
         }
     }
 
-    /// Forgets the ConfigMaps that are not among these.
+    /// Removes the ConfigMaps that `names` does not contain.
     pub(super) fn retain(&mut self, names: &BTreeSet<String>) {
-        self.missing(names).iter().for_each(|name| self.remove(name));
+        self.shards_not_in(names).iter().for_each(|name| self.remove(name));
     }
 
-    fn forget(&mut self, place: &Place, entry: &[Fingerprint]) {
-        for key in entry {
-            if let Some(places) = self.places.get_mut(key) {
-                let before = is_ambiguous(places);
-                places.retain(|known| known != place);
-                self.ambiguous -= usize::from(before && !is_ambiguous(places));
-                if places.is_empty() {
-                    self.places.remove(key);
+    fn remove_locations(&mut self, location: &Location, keys: &[Fingerprint]) {
+        for key in keys {
+            if let Some(locations) = self.by_fingerprint.get_mut(key) {
+                let was_ambiguous = is_ambiguous(locations);
+                locations.retain(|other| other != location);
+                self.ambiguous -= usize::from(was_ambiguous && !is_ambiguous(locations));
+                if locations.is_empty() {
+                    self.by_fingerprint.remove(key);
                 }
             }
         }
     }
 
-    fn remember(&mut self, place: &Place, entry: &[Fingerprint]) -> Vec<Flaw> {
-        let mut flaws = Vec::new();
-        for key in entry {
-            let places = self.places.entry(*key).or_default();
-            if let Some(other) = places.iter().find(|known| known.user != place.user) {
-                let (first, second) = (other.user.clone(), place.user.clone());
-                flaws.push(Flaw::Shared { fingerprint: *key, first, second });
+    fn insert_locations(&mut self, location: &Location, keys: &[Fingerprint]) -> Vec<KeyIssue> {
+        let mut issues = Vec::new();
+        for key in keys {
+            let locations = self.by_fingerprint.entry(*key).or_default();
+            if let Some(other) = locations.iter().find(|other| other.user != location.user) {
+                let (first, second) = (other.user.clone(), location.user.clone());
+                issues.push(KeyIssue::DuplicateKey { fingerprint: *key, first, second });
             }
-            let before = is_ambiguous(places);
-            places.push(place.clone());
-            self.ambiguous += usize::from(!before && is_ambiguous(places));
+            let was_ambiguous = is_ambiguous(locations);
+            locations.push(location.clone());
+            self.ambiguous += usize::from(!was_ambiguous && is_ambiguous(locations));
         }
-        flaws
+        issues
     }
 }
 
-/// Whether a key stands under two users.
-fn is_ambiguous(places: &[Place]) -> bool {
-    places.first().is_some_and(|first| places.iter().any(|place| place.user != first.user))
+impl IndexedShard {
+    fn has_shard_issue(&self, issue: &KeyIssue) -> bool {
+        self.issues.get(SHARD_LEVEL).is_some_and(|issues| issues.contains(issue))
+    }
 }
 
-/// Reads the lines of one user. Lines that can't be read are left out; if no other is left, the
-/// entry was wrecked rather than edited, and what it held before stays.
-fn read(user: &UserName, text: &str, before: Entry) -> (Entry, Vec<Flaw>) {
+/// Whether a key belongs to two users.
+fn is_ambiguous(locations: &[Location]) -> bool {
+    locations.first().is_some_and(|first| locations.iter().any(|location| location.user != first.user))
+}
+
+/// Parses the lines of one user, without those that are invalid. If no valid line is left, the entry was damaged rather
+/// than edited, and `old_keys` stay valid.
+fn parse_entry(user: &UserName, text: &str, old_keys: Entry) -> (Entry, Vec<KeyIssue>) {
     let mut keys = BTreeSet::new();
-    let mut flaws = Vec::new();
-    for (line, result) in parse::lines(text) {
+    let mut issues = Vec::new();
+    for (line, result) in parse_lines(text) {
         match result {
             Ok(key) => {
                 keys.insert(key.fingerprint());
             }
-            Err(problem) => {
-                flaws.push(Flaw::Line { user: user.clone(), line, problem });
+            Err(error) => {
+                issues.push(KeyIssue::InvalidLine { user: user.clone(), line, error });
             }
         }
     }
-    if !flaws.is_empty() && keys.is_empty() && !before.is_empty() {
-        flaws.push(Flaw::Wrecked { user: user.clone() });
-        return (before, flaws);
+    if !issues.is_empty() && keys.is_empty() && !old_keys.is_empty() {
+        issues.push(KeyIssue::Unreadable { user: user.clone() });
+        return (old_keys, issues);
     }
-    (keys.into_iter().collect(), flaws)
+    (keys.into_iter().collect(), issues)
 }
 
 #[cfg(test)]

@@ -1,34 +1,30 @@
-//! SSH keys of users, and what they may do.
+//! SSH keys of users and admins, and slipway's own host key.
 //!
-//! The cluster holds the keys: ConfigMaps labelled `slipway.dev/keys` in slipway's namespace, one
-//! entry a user, each with lines of `authorized_keys`. Whoever edits them with `kubectl` edits
-//! the keys. [`KeyStore`] follows them; [`grant`] says what an identity may do.
+//! The keys are stored in ConfigMaps with the label `slipway.dev/keys` in slipway's namespace. Each entry holds the
+//! `authorized_keys` lines of one user, and may be edited with `kubectl`. [`KeyStore`] watches the ConfigMaps.
 
-pub mod error;
-pub mod grant;
-pub mod host;
-pub mod parse;
-
-mod census;
-mod flaw;
-mod follow;
+mod bootstrap;
+mod cache;
+mod error;
+mod events;
+mod host_key;
 mod index;
-mod news;
+mod issue;
+mod key_metrics;
+mod limits;
+mod parse;
 mod plan;
-mod seed;
 mod shard;
 mod store;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod write;
 
-pub use error::{KeysError, SeedProblem};
-pub use grant::{
-    AppCreation, Denied, Holder, Identity, PushGrant, ReadGrant, Role, UploadGrant, adopt_grant, push_grant,
-    read_grant, upload_grant,
-};
-pub use host::host_key;
-pub use parse::{AuthorizedKey, MAX_UPLOAD, ParseError, parse};
-pub use plan::{Added, MAX_USER_KEYS};
+pub use error::KeysError;
+pub use host_key::ensure_host_key;
+pub use limits::MAX_UPLOAD_BYTES;
+pub use parse::{AuthorizedKey, ParseKeysError, parse_authorized_keys};
+pub use plan::UploadResult;
 pub use store::KeyStore;
 pub use write::add_keys;

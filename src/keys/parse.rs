@@ -1,4 +1,4 @@
-//! Lines in the format of `authorized_keys` (sshd(8)), without options.
+//! Public keys in the format of `authorized_keys` (sshd(8)), without options.
 
 use std::collections::HashSet;
 
@@ -6,19 +6,16 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::ssh_key::{Fingerprint, HashAlg};
 
-use crate::domain::progress::clean;
+use super::limits::{MAX_UPLOAD_BYTES, MAX_UPLOAD_KEYS};
+use crate::domain::progress::strip_control;
 
-/// The most that one upload may hold, in bytes.
-pub const MAX_UPLOAD: usize = 64 * 1024;
-/// The most keys in one upload.
-pub const MAX_UPLOAD_KEYS: usize = 100;
-/// The longest line: an RSA key of 16,384 bits takes 2,800 bytes.
-const MAX_LINE: usize = 8 * 1024;
-/// The longest comment that is kept, in characters.
-const MAX_COMMENT: usize = 200;
+/// An RSA key of 16,384 bits takes 2,800 bytes.
+const MAX_LINE_BYTES: usize = 8 * 1024;
+/// Longer comments are truncated.
+const MAX_COMMENT_CHARS: usize = 200;
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=16384;
 
-const TYPES: [&str; 7] = [
+const KEY_TYPES: [&str; 7] = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",
@@ -27,9 +24,9 @@ const TYPES: [&str; 7] = [
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
-const DSA: &str = "ssh-dss";
+const DSA_TYPE: &str = "ssh-dss";
 
-/// A public key that may be used to log in, and its comment.
+/// A public key that is permitted to log in, and its comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizedKey {
     line: String,
@@ -37,105 +34,95 @@ pub struct AuthorizedKey {
 }
 
 impl AuthorizedKey {
-    /// The key as one line of `authorized_keys`, without its end.
+    /// The line in `authorized_keys`, without a newline.
     pub fn line(&self) -> &str {
         &self.line
     }
 
-    /// The SHA-256 fingerprint, which stands for the key everywhere.
+    /// The SHA-256 fingerprint, by which slipway refers to a key everywhere.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 }
 
-/// Why an upload holds no usable keys. Nothing of the input is repeated: it may be a private key.
+/// Why an upload is refused. The messages contain nothing of the input, which may be a private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// No key at all.
+pub enum ParseKeysError {
     #[error("there is no key in the input: pipe the public key in, such as: cat ~/.ssh/id_ed25519.pub | ssh …")]
     Empty,
-    /// More than [`MAX_UPLOAD`].
-    #[error("the input is larger than {} KiB", MAX_UPLOAD / 1024)]
+    #[error("the input is larger than {} KiB", MAX_UPLOAD_BYTES / 1024)]
     TooLarge,
-    /// More than [`MAX_UPLOAD_KEYS`].
     #[error("the input holds more than {MAX_UPLOAD_KEYS} keys: upload them in parts")]
     TooMany,
-    /// One line is wrong, so nothing is taken.
-    #[error("line {line}: {problem}")]
+    /// One invalid line refuses the whole upload.
+    #[error("line {line}: {error}")]
     Line {
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
-        problem: Problem,
+        error: KeyLineError,
     },
 }
 
-/// What is wrong with a line.
+/// Why a line is not a permitted key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The private half.
+pub enum KeyLineError {
     #[error(
-        "this is a private key. Upload the public half, the file that ends in .pub. \
-         Nothing was stored, but consider making a new key pair"
+        "this is a private key. Upload the public key instead, the file that ends in .pub. \
+         Nothing was stored, but consider generating a new key pair"
     )]
     PrivateKey,
-    /// The format of RFC 4716, which PuTTYgen saves.
+    /// The format that PuTTYgen saves.
     #[error("this is a key in the RFC 4716 format; convert it with: ssh-keygen -i -f FILE")]
     Rfc4716,
-    /// Options such as `command="…"` in front of the key.
-    #[error("options in front of a key are not supported; leave the key type, the key and a comment")]
+    #[error("options before a key are not supported; keep only the key type, the key and a comment")]
     Options,
-    /// A certificate instead of a key.
     #[error("certificates are not supported; upload the public key itself")]
     Certificate,
-    /// DSA.
-    #[error("DSA keys are too weak; make a new one with: ssh-keygen -t ed25519")]
+    #[error("DSA keys are too weak; generate a new one with: ssh-keygen -t ed25519")]
     Dsa,
-    /// RSA with a short modulus, or an exponent that makes forging easy.
-    #[error("this RSA key is too weak ({0} bits; 2048 are the least); make a new one with: ssh-keygen -t ed25519")]
+    /// A short modulus, or an exponent with which signatures can be forged.
+    #[error("this RSA key is too weak ({0} bits; the minimum is 2048); generate a new one with: ssh-keygen -t ed25519")]
     WeakRsa(u32),
-    /// RSA so long that verifying it costs too much.
-    #[error("this RSA key is too long ({0} bits; {max} are the most)", max = RSA_BITS.end())]
+    /// The cost of a verification grows with the length of the key.
+    #[error("this RSA key is too long ({0} bits; the maximum is {max})", max = RSA_BITS.end())]
     LongRsa(u32),
-    /// A point of small order: signatures of it prove nothing.
-    #[error("this Ed25519 key is not a safe one; make a new one with: ssh-keygen -t ed25519")]
+    /// A point of small order, for which anyone can forge signatures.
+    #[error("this Ed25519 key is unsafe; generate a new one with: ssh-keygen -t ed25519")]
     WeakEd25519,
-    /// Anything else in the first place.
-    #[error("this is not a public key that is supported: {}", TYPES.join(", "))]
+    #[error("this is not a public key of a supported type: {}", KEY_TYPES.join(", "))]
     UnknownType,
-    /// Bad base64, or a key that does not fit its type.
-    #[error("the key is damaged or cut off")]
+    /// Invalid base64, or a key that does not match its type.
+    #[error("the key is damaged or incomplete")]
     Damaged,
-    /// Longer than any key.
-    #[error("the line is longer than {MAX_LINE} bytes")]
+    #[error("the line is longer than {MAX_LINE_BYTES} bytes")]
     TooLong,
 }
 
-/// The keys of an upload, each once.
+/// Parses an upload. Returns duplicate keys once.
 ///
 /// # Errors
-/// [`ParseError`] if any line is wrong: all of the keys are taken, or none.
-pub fn parse(input: &[u8]) -> Result<Vec<AuthorizedKey>, ParseError> {
-    if input.len() > MAX_UPLOAD {
-        return Err(ParseError::TooLarge);
+/// [`ParseKeysError`] if any line is invalid.
+pub fn parse_authorized_keys(input: &[u8]) -> Result<Vec<AuthorizedKey>, ParseKeysError> {
+    if input.len() > MAX_UPLOAD_BYTES {
+        return Err(ParseKeysError::TooLarge);
     }
     let mut seen = HashSet::new();
     let mut keys = Vec::new();
-    for (line, result) in lines(&String::from_utf8_lossy(input)) {
-        let key = result.map_err(|problem| ParseError::Line { line, problem })?;
+    for (line, result) in parse_lines(&String::from_utf8_lossy(input)) {
+        let key = result.map_err(|error| ParseKeysError::Line { line, error })?;
         if seen.insert(key.fingerprint) {
             keys.push(key);
         }
     }
     match keys.len() {
-        0 => Err(ParseError::Empty),
+        0 => Err(ParseKeysError::Empty),
         1..=MAX_UPLOAD_KEYS => Ok(keys),
-        _ => Err(ParseError::TooMany),
+        _ => Err(ParseKeysError::TooMany),
     }
 }
 
-/// Every line that is neither empty nor a comment, with its number.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Result<AuthorizedKey, Problem>)> {
+/// Parses every line that is neither empty nor a comment. Line numbers start at 1.
+pub(super) fn parse_lines(text: &str) -> impl Iterator<Item = (usize, Result<AuthorizedKey, KeyLineError>)> {
     text.trim_start_matches('\u{feff}')
         .lines()
         .enumerate()
@@ -144,60 +131,64 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Result<Authorize
         .map(|(number, line)| (number, parse_line(line)))
 }
 
-fn parse_line(line: &str) -> Result<AuthorizedKey, Problem> {
-    if line.len() > MAX_LINE {
-        return Err(Problem::TooLong);
+fn parse_line(line: &str) -> Result<AuthorizedKey, KeyLineError> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(KeyLineError::TooLong);
     }
     let mut words = line.split_whitespace();
     let kind = words.next().unwrap_or_default();
-    if !TYPES.contains(&kind) {
-        return Err(not_a_key(line, kind));
+    if !KEY_TYPES.contains(&kind) {
+        return Err(classify_invalid_line(line, kind));
     }
-    let encoded = words.next().ok_or(Problem::Damaged)?;
-    let mut key = PublicKey::from_openssh(&format!("{kind} {encoded}")).map_err(|_| Problem::Damaged)?;
+    let encoded = words.next().ok_or(KeyLineError::Damaged)?;
+    let mut key = PublicKey::from_openssh(&format!("{kind} {encoded}")).map_err(|_| KeyLineError::Damaged)?;
     check_strength(key.key_data())?;
-    key.set_comment(comment(words));
-    let line = key.to_openssh().map_err(|_| Problem::Damaged)?;
+    key.set_comment(sanitize_comment(words));
+    let line = key.to_openssh().map_err(|_| KeyLineError::Damaged)?;
     Ok(AuthorizedKey { line, fingerprint: key.fingerprint(HashAlg::Sha256) })
 }
 
-/// What a line is that does not begin with the type of a key.
-fn not_a_key(line: &str, kind: &str) -> Problem {
+/// The error of a line that does not begin with a key type.
+fn classify_invalid_line(line: &str, kind: &str) -> KeyLineError {
     match () {
-        () if line.contains("PRIVATE KEY") || kind.starts_with("PuTTY-User-Key-File") => Problem::PrivateKey,
-        () if line.contains("BEGIN SSH2 PUBLIC KEY") => Problem::Rfc4716,
-        () if kind == DSA => Problem::Dsa,
-        () if kind.contains("-cert-v0") => Problem::Certificate,
-        () if line.split_whitespace().any(|word| word == DSA || TYPES.contains(&word)) => Problem::Options,
-        () => Problem::UnknownType,
+        () if line.contains("PRIVATE KEY") || kind.starts_with("PuTTY-User-Key-File") => KeyLineError::PrivateKey,
+        () if line.contains("BEGIN SSH2 PUBLIC KEY") => KeyLineError::Rfc4716,
+        () if kind == DSA_TYPE => KeyLineError::Dsa,
+        () if kind.contains("-cert-v0") => KeyLineError::Certificate,
+        () if line.split_whitespace().any(|word| word == DSA_TYPE || KEY_TYPES.contains(&word)) => {
+            KeyLineError::Options
+        }
+        () => KeyLineError::UnknownType,
     }
 }
 
-fn check_strength(key: &KeyData) -> Result<(), Problem> {
+fn check_strength(key: &KeyData) -> Result<(), KeyLineError> {
     match key {
         KeyData::Rsa(rsa) => {
             let exponent = rsa.e().as_positive_bytes().unwrap_or_default();
             match rsa.key_size() {
-                bits if bits < *RSA_BITS.start() || matches!(exponent, [] | [0 | 1]) => Err(Problem::WeakRsa(bits)),
-                bits if bits > *RSA_BITS.end() => Err(Problem::LongRsa(bits)),
+                bits if bits < *RSA_BITS.start() || matches!(exponent, [] | [0 | 1]) => {
+                    Err(KeyLineError::WeakRsa(bits))
+                }
+                bits if bits > *RSA_BITS.end() => Err(KeyLineError::LongRsa(bits)),
                 _ => Ok(()),
             }
         }
-        KeyData::Ed25519(point) => check_point(&point.0),
-        KeyData::SkEd25519(key) => check_point(&key.public_key().0),
+        KeyData::Ed25519(point) => check_ed25519_point(&point.0),
+        KeyData::SkEd25519(key) => check_ed25519_point(&key.public_key().0),
         KeyData::Ecdsa(_) | KeyData::SkEcdsaSha2NistP256(_) => Ok(()),
-        _ => Err(Problem::UnknownType),
+        _ => Err(KeyLineError::UnknownType),
     }
 }
 
-fn check_point(point: &[u8; 32]) -> Result<(), Problem> {
-    let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| Problem::Damaged)?;
-    if key.is_weak() { Err(Problem::WeakEd25519) } else { Ok(()) }
+fn check_ed25519_point(point: &[u8; 32]) -> Result<(), KeyLineError> {
+    let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| KeyLineError::Damaged)?;
+    if key.is_weak() { Err(KeyLineError::WeakEd25519) } else { Ok(()) }
 }
 
-/// Comments end up in terminals and in YAML: one line, no control characters, a bounded length.
-fn comment<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    clean(&words.collect::<Vec<_>>().join(" ")).chars().take(MAX_COMMENT).collect()
+/// Comments are printed to terminals and stored in YAML: one line, without control characters, of bounded length.
+fn sanitize_comment<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    strip_control(&words.collect::<Vec<_>>().join(" ")).chars().take(MAX_COMMENT_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -206,14 +197,14 @@ mod tests {
 
     const ALICE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
 
-    fn problem(line: &str) -> Problem {
-        match parse(line.as_bytes()) {
-            Err(ParseError::Line { problem, .. }) => problem,
+    fn line_error(line: &str) -> KeyLineError {
+        match parse_authorized_keys(line.as_bytes()) {
+            Err(ParseKeysError::Line { error, .. }) => error,
             other => panic!("{line}: {other:?}"),
         }
     }
 
-    fn line_of(blob: &[&[u8]]) -> String {
+    fn encode_line(blob: &[&[u8]]) -> String {
         use base64::Engine as _;
         let mut bytes = Vec::new();
         for part in blob {
@@ -225,82 +216,85 @@ mod tests {
     }
 
     #[test]
-    fn keys_comments_and_empty_lines_are_read_as_sshd_reads_them() {
-        let keys = parse(format!("\u{feff}# mine\r\n\r\n  {ALICE}\talice at  home\r\n{ALICE}\n").as_bytes()).unwrap();
+    fn keys_comments_and_empty_lines_are_parsed_as_by_sshd() {
+        let keys =
+            parse_authorized_keys(format!("\u{feff}# mine\r\n\r\n  {ALICE}\talice at  home\r\n{ALICE}\n").as_bytes())
+                .unwrap();
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].line(), format!("{ALICE} alice at home"));
         assert_eq!(keys[0].fingerprint().to_string(), "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ");
     }
 
     #[test]
-    fn every_type_that_is_allowed_is_read() {
+    fn every_supported_key_type_is_parsed() {
         let p256: Vec<u8> = [&[4][..], &[7; 64]].concat();
         let point = [0x58; 1].into_iter().chain([0x66; 31]).collect::<Vec<u8>>();
         for line in [
-            line_of(&[b"ecdsa-sha2-nistp256", b"nistp256", &p256]),
-            line_of(&[b"sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", &p256, b"ssh:"]),
-            line_of(&[b"sk-ssh-ed25519@openssh.com", &point, b"ssh:"]),
-            line_of(&[b"ssh-rsa", &[1, 0, 1], &[&[0][..], &[0xab; 256]].concat()]),
+            encode_line(&[b"ecdsa-sha2-nistp256", b"nistp256", &p256]),
+            encode_line(&[b"sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", &p256, b"ssh:"]),
+            encode_line(&[b"sk-ssh-ed25519@openssh.com", &point, b"ssh:"]),
+            encode_line(&[b"ssh-rsa", &[1, 0, 1], &[&[0][..], &[0xab; 256]].concat()]),
         ] {
-            let keys = parse(line.as_bytes());
+            let keys = parse_authorized_keys(line.as_bytes());
             assert!(keys.as_ref().is_ok_and(|keys| keys[0].line() == line), "{line} {keys:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
-        assert_eq!(parse(b" \n# x\n"), Err(ParseError::Empty));
+    fn an_invalid_line_is_refused_with_its_number_and_reason() {
+        assert_eq!(parse_authorized_keys(b" \n# x\n"), Err(ParseKeysError::Empty));
         assert_eq!(
-            parse(format!("{ALICE}\n\nnonsense").as_bytes()),
-            Err(ParseError::Line { line: 3, problem: Problem::UnknownType })
+            parse_authorized_keys(format!("{ALICE}\n\nnonsense").as_bytes()),
+            Err(ParseKeysError::Line { line: 3, error: KeyLineError::UnknownType })
         );
-        assert_eq!(problem("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk"), Problem::PrivateKey);
-        assert_eq!(problem("PuTTY-User-Key-File-3: ssh-ed25519"), Problem::PrivateKey);
-        assert_eq!(problem("---- BEGIN SSH2 PUBLIC KEY ----"), Problem::Rfc4716);
-        assert_eq!(problem(&format!("command=\"echo hi\" {ALICE}")), Problem::Options);
-        assert_eq!(problem(&format!("restrict {ALICE}")), Problem::Options);
-        assert_eq!(problem("ssh-dss AAAAB3NzaC1kc3M="), Problem::Dsa);
-        assert_eq!(problem("ssh-ed25519-cert-v01@openssh.com AAAA"), Problem::Certificate);
-        assert_eq!(problem("ssh-ed25519"), Problem::Damaged);
-        assert_eq!(problem("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98"), Problem::Damaged);
-        assert_eq!(problem("ssh-ed25519 ???"), Problem::Damaged);
-        assert_eq!(problem(&ALICE.replace("ssh-ed25519", "ssh-rsa")), Problem::Damaged);
-        assert_eq!(problem(&format!("{ALICE} {}", "x".repeat(MAX_LINE))), Problem::TooLong);
+        assert_eq!(line_error("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk"), KeyLineError::PrivateKey);
+        assert_eq!(line_error("PuTTY-User-Key-File-3: ssh-ed25519"), KeyLineError::PrivateKey);
+        assert_eq!(line_error("---- BEGIN SSH2 PUBLIC KEY ----"), KeyLineError::Rfc4716);
+        assert_eq!(line_error(&format!("command=\"echo hi\" {ALICE}")), KeyLineError::Options);
+        assert_eq!(line_error(&format!("restrict {ALICE}")), KeyLineError::Options);
+        assert_eq!(line_error("ssh-dss AAAAB3NzaC1kc3M="), KeyLineError::Dsa);
+        assert_eq!(line_error("ssh-ed25519-cert-v01@openssh.com AAAA"), KeyLineError::Certificate);
+        assert_eq!(line_error("ssh-ed25519"), KeyLineError::Damaged);
+        assert_eq!(line_error("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98"), KeyLineError::Damaged);
+        assert_eq!(line_error("ssh-ed25519 ???"), KeyLineError::Damaged);
+        assert_eq!(line_error(&ALICE.replace("ssh-ed25519", "ssh-rsa")), KeyLineError::Damaged);
+        assert_eq!(line_error(&format!("{ALICE} {}", "x".repeat(MAX_LINE_BYTES))), KeyLineError::TooLong);
     }
 
     #[test]
     fn weak_keys_are_refused() {
         let rsa = |exponent: &[u8], bytes: usize| {
-            problem(&line_of(&[b"ssh-rsa", exponent, &[&[0][..], &vec![0xab; bytes]].concat()]))
+            line_error(&encode_line(&[b"ssh-rsa", exponent, &[&[0][..], &vec![0xab; bytes]].concat()]))
         };
-        assert_eq!(rsa(&[1, 0, 1], 128), Problem::WeakRsa(1024));
-        assert_eq!(rsa(&[1], 256), Problem::WeakRsa(2048));
-        assert_eq!(rsa(&[1, 0, 1], 2049), Problem::LongRsa(16392));
+        assert_eq!(rsa(&[1, 0, 1], 128), KeyLineError::WeakRsa(1024));
+        assert_eq!(rsa(&[1], 256), KeyLineError::WeakRsa(2048));
+        assert_eq!(rsa(&[1, 0, 1], 2049), KeyLineError::LongRsa(16392));
         let identity: Vec<u8> = [1].into_iter().chain([0; 31]).collect();
-        assert_eq!(problem(&line_of(&[b"ssh-ed25519", &identity])), Problem::WeakEd25519);
+        assert_eq!(line_error(&encode_line(&[b"ssh-ed25519", &identity])), KeyLineError::WeakEd25519);
     }
 
     #[test]
-    fn the_input_is_bounded() {
-        assert_eq!(parse(&vec![b'#'; MAX_UPLOAD + 1]), Err(ParseError::TooLarge));
+    fn an_oversized_upload_is_refused() {
+        assert_eq!(parse_authorized_keys(&vec![b'#'; MAX_UPLOAD_BYTES + 1]), Err(ParseKeysError::TooLarge));
         let many: String =
             (0..=MAX_UPLOAD_KEYS).map(|n| super::super::testing::key(n).line().to_owned() + "\n").collect();
-        assert_eq!(parse(many.as_bytes()), Err(ParseError::TooMany));
+        assert_eq!(parse_authorized_keys(many.as_bytes()), Err(ParseKeysError::TooMany));
     }
 
     proptest::proptest! {
         #[test]
-        fn whatever_comes_in_is_read_or_refused_and_never_repeated(input: Vec<u8>, words in "[a-z-]{0,8} ?hunter2 ?[!-~]{0,40}") {
-            let _ = parse(&input);
-            if let Err(error) = parse(words.as_bytes()) {
+        fn any_input_is_parsed_or_refused_and_never_repeated(input: Vec<u8>, words in "[a-z-]{0,8} ?hunter2 ?[!-~]{0,40}") {
+            let _ = parse_authorized_keys(&input);
+            if let Err(error) = parse_authorized_keys(words.as_bytes()) {
                 proptest::prop_assert!(!error.to_string().contains("hunter2"));
             }
         }
     }
 
     #[test]
-    fn nothing_in_a_comment_reaches_a_terminal_or_another_line() {
-        let keys = parse(format!("{ALICE} \u{1b}[31mred\u{7} \u{2028}{}", "y".repeat(500)).as_bytes()).unwrap();
-        assert_eq!(keys[0].line(), format!("{ALICE} red {}", "y".repeat(MAX_COMMENT - 4)));
+    fn a_comment_has_no_control_characters_and_no_line_breaks() {
+        let keys = parse_authorized_keys(format!("{ALICE} \u{1b}[31mred\u{7} \u{2028}{}", "y".repeat(500)).as_bytes())
+            .unwrap();
+        assert_eq!(keys[0].line(), format!("{ALICE} red {}", "y".repeat(MAX_COMMENT_CHARS - 4)));
     }
 }

@@ -1,14 +1,11 @@
-//! One ConfigMap of keys: user → lines of `authorized_keys`.
+//! One key ConfigMap: user → lines of `authorized_keys`.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::grant::Role;
+use crate::auth::Role;
 use crate::domain::labels;
-
-/// The most that slipway puts into one ConfigMap, in bytes. Kubernetes' own limit is 1 MiB.
-pub(super) const CAPACITY: usize = 900 * 1024;
 
 impl Role {
     /// The value of the label [`labels::KEYS`].
@@ -30,53 +27,53 @@ impl Role {
         }
     }
 
-    /// The name of the ConfigMap with this number.
     pub(super) fn shard_name(self, number: u32) -> String {
         format!("{}{number}", self.shard_prefix())
     }
 
-    /// The number of the ConfigMap with this name, if slipway made it.
+    /// The number in the name of a ConfigMap; `None` if slipway did not create it.
     pub(super) fn shard_number(self, name: &str) -> Option<u32> {
         name.strip_prefix(self.shard_prefix())?.parse().ok()
     }
 }
 
-/// The ConfigMaps that hold keys, ours and those that someone else labelled so.
-pub(super) fn selector() -> String {
+/// Selects the key ConfigMaps that slipway created, and those that users created and labelled.
+pub(super) fn label_selector() -> String {
     format!("{} in ({},{})", labels::KEYS, Role::User.label(), Role::Admin.label())
 }
 
-/// What a ConfigMap holds.
+/// The content of a key ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shard {
     pub role: Role,
-    /// Tells it from another one of its name.
+    /// Distinguishes the ConfigMap from a later one of the same name.
     pub uid: String,
-    /// Its `resourceVersion`: a write that names it fails if someone else wrote since.
-    pub version: String,
-    /// User → lines, both as they are stored.
+    /// A write with this version fails if another client wrote in the meantime.
+    pub resource_version: String,
+    /// User → lines, unparsed.
     pub entries: BTreeMap<String, String>,
 }
 
 impl Shard {
-    /// The name and the content, if it carries the label.
+    /// The name and the content; `None` without the label.
     pub(super) fn from_config_map(map: ConfigMap) -> Option<(String, Self)> {
-        let role = Self::role(&map)?;
+        let role = Self::role_of(&map)?;
         Some((map.metadata.name.clone()?, Self::with_role(map, role)))
     }
 
-    /// Whose keys a ConfigMap says that it holds.
-    pub(super) fn role(map: &ConfigMap) -> Option<Role> {
+    /// The role that the label states.
+    pub(super) fn role_of(map: &ConfigMap) -> Option<Role> {
         Role::from_label(map.metadata.labels.as_ref()?.get(labels::KEYS)?)
     }
 
-    /// The content, whatever the label says.
+    /// The content with a role that the label need not state.
     pub(super) fn with_role(map: ConfigMap, role: Role) -> Self {
-        let (version, uid) = (map.metadata.resource_version.unwrap_or_default(), map.metadata.uid.unwrap_or_default());
-        Self { role, uid, version, entries: map.data.unwrap_or_default() }
+        let uid = map.metadata.uid.unwrap_or_default();
+        let resource_version = map.metadata.resource_version.unwrap_or_default();
+        Self { role, uid, resource_version, entries: map.data.unwrap_or_default() }
     }
 
-    /// How many bytes count towards [`CAPACITY`].
+    /// The size that [`MAX_SHARD_BYTES`](super::limits::MAX_SHARD_BYTES) limits.
     pub(super) fn size(&self) -> usize {
         self.entries.iter().map(|(user, lines)| user.len() + lines.len()).sum()
     }

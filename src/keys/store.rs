@@ -1,30 +1,30 @@
-//! The keys that are stored in the cluster, kept in memory by a watch.
+//! The keys that are stored in the cluster, cached in memory.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use russh::keys::ssh_key::HashAlg;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::cache::KeyCache;
 use super::error::KeysError;
-use super::follow::follow;
-use super::grant::{Identity, UploadGrant};
-use super::index::Index;
-use super::news::News;
+use super::events::KeyEventRecorder;
+use super::index::KeyIndex;
 use super::parse::AuthorizedKey;
-use super::plan::{Added, plan};
-use super::write::{carry_out, refresh};
+use super::plan::{UploadResult, plan_upload};
+use super::watch::watch_config_maps;
+use super::write::{apply_plan, refresh_index};
+use crate::auth::{Identity, UploadGrant};
 
-/// How long an upload waits for those before it.
-const TURN_WITHIN: Duration = Duration::from_secs(30);
-/// How long an upload waits until its keys count here.
-const SHOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How long an upload waits for the uploads before it.
+const UPLOAD_QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The keys. Clones share one watch, which ends with the last of them.
+/// The key store. Clones share one watch, which ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct KeyStore {
     inner: Arc<Inner>,
@@ -33,119 +33,65 @@ pub struct KeyStore {
 #[derive(Debug)]
 struct Inner {
     api: Api<ConfigMap>,
-    seen: Arc<Seen>,
-    /// Held while storing: writers of one process would only make each other's writes stale.
-    writing: Mutex<()>,
+    cache: Arc<KeyCache>,
+    /// Serialises the uploads of this process, which would only conflict with each other.
+    upload_lock: Mutex<()>,
     _watch: AbortOnDropHandle<()>,
 }
 
-/// What the watch has shown.
-#[derive(Debug)]
-pub(super) struct Seen {
-    index: RwLock<Index>,
-    /// Whether the first list is complete; marked as changed with every event.
-    synced: watch::Sender<bool>,
-    /// Who is told what is broken, beside the log.
-    news: Option<News>,
-}
-
 impl KeyStore {
-    /// Begins to watch. Nobody is known until [`Self::is_synced`]; the cluster need not be
-    /// reachable yet.
+    /// Starts the watch. [`Self::identify`] finds no key before the store [is synced](Self::is_synced). The API server
+    /// need not be reachable yet.
     pub fn start(client: Client, namespace: &str) -> Self {
         let api = Api::namespaced(client.clone(), namespace);
-        let seen = Arc::new(Seen::new(Some(News::new(client, namespace))));
-        let task = tokio::spawn(follow(api.clone(), seen.clone()));
-        Self { inner: Arc::new(Inner { api, seen, writing: Mutex::default(), _watch: AbortOnDropHandle::new(task) }) }
+        let cache = Arc::new(KeyCache::new(Some(KeyEventRecorder::new(client, namespace))));
+        let watch = AbortOnDropHandle::new(tokio::spawn(watch_config_maps(api.clone(), cache.clone())));
+        Self { inner: Arc::new(Inner { api, cache, upload_lock: Mutex::default(), _watch: watch }) }
     }
 
-    /// Whether all stored keys were read once.
+    /// Whether all stored keys have been read once.
     pub fn is_synced(&self) -> bool {
-        self.inner.seen.is_complete()
+        self.inner.cache.is_synced()
     }
 
-    /// Waits until all stored keys were read. False if that takes longer than `limit`.
+    /// Waits until all stored keys have been read. Returns false after `limit`.
     pub async fn wait_synced(&self, limit: Duration) -> bool {
-        let mut synced = self.inner.seen.synced.subscribe();
-        tokio::time::timeout(limit, synced.wait_for(|synced| *synced)).await.is_ok_and(|result| result.is_ok())
+        self.inner.cache.wait_synced(limit).await
     }
 
-    /// Whose key it is. To be asked with a key that was proven by a signature.
+    /// Finds the user of a key. The caller must have verified a signature of the key.
     pub fn identify(&self, key: &russh::keys::PublicKey) -> Option<Identity> {
-        self.inner.seen.read(|index| index.identify(&key.fingerprint(HashAlg::Sha256)))
+        self.inner.cache.read(|index| index.identify(&key.fingerprint(HashAlg::Sha256)))
     }
 
-    /// How many keys are known.
+    /// The number of distinct keys.
     pub fn len(&self) -> usize {
-        self.inner.seen.read(Index::len)
+        self.inner.cache.read(KeyIndex::len)
     }
 
-    /// Whether no key is known, so that nobody can log in.
+    /// Whether there is no key, so that nobody can log in.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Stores keys; they count at once here, and within moments at other gateways.
+    /// Stores keys. They are valid at once in this gateway, and within moments in other gateways.
     ///
     /// # Errors
-    /// [`KeysError`]; a key that belongs to somebody else is refused, and with it the upload.
-    pub async fn add(&self, grant: &UploadGrant, keys: &[AuthorizedKey]) -> Result<Added, KeysError> {
-        let Inner { api, seen, writing, .. } = &*self.inner;
-        let _turn = tokio::time::timeout(TURN_WITHIN, writing.lock()).await.map_err(|_| KeysError::Contended)?;
-        let (mut index, nothing) = (Index::default(), BTreeSet::new());
-        let first = if self.is_synced() {
-            seen.read(|index| plan(index, grant, keys, &nothing))?
+    /// [`KeysError`]; [`KeysError::KeyOwnedByOther`] refuses the whole upload.
+    pub async fn add(&self, grant: &UploadGrant, keys: &[AuthorizedKey]) -> Result<UploadResult, KeysError> {
+        let Inner { api, cache, upload_lock, .. } = &*self.inner;
+        let _turn = timeout(UPLOAD_QUEUE_TIMEOUT, upload_lock.lock()).await.map_err(|_| KeysError::Contended)?;
+        let (mut index, no_names) = (KeyIndex::default(), BTreeSet::new());
+        let plan = if self.is_synced() {
+            cache.read(|index| plan_upload(index, grant, keys, &no_names))?
         } else {
-            refresh(&mut index, api).await?;
-            plan(&index, grant, keys, &nothing)?
+            refresh_index(&mut index, api).await?;
+            plan_upload(&index, grant, keys, &no_names)?
         };
-        let added = carry_out(api, grant, keys, first, index).await?;
-        if !seen.shows(grant, keys).await {
-            tracing::warn!(user = %grant.user(), "keys were stored, but the watch has not shown them yet");
+        let result = apply_plan(api, grant, keys, plan, index).await?;
+        if !cache.wait_visible(grant, keys).await {
+            tracing::warn!(user = %grant.user(), "keys were stored, but the watch has not reported them yet");
         }
-        Ok(added)
-    }
-}
-
-impl Seen {
-    /// Nothing yet.
-    pub(super) fn new(news: Option<News>) -> Self {
-        Self { index: RwLock::default(), synced: watch::Sender::new(false), news }
-    }
-
-    /// A ConfigMap is broken.
-    pub(super) fn tell(&self, map: &str, flaws: &str) {
-        if let Some(news) = &self.news {
-            news.broken(map, flaws);
-        }
-    }
-
-    /// Whether the first list is complete.
-    pub(super) fn is_complete(&self) -> bool {
-        *self.synced.borrow()
-    }
-
-    /// The first list is complete.
-    pub(super) fn complete(&self) {
-        self.synced.send_replace(true);
-    }
-
-    pub(super) fn read<T>(&self, question: impl FnOnce(&Index) -> T) -> T {
-        question(&self.index.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
-        let result = change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner));
-        self.read(Index::census).show();
-        self.synced.send_modify(|_| {});
-        result
-    }
-
-    /// Waits until these keys are known, for a bounded time.
-    async fn shows(&self, grant: &UploadGrant, keys: &[AuthorizedKey]) -> bool {
-        let known = |index: &Index| keys.iter().all(|key| index.has(&key.fingerprint(), grant.user(), grant.role()));
-        let mut changes = self.synced.subscribe();
-        let shown = changes.wait_for(|_| self.read(known));
-        tokio::time::timeout(SHOWN_WITHIN, shown).await.is_ok_and(|result| result.is_ok())
+        Ok(result)
     }
 }

@@ -1,4 +1,4 @@
-//! Storing keys. Others may store at the same time, from this process or another.
+//! Writes of uploaded keys, with retries after conflicts with concurrent writers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,70 +10,69 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::error::KeysError;
-use super::grant::UploadGrant;
-use super::index::Index;
+use super::index::KeyIndex;
 use super::parse::AuthorizedKey;
-use super::plan::{Added, Plan, Write, plan};
-use super::shard::{Shard, selector};
+use super::plan::{ShardPatch, UploadPlan, UploadResult, plan_upload};
+use super::shard::{Shard, label_selector};
+use crate::auth::UploadGrant;
 use crate::domain::labels;
 
-/// Stores keys, having read what is there: for commands that run once. The server has
-/// [`super::KeyStore::add`], which knows what is there.
+/// Stores keys after reading all ConfigMaps, for commands that run once. The server uses [`super::KeyStore::add`],
+/// which plans from its cache.
 ///
 /// # Errors
-/// [`KeysError`]; a key that belongs to somebody else is refused, and with it the upload.
+/// [`KeysError`]; [`KeysError::KeyOwnedByOther`] refuses the whole upload.
 pub async fn add_keys(
     client: &Client,
     namespace: &str,
     grant: &UploadGrant,
     keys: &[AuthorizedKey],
-) -> Result<Added, KeysError> {
+) -> Result<UploadResult, KeysError> {
     let api = Api::namespaced(client.clone(), namespace);
-    let mut index = Index::default();
-    refresh(&mut index, &api).await?;
-    let first = plan(&index, grant, keys, &BTreeSet::new())?;
-    carry_out(&api, grant, keys, first, index).await
+    let mut index = KeyIndex::default();
+    refresh_index(&mut index, &api).await?;
+    let plan = plan_upload(&index, grant, keys, &BTreeSet::new())?;
+    apply_plan(&api, grant, keys, plan, index).await
 }
 
-/// Reads everything that is stored now. Only what differs from the index is parsed.
-pub(super) async fn refresh(index: &mut Index, api: &Api<ConfigMap>) -> Result<(), KeysError> {
-    let list = api.list(&ListParams::default().labels(&selector())).await.map_err(KeysError::reading)?;
+/// Lists the stored keys. Parses only entries that differ from those in the index.
+pub(super) async fn refresh_index(index: &mut KeyIndex, api: &Api<ConfigMap>) -> Result<(), KeysError> {
+    let list = api.list(&ListParams::default().labels(&label_selector())).await.map_err(KeysError::from_read)?;
     index.replace(list.items.into_iter().filter_map(Shard::from_config_map));
     Ok(())
 }
 
-/// Performs a plan. If someone else wrote since it was made, makes another from what is there now;
-/// `index` may be empty or old.
-pub(super) async fn carry_out(
+/// Applies a plan. After a conflict, makes and applies a new plan; `index` is refreshed for it and may be empty or
+/// outdated before.
+pub(super) async fn apply_plan(
     api: &Api<ConfigMap>,
     grant: &UploadGrant,
     keys: &[AuthorizedKey],
-    first: Plan,
-    mut index: Index,
-) -> Result<Added, KeysError> {
-    let mut current = first;
-    let mut added = None;
-    let mut taken = BTreeSet::new();
-    for delay in patience() {
-        let done = perform(api, &current.writes).await?;
-        let Some(stale) = current.writes.get(done) else {
-            return Ok(added.unwrap_or(current.added));
+    mut plan: UploadPlan,
+    mut index: KeyIndex,
+) -> Result<UploadResult, KeysError> {
+    let mut result = None;
+    let mut taken_names = BTreeSet::new();
+    for delay in retry_delays() {
+        let applied = apply_patches(api, &plan.patches).await?;
+        let Some(conflicting) = plan.patches.get(applied) else {
+            return Ok(result.unwrap_or(plan.result));
         };
-        if stale.version.is_none() {
-            taken.insert(stale.shard.clone());
+        if conflicting.resource_version.is_none() {
+            taken_names.insert(conflicting.shard.clone());
         }
-        if done > 0 {
-            added.get_or_insert(current.added);
+        if applied > 0 {
+            result.get_or_insert(plan.result);
         }
         tokio::time::sleep(delay).await;
-        refresh(&mut index, api).await?;
-        current = plan(&index, grant, keys, &taken)?;
+        refresh_index(&mut index, api).await?;
+        plan = plan_upload(&index, grant, keys, &taken_names)?;
     }
     Err(KeysError::Contended)
 }
 
-/// A hundred processes that write one ConfigMap need up to a hundred rounds, spread by jitter.
-fn patience() -> impl Iterator<Item = Duration> {
+/// A hundred processes that write to one ConfigMap need up to a hundred rounds, spread by jitter.
+fn retry_delays() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(10))
         .with_max_delay(Duration::from_millis(500))
@@ -82,43 +81,43 @@ fn patience() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// How many of the writes were done before one turned out to be based on something old.
-async fn perform(api: &Api<ConfigMap>, writes: &[Write]) -> Result<usize, KeysError> {
-    for (done, write) in writes.iter().enumerate() {
-        match send(api, write).await {
+/// Returns how many patches were applied before the first conflict.
+async fn apply_patches(api: &Api<ConfigMap>, patches: &[ShardPatch]) -> Result<usize, KeysError> {
+    for (applied, patch) in patches.iter().enumerate() {
+        match apply_patch(api, patch).await {
             Ok(_) => {}
-            Err(kube::Error::Api(status)) if is_stale(&status, write) => return Ok(done),
-            Err(error) => return Err(KeysError::writing(error)),
+            Err(kube::Error::Api(status)) if is_conflict(&status, patch) => return Ok(applied),
+            Err(error) => return Err(KeysError::from_write(error)),
         }
     }
-    Ok(writes.len())
+    Ok(patches.len())
 }
 
-/// Changed, deleted or created meanwhile. A ConfigMap that can't be created because something is
-/// not found lacks its namespace, which no retry brings.
-fn is_stale(status: &kube::core::Status, write: &Write) -> bool {
-    status.is_conflict() || status.is_already_exists() || (status.is_not_found() && write.version.is_some())
+/// Whether another client changed, deleted or created the ConfigMap in the meantime. A creation that fails with "not
+/// found" lacks its namespace, which no retry can fix.
+fn is_conflict(status: &kube::core::Status, patch: &ShardPatch) -> bool {
+    status.is_conflict() || status.is_already_exists() || (status.is_not_found() && patch.resource_version.is_some())
 }
 
-/// One entry changes; the others, and what else stands in the ConfigMap, are not even sent.
-async fn send(api: &Api<ConfigMap>, write: &Write) -> Result<ConfigMap, kube::Error> {
-    let Some(version) = &write.version else {
-        return api.create(&PostParams::default(), &new_config_map(write)).await;
+/// Sends only the entry that changes, not the rest of the ConfigMap.
+async fn apply_patch(api: &Api<ConfigMap>, patch: &ShardPatch) -> Result<ConfigMap, kube::Error> {
+    let Some(resource_version) = &patch.resource_version else {
+        return api.create(&PostParams::default(), &new_config_map(patch)).await;
     };
-    let patch = json!({
-        "metadata": { "resourceVersion": version },
-        "data": { write.user.as_str(): write.lines },
+    let body = json!({
+        "metadata": { "resourceVersion": resource_version },
+        "data": { patch.user.as_str(): patch.lines },
     });
-    api.patch(&write.shard, &PatchParams::default(), &Patch::Merge(patch)).await
+    api.patch(&patch.shard, &PatchParams::default(), &Patch::Merge(body)).await
 }
 
-fn new_config_map(write: &Write) -> ConfigMap {
-    let labels = [(labels::KEYS, write.role.label()), ("app.kubernetes.io/managed-by", "slipway")];
+fn new_config_map(patch: &ShardPatch) -> ConfigMap {
+    let labels = [(labels::KEYS, patch.role.label()), ("app.kubernetes.io/managed-by", "slipway")];
     let metadata = ObjectMeta {
-        name: Some(write.shard.clone()),
+        name: Some(patch.shard.clone()),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         ..ObjectMeta::default()
     };
-    let entry = write.lines.clone().map(|lines| (write.user.to_string(), lines));
+    let entry = patch.lines.clone().map(|lines| (patch.user.to_string(), lines));
     ConfigMap { metadata, data: Some(entry.into_iter().collect()), ..ConfigMap::default() }
 }

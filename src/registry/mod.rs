@@ -1,23 +1,25 @@
 //! Images in the registry.
 //!
-//! `reference` and `push_progress` are pure; `access` says as whom slipway comes, `client` asks the registry, `reach` has the
-//! Engine ask it, `publish` has the Engine push.
+//! `reference` and `push_progress` are pure. `client` sends requests to the registry, `connectivity` has the Engine contact the
+//! registry, and `publish` has the Engine push an image.
 
-mod access;
+mod authentication;
 mod client;
-mod collection;
-pub mod error;
+mod connectivity;
+mod credentials;
+mod error;
+mod garbage_collector;
+mod images;
 mod publish;
 mod push_progress;
-mod reach;
-pub mod reference;
-mod retention;
-mod tag;
-mod voice;
+mod push_reporter;
+mod reference;
+mod response;
+mod retry_diagnosis;
+mod temporary_tag;
 
-pub use access::{PasswordFile, Passwords};
 pub use client::Registry;
-pub use collection::Collection;
+pub(crate) use credentials::{PasswordFile, PasswordFiles};
 pub use error::RegistryError;
+pub(crate) use garbage_collector::GarbageCollector;
 pub use publish::publish;
-pub use reference::Address;

@@ -1,4 +1,4 @@
-//! From the Engine into the registry.
+//! Has the Engine push an image to the registry.
 
 use std::time::Duration;
 
@@ -13,20 +13,21 @@ use tokio::sync::RwLockReadGuard;
 use super::client::Registry;
 use super::error::RegistryError;
 use super::push_progress::PushProgress;
-use super::tag::Tag;
-use super::voice::{Trouble, Voice};
-use crate::domain::metric;
-use crate::domain::progress::clean;
+use super::push_reporter::PushReporter;
+use super::retry_diagnosis::RetryProbe;
+use super::temporary_tag::TemporaryTag;
+use crate::domain::metric_names;
+use crate::domain::progress::strip_control;
 use crate::domain::{AppName, BuiltImage, Progress, PublishedImage, Revision};
 
-/// How long a push may stand still. The Engine reports each piece that it sends.
-const STALLED: Duration = Duration::from_secs(180);
+/// How long a push may make no progress. The Engine reports each chunk that it sends.
+const STALL_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Has the Engine push `image` as the app's image of `revision`, and asks the registry for its digest.
-/// The tag that this takes in the Engine is removed in the background afterwards, also when the future is dropped.
+/// Has the Engine push `image` as the app's image of `revision`, and asks the registry for its digest. The Engine's tag for
+/// the push is removed in the background afterwards, also if the future is dropped.
 ///
 /// # Errors
-/// See [`RegistryError`].
+/// [`RegistryError`].
 pub async fn publish(
     docker: &Docker,
     registry: &Registry,
@@ -35,113 +36,114 @@ pub async fn publish(
     revision: Revision,
     progress: &Progress,
 ) -> Result<PublishedImage, RegistryError> {
-    let _pushing = registry.begin_push(progress).await;
-    // Both to their ends: a tag that is given in vain has to be taken back.
-    let (answers, tag) = tokio::join!(registry.ping(app), Tag::add(docker, registry, image, app, revision));
-    answers?;
+    let _no_gc = registry.block_garbage_collection(progress).await;
+    // `join` and not `try_join`: a tag that was added has to be removed even if the registry fails.
+    let tag = TemporaryTag::add(docker, registry, image, app, revision);
+    let (checked, tag) = tokio::join!(registry.check_repository(app), tag);
+    checked?;
     let tag = tag?;
     let options = PushImageOptionsBuilder::default().tag(&revision.to_string()).build();
-    let reports = docker.push_image(&registry.push.name(app), Some(options), registry.engine_credentials());
-    if let Err(error) = follow(reports, registry, app, progress).await {
-        return Err(explained(error, registry, app).await);
+    let reports = docker.push_image(&registry.push.image_name(app), Some(options), registry.engine_credentials());
+    if let Err(error) = follow_push(reports, registry, app, progress).await {
+        return Err(explain_failure(error, registry, app).await);
     }
-    let (digest, sent) = tokio::join!(registry.digest(app, revision), tag.sent());
+    let (digest, pushed) = tokio::join!(registry.resolve_tag(app, revision), tag.pushed_digests());
     let digest = digest?;
-    sent?.check(&digest)?;
+    pushed?.check_contains(&digest)?;
     Ok(PublishedImage { reference: registry.pull.by_digest(app, &digest), digest })
 }
 
 impl Registry {
-    /// Waits until no garbage is collected; none is as long as the value lives.
-    async fn begin_push(&self, progress: &Progress) -> Option<RwLockReadGuard<'_, ()>> {
-        let collection = self.collection()?;
-        if let Some(pushing) = collection.try_push() {
-            return Some(pushing);
+    /// Waits for a running garbage collection, and prevents others while the guard lives.
+    async fn block_garbage_collection(&self, progress: &Progress) -> Option<RwLockReadGuard<'_, ()>> {
+        let collector = self.garbage_collector()?;
+        if let Some(guard) = collector.try_block() {
+            return Some(guard);
         }
-        progress.line("The registry collects its garbage: waiting for it").await;
-        Some(collection.push().await)
+        progress.log("Waiting for the registry's garbage collection to finish").await;
+        Some(collector.block().await)
     }
 }
 
-/// Why a push ended early.
 #[derive(Debug)]
-enum Failure {
+enum PushFailure {
     Engine(EngineError),
     Stalled,
     Registry(RegistryError),
 }
 
-async fn follow(
+async fn follow_push(
     reports: impl Stream<Item = Result<PushImageInfo, EngineError>>,
     registry: &Registry,
     app: &AppName,
     progress: &Progress,
-) -> Result<(), Failure> {
+) -> Result<(), PushFailure> {
     let mut reports = std::pin::pin!(reports);
-    let name = registry.push.name(app);
-    let mut voice = Voice::new(&name, progress);
-    let mut trouble = Trouble::new(registry, app);
-    let mut state = PushProgress::default();
+    let image_name = registry.push.image_name(app);
+    let mut reporter = PushReporter::new(&image_name, progress);
+    let mut retry_probe = RetryProbe::new(registry, app);
+    let mut push = PushProgress::default();
     loop {
-        let next = tokio::time::timeout(STALLED, next_or_due(&mut reports, &voice)).await;
-        match next.map_err(|_| Failure::Stalled)? {
-            Next::Report(Ok(report)) => {
-                if state.add(&report) {
-                    voice.trouble(trouble.look().await.map_err(Failure::Registry)?).await;
+        let event = tokio::time::timeout(STALL_TIMEOUT, next_event(&mut reports, &reporter)).await;
+        match event.map_err(|_| PushFailure::Stalled)? {
+            PushEvent::Report(Ok(report)) => {
+                let is_retry = push.record(&report);
+                if is_retry {
+                    let problem = retry_probe.probe().await.map_err(PushFailure::Registry)?;
+                    reporter.report_problem(problem).await;
                 } else {
-                    voice.say(&state).await;
+                    reporter.report(&push).await;
                 }
             }
-            Next::Report(Err(error)) => return Err(Failure::Engine(error)),
-            Next::Due => voice.say(&state).await,
-            Next::End => break,
+            PushEvent::Report(Err(error)) => return Err(PushFailure::Engine(error)),
+            PushEvent::AnnouncementDue => reporter.report(&push).await,
+            PushEvent::End => break,
         }
     }
-    voice.end(&state).await;
-    counter!(metric::REGISTRY_BYTES_TOTAL).increment(state.bytes());
+    reporter.finish(&push).await;
+    counter!(metric_names::REGISTRY_BYTES_TOTAL).increment(push.new_bytes());
     Ok(())
 }
 
-enum Next {
+enum PushEvent {
     Report(Result<PushImageInfo, EngineError>),
-    /// No report came, but it is time to announce the push.
-    Due,
+    AnnouncementDue,
     End,
 }
 
-async fn next_or_due(
+async fn next_event(
     reports: &mut (impl Stream<Item = Result<PushImageInfo, EngineError>> + Unpin),
-    voice: &Voice<'_>,
-) -> Next {
+    reporter: &PushReporter<'_>,
+) -> PushEvent {
     tokio::select! {
         biased;
-        report = reports.next() => report.map_or(Next::End, Next::Report),
-        () = tokio::time::sleep_until(voice.due), if !voice.announced => Next::Due,
+        report = reports.next() => report.map_or(PushEvent::End, PushEvent::Report),
+        () = tokio::time::sleep_until(reporter.due), if !reporter.announced => PushEvent::AnnouncementDue,
     }
 }
 
-/// What a failed push means. Where the registry itself says what is wrong, that is the better answer.
-async fn explained(failure: Failure, registry: &Registry, app: &AppName) -> RegistryError {
+async fn explain_failure(failure: PushFailure, registry: &Registry, app: &AppName) -> RegistryError {
     let address = registry.push.to_string();
     let reason = match failure {
-        Failure::Stalled => return RegistryError::Stalled(address),
-        Failure::Registry(error) => return error,
-        Failure::Engine(EngineError::DockerStreamError { error }) => error,
-        Failure::Engine(EngineError::DockerResponseServerError { message, .. }) => message,
-        Failure::Engine(error) => return RegistryError::Engine(error),
+        PushFailure::Stalled => return RegistryError::PushStalled(address),
+        PushFailure::Registry(error) => return error,
+        PushFailure::Engine(EngineError::DockerStreamError { error }) => error,
+        PushFailure::Engine(EngineError::DockerResponseServerError { message, .. }) => message,
+        PushFailure::Engine(error) => return RegistryError::Engine(error),
     };
-    better(registry.refusal(app).await, RegistryError::Push { address, reason: clean(&reason) })
+    let engine_error = RegistryError::PushFailed { address, reason: strip_control(&reason) };
+    prefer_registry_error(registry.diagnose_upload(app).await, engine_error)
 }
 
-/// The registry's refusal, if it tells more than what the Engine said.
-fn better(refusal: Option<RegistryError>, engine: RegistryError) -> RegistryError {
-    use RegistryError::{Broken, Full, Refused, Unreachable};
-    match refusal {
-        Some(refusal @ (Unreachable(..) | Full(..) | Refused(..) | Broken { .. })) => {
-            tracing::warn!(%engine, "the registry refuses what the Engine could not push");
-            refusal
+/// The registry's own error, if it is more specific than the Engine's.
+fn prefer_registry_error(registry_error: Option<RegistryError>, engine_error: RegistryError) -> RegistryError {
+    use RegistryError::{CredentialsRejected, Full, ServerError, Unreachable};
+    match registry_error {
+        Some(error @ (Unreachable(..) | Full(..) | CredentialsRejected(..) | ServerError { .. })) => {
+            tracing::warn!(engine = %engine_error, "a push failed, and the registry refuses uploads");
+            error
         }
-        Some(_) | None => engine,
+        Some(_) | None => engine_error,
     }
 }
 
@@ -151,8 +153,8 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
-    use crate::domain::Event;
-    use crate::testing::heard;
+    use crate::domain::ProgressEvent;
+    use crate::testing::collect_progress;
 
     fn report(status: &str) -> Result<PushImageInfo, EngineError> {
         Ok(PushImageInfo { status: Some(status.into()), ..Default::default() })
@@ -163,45 +165,48 @@ mod tests {
         Ok(PushImageInfo { status: Some("Pushing".into()), progress_detail, ..Default::default() })
     }
 
-    async fn followed(reports: Vec<Result<PushImageInfo, EngineError>>) -> (Result<(), Failure>, Vec<Event>) {
+    async fn follow(reports: Vec<Result<PushImageInfo, EngineError>>) -> (Result<(), PushFailure>, Vec<ProgressEvent>) {
         let registry = Registry::new("localhost:1", "localhost:1", &[]).unwrap();
         let app = "myapp".parse().unwrap();
-        heard(async |progress| follow(stream::iter(reports), &registry, &app, &progress).await).await
+        collect_progress(async |progress| follow_push(stream::iter(reports), &registry, &app, &progress).await).await
     }
 
     #[tokio::test]
     async fn a_push_is_announced_once_its_layers_are_known() {
         let layers = ["Preparing", "Preparing", "Layer already exists"].map(report);
         let reports = layers.into_iter().chain([pushing(1, 1_200_000), report("Pushed"), report("v1: digest: x")]);
-        let (outcome, seen) = followed(reports.collect()).await;
-        assert!(outcome.is_ok());
+        let (result, events) = follow(reports.collect()).await;
+        assert!(result.is_ok());
         assert_eq!(
-            seen,
-            [Event::StageStarted { title: "Pushing localhost:1/myapp (1 of 2 layers new, 1.2 MB)".into() }]
+            events,
+            [ProgressEvent::StageStarted { title: "Pushing localhost:1/myapp (1 of 2 layers new, 1.2 MB)".into() }]
         );
     }
 
     #[tokio::test]
-    async fn a_registry_that_is_away_is_said_once() {
-        let (outcome, seen) = followed(vec![report("Retrying in 5 seconds"), report("Retrying in 4 seconds")]).await;
-        assert!(outcome.is_ok());
-        assert_eq!(seen.first(), Some(&Event::Line { text: "The registry does not answer: trying again".into() }));
-        assert_eq!(seen.len(), 2, "{seen:?}");
+    async fn an_unreachable_registry_is_reported_once() {
+        let (result, events) = follow(vec![report("Retrying in 5 seconds"), report("Retrying in 4 seconds")]).await;
+        assert!(result.is_ok());
+        let expected = ProgressEvent::Line { text: "The registry does not answer: trying again".into() };
+        assert_eq!(events.first(), Some(&expected));
+        assert_eq!(events.len(), 2, "{events:?}");
     }
 
     #[test]
-    fn what_the_engine_said_stays_unless_the_registry_says_more() {
+    fn the_error_of_the_engine_stays_unless_that_of_the_registry_is_more_specific() {
         let address = || "localhost:1".to_owned();
-        let engine = || RegistryError::Push { address: address(), reason: "tag is immutable".into() };
-        assert!(better(None, engine()).to_string().ends_with("tag is immutable"));
-        assert!(better(Some(RegistryError::Mismatch(address())), engine()).to_string().ends_with("tag is immutable"));
-        let away = RegistryError::Unreachable(address(), None);
-        assert!(matches!(better(Some(away), engine()), RegistryError::Unreachable(..)));
+        let engine_error = || RegistryError::PushFailed { address: address(), reason: "tag is immutable".into() };
+        let preferred = |registry_error| prefer_registry_error(registry_error, engine_error());
+        assert!(preferred(None).to_string().ends_with("tag is immutable"));
+        let unspecific = RegistryError::DigestMismatch(address());
+        assert!(preferred(Some(unspecific)).to_string().ends_with("tag is immutable"));
+        let unreachable = RegistryError::Unreachable(address(), None);
+        assert!(matches!(preferred(Some(unreachable)), RegistryError::Unreachable(..)));
     }
 
     #[tokio::test]
     async fn an_error_of_the_engine_ends_the_push() {
         let error = EngineError::DockerStreamError { error: "denied".into() };
-        assert!(matches!(followed(vec![Err(error)]).await.0, Err(Failure::Engine(_))));
+        assert!(matches!(follow(vec![Err(error)]).await.0, Err(PushFailure::Engine(_))));
     }
 }

@@ -1,12 +1,12 @@
-//! What the Engine reports while it pushes, as one sentence. Pure.
+//! The state of a push, from the Engine's reports. Pure.
 
 use bollard::models::{ProgressDetail, PushImageInfo};
 use bytesize::ByteSize;
 
-/// What is known of a push so far.
+/// The layers of a push.
 ///
-/// The Engine's reports name the layer they are about, but its client drops the name: layers are
-/// counted by what is reported once for each of them.
+/// The Engine's reports name their layer, but bollard drops the name. Layers are therefore counted by the statuses that are
+/// reported once per layer.
 #[derive(Debug, Default)]
 pub(super) struct PushProgress {
     layers: usize,
@@ -15,7 +15,7 @@ pub(super) struct PushProgress {
     uploads: Vec<Upload>,
 }
 
-/// A layer on its way, recognised by its size.
+/// A layer being sent, identified by its size.
 #[derive(Debug)]
 struct Upload {
     sent: i64,
@@ -23,22 +23,22 @@ struct Upload {
 }
 
 impl PushProgress {
-    /// Adds a report. True for one that says that the Engine tries again.
-    pub(super) fn add(&mut self, report: &PushImageInfo) -> bool {
+    /// Records a report. Returns whether it announces a retry.
+    pub(super) fn record(&mut self, report: &PushImageInfo) -> bool {
         let status = report.status.as_deref().unwrap_or_default();
         match status {
             "Preparing" => self.layers += 1,
             "Layer already exists" => self.present += 1,
             "Pushed" => self.pushed += 1,
-            "Pushing" => self.uploading(report.progress_detail.as_ref()),
+            "Pushing" => self.record_upload(report.progress_detail.as_ref()),
             _ if status.starts_with("Mounted from") => self.present += 1,
             _ => return status.starts_with("Retrying in"),
         }
         false
     }
 
-    /// Whether it is known of each layer if it is new. The Engine sends a few layers at a time, so
-    /// it is known of the last one only when the first ones are through.
+    /// Whether each layer is known to be new or present. The Engine sends a few layers at a time, so the last one is only
+    /// classified after the first ones were sent.
     pub(super) fn is_classified(&self) -> bool {
         self.layers > 0 && self.present + self.uploads.len().max(self.pushed) >= self.layers
     }
@@ -54,13 +54,12 @@ impl PushProgress {
     }
 
     /// Such as `12.0 MB of 80.3 MB`.
-    pub(super) fn sent(&self) -> String {
+    pub(super) fn sent_of_total(&self) -> String {
         let sent = self.uploads.iter().map(|upload| upload.sent.min(upload.total)).sum();
         format!("{} of {}", size(sent), size(self.total()))
     }
 
-    /// How many bytes of new layers there are.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(super) fn new_bytes(&self) -> u64 {
         self.total().try_into().unwrap_or(0)
     }
 
@@ -68,13 +67,13 @@ impl PushProgress {
         self.uploads.iter().map(|upload| upload.total).sum()
     }
 
-    fn uploading(&mut self, detail: Option<&ProgressDetail>) {
+    fn record_upload(&mut self, detail: Option<&ProgressDetail>) {
         let Some(ProgressDetail { current: Some(sent), total: Some(total) }) = detail else { return };
-        let room = self.uploads.len() < self.layers;
+        let has_unknown_layer = self.uploads.len() < self.layers;
         let same = self.uploads.iter_mut().filter(|upload| upload.total == *total && upload.sent <= *sent);
         match same.max_by_key(|upload| upload.sent) {
             Some(upload) => upload.sent = *sent,
-            None if room => self.uploads.push(Upload { sent: *sent, total: *total }),
+            None if has_unknown_layer => self.uploads.push(Upload { sent: *sent, total: *total }),
             None => {}
         }
     }
@@ -97,10 +96,10 @@ mod tests {
         PushImageInfo { progress_detail, ..report("Pushing") }
     }
 
-    fn after(reports: &[PushImageInfo]) -> PushProgress {
+    fn progress_after(reports: &[PushImageInfo]) -> PushProgress {
         let mut progress = PushProgress::default();
         for report in reports {
-            progress.add(report);
+            progress.record(report);
         }
         progress
     }
@@ -109,31 +108,31 @@ mod tests {
     fn layers_are_counted_and_their_sizes_added() {
         let prepared = || vec![report("The push refers to repository [x]"), report("Preparing"), report("Preparing")];
         let mut reports = prepared();
-        assert!(!after(&reports).is_classified());
+        assert!(!progress_after(&reports).is_classified());
         reports.extend([report("Layer already exists"), pushing(512, 1_200_000)]);
-        assert!(after(&reports).is_classified());
-        assert_eq!(after(&reports).summary(), "1 of 2 layers new, 1.2 MB");
+        assert!(progress_after(&reports).is_classified());
+        assert_eq!(progress_after(&reports).summary(), "1 of 2 layers new, 1.2 MB");
         reports.extend([pushing(600_000, 1_200_000), pushing(1_300_000, 1_200_000), report("Pushed")]);
-        assert_eq!(after(&reports).summary(), "1 of 2 layers new, 1.2 MB");
-        assert_eq!(after(&reports).sent(), "1.2 MB of 1.2 MB");
+        assert_eq!(progress_after(&reports).summary(), "1 of 2 layers new, 1.2 MB");
+        assert_eq!(progress_after(&reports).sent_of_total(), "1.2 MB of 1.2 MB");
     }
 
     #[test]
-    fn nothing_new_is_said_so() {
+    fn a_summary_names_that_no_layer_is_new() {
         let reports = [report("Preparing"), report("Mounted from other")];
-        assert_eq!(after(&reports).summary(), "none of 1 layer new");
+        assert_eq!(progress_after(&reports).summary(), "none of 1 layer new");
     }
 
     #[test]
-    fn layers_that_are_sent_at_once_are_told_apart() {
+    fn layers_that_are_sent_at_the_same_time_are_tracked_by_size() {
         let reports =
             [report("Preparing"), report("Preparing"), pushing(1, 10), pushing(1, 20), pushing(5, 10), pushing(9, 20)];
-        assert_eq!(after(&reports).sent(), "14 B of 30 B");
+        assert_eq!(progress_after(&reports).sent_of_total(), "14 B of 30 B");
     }
 
     #[test]
-    fn another_attempt_is_noticed() {
-        assert!(PushProgress::default().add(&report("Retrying in 5 seconds")));
-        assert!(!PushProgress::default().add(&report("Waiting")));
+    fn a_report_of_a_retry_is_recognised() {
+        assert!(PushProgress::default().record(&report("Retrying in 5 seconds")));
+        assert!(!PushProgress::default().record(&report("Waiting")));
     }
 }

@@ -1,65 +1,61 @@
-//! Names of images in a registry.
+//! The registry's address, and the names of images in it.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::domain::{AppName, Digest, ImageRef, Revision};
 
-/// Not the address of a registry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not the address of a registry: use HOST:PORT, localhost, or a name with a dot, and a path if need be"
+    "{0:?} is not the address of a registry: use HOST:PORT, localhost or a name with a dot, and optionally a /PATH"
 )]
 pub struct InvalidAddress(String);
 
-/// Where a registry is: `HOST[:PORT][/PATH]`, without a scheme, as image names begin.
+/// `HOST[:PORT][/PATH]` without a scheme, as image names begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     host: String,
-    /// In front of each repository; empty or ending in `/`.
+    /// The prefix of each repository: empty, or a path that ends in `/`.
     prefix: String,
 }
 
 impl Address {
-    /// The host and port.
-    pub fn host(&self) -> &str {
+    /// The host, and the port if there is one.
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The repository of an app.
-    pub fn repository(&self, app: &AppName) -> String {
+    pub(super) fn repository(&self, app: &AppName) -> String {
         format!("{}{app}", self.prefix)
     }
 
-    /// The app whose repository that is, if it is one's.
-    pub fn app(&self, repository: &str) -> Option<AppName> {
+    pub(super) fn app_of_repository(&self, repository: &str) -> Option<AppName> {
         repository.strip_prefix(&self.prefix)?.parse().ok()
     }
 
-    /// A repository of this name beside those of the apps.
-    pub(super) fn in_place_of_an_app(&self, name: &str) -> String {
+    /// A repository beside those of the apps.
+    pub(super) fn sibling_repository(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
-    /// What an app's images are called: host and repository.
-    pub fn name(&self, app: &AppName) -> String {
+    /// The name of an app's images without a tag: host and repository.
+    pub(crate) fn image_name(&self, app: &AppName) -> String {
         format!("{}/{}", self.host, self.repository(app))
     }
 
-    /// The image of one release, by tag. Each kept revision has one, so that the registry's garbage
-    /// collector keeps what a rollback needs.
-    pub fn tagged(&self, app: &AppName, revision: Revision) -> String {
-        format!("{}:{revision}", self.name(app))
+    /// An app's image by tag. Each kept revision has a tag, so that the registry's garbage collection keeps the images that a
+    /// rollback needs.
+    pub(super) fn tagged_image(&self, app: &AppName, revision: Revision) -> String {
+        format!("{}:{revision}", self.image_name(app))
     }
 
-    /// An image by digest.
-    pub fn by_digest(&self, app: &AppName, digest: &Digest) -> ImageRef {
+    pub(super) fn by_digest(&self, app: &AppName, digest: &Digest) -> ImageRef {
         ImageRef::by_digest(&self.host, &self.repository(app), digest)
     }
 
-    /// Whether it is spoken to without TLS: on this machine, as the Engine and containerd do it, or
-    /// where `insecure` names the host, with or without its port.
-    pub fn is_insecure(&self, insecure: &[String]) -> bool {
+    /// Whether requests go over HTTP without TLS: to a loopback address, as with the Engine and containerd, or to a host that
+    /// `insecure` lists with or without its port.
+    pub(super) fn is_insecure(&self, insecure: &[String]) -> bool {
         let name = host_name(&self.host);
         let local = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         local || insecure.iter().any(|listed| *listed == self.host || *listed == name)
@@ -88,19 +84,19 @@ impl FromStr for Address {
     }
 }
 
-/// What the Engine takes for a host and not for a name on Docker Hub.
+/// Whether the Engine reads the first part of an image name as a host and not as a name on Docker Hub.
 fn is_registry_host(host: &str) -> bool {
     let name = host_name(host);
-    let known = name == "localhost" || host.contains(['.', ':']);
+    let is_host = name == "localhost" || host.contains(['.', ':']);
     let port = host.rsplit_once(':').filter(|(before, _)| !before.is_empty() && !host.ends_with(']'));
     let port_valid = port.is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let name_valid = bare.parse::<IpAddr>().is_ok() || (!name.is_empty() && name.chars().all(allowed));
-    known && port_valid && name_valid && !name.starts_with('-')
+    is_host && port_valid && name_valid && !name.starts_with('-')
 }
 
-/// The host without its port; an IPv6 address without its brackets.
+/// The host without its port, and an IPv6 address without its brackets.
 fn host_name(host: &str) -> &str {
     if let Some((name, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return name;
@@ -122,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn images_are_named_after_the_app() {
+    fn images_are_named_after_their_app() {
         let app = "myapp".parse().unwrap();
-        assert_eq!(address("localhost:15000").tagged(&app, Revision(3)), "localhost:15000/myapp:v3");
-        assert_eq!(address("ghcr.io/acme/apps/").name(&app), "ghcr.io/acme/apps/myapp");
+        assert_eq!(address("localhost:15000").tagged_image(&app, Revision(3)), "localhost:15000/myapp:v3");
+        assert_eq!(address("ghcr.io/acme/apps/").image_name(&app), "ghcr.io/acme/apps/myapp");
         let digest: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
         assert_eq!(
             address("localhost:5000/x").by_digest(&app, &digest).as_str(),
@@ -134,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_begins_with_a_host_that_is_no_docker_hub_name() {
+    fn an_address_begins_with_a_host_that_is_not_a_docker_hub_name() {
         for good in
             ["localhost", "localhost:5000", "registry:5000", "ghcr.io", "127.0.0.1:1", "[::1]:5000", "a.b/c/d-e"]
         {
@@ -159,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_listed_hosts_are_spoken_to_without_tls() {
-        for local in ["localhost:5000", "127.0.0.1:5000", "127.8.8.8", "[::1]:5000"] {
-            assert!(address(local).is_insecure(&[]), "{local}");
+    fn loopback_addresses_and_listed_hosts_are_insecure() {
+        for loopback in ["localhost:5000", "127.0.0.1:5000", "127.8.8.8", "[::1]:5000"] {
+            assert!(address(loopback).is_insecure(&[]), "{loopback}");
         }
         assert!(!address("registry.example:5000").is_insecure(&[]));
         assert!(address("registry.example:5000").is_insecure(&["registry.example".to_owned()]));

@@ -1,252 +1,153 @@
-//! Why a release did not come about.
+//! Errors of a release.
 
 use std::time::Duration;
 
-use super::conflict::FieldConflict;
+use super::field_conflict::FieldConflict;
 use super::lock::{AppLock, LockError};
 use super::record::DecodeError;
-use super::secret::RevisionSummary;
-use crate::clusters::CallError;
+use super::revision_summary::RevisionSummary;
 use crate::domain::{AppName, Revision};
+use crate::k8s::ApiError;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a release did not come about.
+/// Why a release, or a query about releases, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// The Kubernetes API refused or failed.
     #[error(transparent)]
-    Api(#[from] CallError),
-    /// The deploy lock was lost.
+    Api(#[from] ApiError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Somebody else owns fields that the chart sets.
-    #[error("{object} was changed by someone else: {conflict}; undo that change, or leave the fields out of the chart")]
+    /// Another field manager owns fields that the chart sets.
+    #[error(
+        "{object} conflicts with another field manager: {conflict}; revert that change, or remove the fields from the chart"
+    )]
     Conflict {
-        /// Which object.
         object: String,
-        /// Whose fields.
         conflict: FieldConflict,
-        /// The answer.
         #[source]
-        source: Box<CallError>,
+        source: Box<ApiError>,
     },
-    /// The chart changes what cannot be changed.
+    /// The chart changes fields that the API server never changes.
     #[error(
-        "{object}: {fields} cannot be changed once it is there; give it another name, or delete it and deploy again"
+        "{object}: {fields} cannot be changed once the object exists; rename the object, or delete it and deploy again"
     )]
-    Immutable {
-        /// Which object.
+    ImmutableFields {
         object: String,
-        /// The fields.
         fields: String,
-        /// The answer.
         #[source]
-        source: Box<CallError>,
+        source: Box<ApiError>,
     },
-    /// An object of the chart's name exists, and belongs to someone else.
-    #[error("{object} exists already in the namespace {app} and does not belong to this app; delete it or rename it")]
-    Foreign {
-        /// Which object.
-        object: String,
-        /// The app.
-        app: AppName,
-    },
-    /// Another writer made the record of this revision.
-    #[error("someone else made {revision} of {app} in the meantime; push again")]
-    Taken {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-    },
-    /// Somebody's helm is in the middle of something.
-    #[error("helm is working on {app} ({revision} is {status} since {} s); try again later", age.as_secs())]
-    InProgress {
-        /// The app.
-        app: AppName,
-        /// The revision that is being written.
-        revision: Revision,
-        /// Its status.
-        status: &'static str,
-        /// For how long.
-        age: Duration,
-    },
-    /// A gateway died in the middle of something, and that was not undone yet.
-    #[error("{revision} of {app} was interrupted and is not undone yet; push again")]
-    Interrupted {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-    },
-    /// The record would not fit into a Secret.
+    /// An object of the chart exists and is not the release's.
+    #[error("{object} already exists in namespace {app} and does not belong to this app; delete it, or rename yours")]
+    OwnedByOther { object: String, app: AppName },
+    /// Another writer created the record of this revision first.
+    #[error("someone else created {revision} of {app} in the meantime; push again")]
+    RevisionExists { app: AppName, revision: Revision },
+    /// The newest record is pending, and helm wrote it.
+    #[error("helm is working on {app} ({revision} has been {status} for {} s); try again later", age.as_secs())]
+    InProgress { app: AppName, revision: Revision, status: &'static str, age: Duration },
+    /// The newest record is pending, and slipway wrote it.
+    #[error("the deploy of {revision} of {app} was interrupted and has not been rolled back yet; push again")]
+    Interrupted { app: AppName, revision: Revision },
+    /// The record does not fit into a Secret. Sizes are in bytes.
     #[error(
-        "the release is too large to be recorded: {size} bytes packed, {limit} are possible; the largest are {largest}"
+        "the release record is too large: {size} bytes compressed, and a Secret holds {limit}; the largest objects are \
+         {largest}"
     )]
-    TooLarge {
-        /// The size of the packed record.
-        size: usize,
-        /// What fits.
-        limit: usize,
-        /// The objects that take the most room.
-        largest: String,
-    },
-    /// The record could not be packed.
-    #[error("the release could not be recorded")]
-    Encode(#[source] std::io::Error),
-    /// A record does not decode.
+    RecordTooLarge { size: usize, limit: usize, largest: String },
+    #[error("the release record could not be encoded")]
+    EncodeRecord(#[source] std::io::Error),
     #[error("the record of {revision} cannot be read: {source}")]
-    Record {
-        /// Which.
-        revision: Revision,
-        /// Why.
-        source: DecodeError,
-    },
-    /// There is no record of that number.
-    #[error("{app} has no {revision}; `releases {app}` lists what there is")]
-    NoSuchRevision {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-    },
-    /// Nothing was ever deployed, or it was uninstalled.
-    #[error("nothing of {0} is deployed")]
-    NothingServes(AppName),
-    /// There is nothing to compare with, or to go back to.
-    #[error("nothing else of {app} served before {revision}")]
-    NothingBefore {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-    },
-    /// A revision that never went live.
-    #[error("{revision} of {app} is {status}; only what served can be gone back to")]
-    NeverServed {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-        /// Its status.
-        status: &'static str,
-    },
-    /// There is nothing to go back to.
-    #[error("{revision} is what {app} runs now")]
-    ServesAlready {
-        /// The app.
-        app: AppName,
-        /// The revision.
-        revision: Revision,
-    },
-    /// YAML cannot say an object.
+    UnreadableRecord { revision: Revision, source: DecodeError },
+    #[error("{app} has no {revision}; `releases {app}` lists its revisions")]
+    NoSuchRevision { app: AppName, revision: Revision },
+    /// The app has no release, or its release was uninstalled.
+    #[error("{0} has no deployed revision")]
+    NotDeployed(AppName),
+    /// No earlier revision was deployed, or all of them have the same manifest.
+    #[error("no earlier revision of {app} differs from {revision}")]
+    NoPreviousRevision { app: AppName, revision: Revision },
+    #[error("{revision} of {app} is {status}; only a revision that was deployed can be rolled back to")]
+    NotRollbackTarget { app: AppName, revision: Revision, status: &'static str },
+    #[error("{app} already runs {revision}")]
+    AlreadyDeployed { app: AppName, revision: Revision },
     #[error("an object cannot be written as YAML")]
-    Unprintable(#[source] Source),
-    /// A recorded manifest does not parse.
+    SerializeObject(#[source] BoxError),
     #[error("the manifest recorded for {revision} cannot be read")]
-    Manifest {
-        /// Which.
-        revision: Revision,
-        /// Why.
-        source: Source,
-    },
-    /// The server does not know a kind.
-    #[error("this cluster does not know {kind} in {api_version}")]
-    UnknownKind {
-        /// The API version.
-        api_version: String,
-        /// The kind.
-        kind: String,
-    },
-    /// An object does not live in a namespace.
-    #[error("{object} is cluster-wide; an app has only objects in its own namespace")]
-    ClusterWide {
-        /// Which object.
-        object: String,
-    },
-    /// The pods did not become ready.
+    UnreadableManifest { revision: Revision, source: BoxError },
+    #[error("this cluster has no kind {kind} in {api_version}")]
+    UnknownKind { api_version: String, kind: String },
+    #[error("{object} is cluster-scoped; an app can only have objects in its own namespace")]
+    ClusterScoped { object: String },
+    /// An object did not become ready; the text says which and why.
     #[error("{0}")]
-    Rollout(String),
-    /// Nothing was written yet.
+    RolloutFailed(String),
+    /// The error occurred before anything was written.
     #[error(transparent)]
-    NotBegun(Box<ReleaseError>),
-    /// The release was recorded as failed; the second part says what runs now.
-    #[error("{revision} failed: {why}; {aftermath}")]
+    PreconditionFailed(Box<ReleaseError>),
+    /// The revision is recorded as failed.
+    #[error("{revision} failed: {cause}; {outcome}")]
     Failed {
-        /// The revision.
         revision: Revision,
-        /// Why.
         #[source]
-        why: Box<ReleaseError>,
-        /// What runs now.
-        aftermath: Aftermath,
+        cause: Box<ReleaseError>,
+        outcome: RollbackOutcome,
     },
 }
 
 impl ReleaseError {
-    /// Marks an error that came before anything was written.
-    pub(super) fn not_begun(self) -> Self {
-        Self::NotBegun(Box::new(self))
+    /// Marks an error that occurred before anything was written.
+    pub(super) fn before_any_write(self) -> Self {
+        Self::PreconditionFailed(Box::new(self))
     }
 
-    /// Whether something may be left that [`super::heal`] has to undo: the cluster was lost on the way.
-    pub fn is_unfinished(&self) -> bool {
+    /// Whether a pending record may be left, which [`super::recover`] has to roll back.
+    pub fn needs_recovery(&self) -> bool {
         match self {
-            Self::Failed { aftermath, .. } => aftermath.is_unfinished(),
-            // of the last two nothing was recorded
-            Self::NotBegun(_) | Self::Taken { .. } | Self::TooLarge { .. } => false,
+            Self::Failed { outcome, .. } => outcome.needs_recovery(),
+            // These leave no record behind.
+            Self::PreconditionFailed(_) | Self::RevisionExists { .. } | Self::RecordTooLarge { .. } => false,
             _ => true,
         }
     }
 
-    /// That `newest` is pending. If slipway wrote it, nobody works on it: the caller holds the lock.
+    /// The error for a pending `newest` revision. A record of slipway's has no writer any more: the caller holds the
+    /// lock.
     pub(super) fn pending(lock: &AppLock, newest: &RevisionSummary) -> Self {
         let (app, revision) = (lock.app().clone(), newest.revision);
-        if newest.ours {
+        if newest.written_by_slipway {
             return Self::Interrupted { app, revision };
         }
         Self::InProgress { app, revision, status: newest.status.as_str(), age: newest.age(lock.now()) }
     }
 }
 
-/// What was done about a release that failed.
+/// What the automatic rollback of a failed release did.
 #[derive(Debug, thiserror::Error)]
-pub enum Aftermath {
-    /// It failed before anything was changed.
+pub enum RollbackOutcome {
+    /// The release failed before anything was applied.
     #[error("nothing was changed")]
-    Untouched,
-    /// What ran before runs again.
-    #[error("{to} serves again (as {recorded})")]
-    RolledBack {
-        /// The revision that ran before.
-        to: Revision,
-        /// The revision that repeats it.
-        recorded: Revision,
-    },
-    /// Bringing back what ran before failed as well.
-    #[error("the rollback to {to} failed too: {why}")]
-    NotRolledBack {
-        /// The revision that ran before.
-        to: Revision,
-        /// Why.
-        why: Box<ReleaseError>,
-    },
-    /// Nothing: that was asked for.
-    #[error("what it left was kept, as you asked")]
-    Kept,
-    /// There was nothing before; its objects are gone.
+    NothingApplied,
+    /// The previous revision runs again; `recorded` is its new revision.
+    #[error("rolled back to {to} (as {recorded})")]
+    RolledBack { to: Revision, recorded: Revision },
+    #[error("the rollback to {to} failed too: {error}")]
+    RollbackFailed { to: Revision, error: Box<ReleaseError> },
+    /// The pusher asked for [`super::OnFailure::Keep`].
+    #[error("its objects were left in place, as requested")]
+    LeftInPlace,
+    /// There was no previous revision.
     #[error("its objects were removed")]
-    Removed,
-    /// There was nothing before, and its objects could not all be removed.
+    ObjectsRemoved,
     #[error("its objects could not all be removed: {0}")]
-    NotRemoved(Box<ReleaseError>),
+    RemovalFailed(Box<ReleaseError>),
 }
 
-impl Aftermath {
-    /// Whether what was to be undone is not.
-    pub fn is_unfinished(&self) -> bool {
-        matches!(self, Self::NotRolledBack { .. } | Self::NotRemoved(_))
+impl RollbackOutcome {
+    /// Whether the rollback itself failed.
+    pub fn needs_recovery(&self) -> bool {
+        matches!(self, Self::RollbackFailed { .. } | Self::RemovalFailed(_))
     }
 }
 
@@ -255,13 +156,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_may_have_been_written_has_to_be_healed() {
+    fn only_an_error_after_a_write_needs_recovery() {
         let app: AppName = "web".parse().unwrap();
         let lost = || ReleaseError::Lock(LockError::Lost { app: app.clone() });
-        assert!(lost().is_unfinished());
-        let early = lost().not_begun();
-        assert!(!early.is_unfinished());
-        assert!(!ReleaseError::TooLarge { size: 2, limit: 1, largest: String::new() }.is_unfinished());
+        assert!(lost().needs_recovery());
+        let early = lost().before_any_write();
+        assert!(!early.needs_recovery());
+        assert!(!ReleaseError::RecordTooLarge { size: 2, limit: 1, largest: String::new() }.needs_recovery());
         assert_eq!(early.to_string(), lost().to_string());
     }
 }

@@ -1,209 +1,208 @@
-//! The release Secrets in an app's namespace: reading them, adding one, and writing what became of it.
+//! A snapshot of an app's release history, with the objects that the release may have in the cluster.
 
-use std::collections::BTreeMap;
-
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
-use serde_json::json;
+use kube::Client;
 
 use super::error::ReleaseError;
-use super::lock::AppLock;
-use super::record::{Record, Status};
-use super::secret::{self, RevisionSummary, Tags};
-use crate::clusters::{CallError, call};
-use crate::domain::{AppName, BranchName, Revision, labels};
+use super::manifest::parse_manifest;
+use super::record::{Record, ReleaseStatus, SERVER_SIDE_APPLY};
+use super::revision_summary::RevisionSummary;
+use super::secret::RecordMetadata;
+use super::storage::{self, StoredRecord};
+use crate::domain::{AppName, Manifest, Revision};
 
-/// How often a record is read again that someone else wrote in the meantime.
-const RACES: usize = 3;
+/// Revisions after the deployed one whose objects are read, newest first: a bound on the requests for an app with many
+/// failed deploys.
+const MAX_UNDEPLOYED: usize = 10;
 
-/// The app's revisions, oldest first.
-///
-/// # Errors
-/// [`ReleaseError::Api`].
-pub async fn list(client: &Client, app: &AppName) -> Result<Vec<RevisionSummary>, ReleaseError> {
-    let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), app.as_str());
-    let ours = ListParams::default().fields(&format!("type={}", secret::TYPE));
-    let list = call("listing the release records", || secrets.list(&ours)).await?;
-    let mut revisions: Vec<_> = list.items.iter().filter_map(|secret| secret::summary(app, &secret.metadata)).collect();
-    revisions.sort_by_key(|summary| summary.revision);
-    Ok(revisions)
+/// The release history when it was read.
+pub struct ReleaseHistory {
+    /// Oldest first.
+    pub(super) revisions: Vec<RevisionSummary>,
+    /// See [`find_deployed`].
+    pub(super) deployed: Option<StoredRelease>,
+    /// Every object that the release may have in the cluster: those of the deployed revision, and of later ones that
+    /// failed.
+    pub(super) objects: Vec<Manifest>,
+    /// Whether any of these revisions was applied on the client side, as by helm 3.
+    pub(super) has_client_side_updates: bool,
 }
 
-/// The newest revision of each of `apps` that has any, from one list of the whole cluster: whoever asks needs the right to it.
-/// `apps` are in order, and so is what comes back. The list is that of the API server's memory, which may be some moments
-/// old: for a consistent one it would read every Secret of the cluster from etcd.
-///
-/// # Errors
-/// [`ReleaseError::Api`].
-pub(super) async fn newest_of_each(
-    client: &Client,
-    apps: Vec<AppName>,
-) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
-    let secrets: Api<PartialObjectMeta<Secret>> = Api::all(client.clone());
-    let mut newest = BTreeMap::<AppName, Option<RevisionSummary>>::from_iter(apps.into_iter().map(|app| (app, None)));
-    let in_memory = ListParams::default().fields(&format!("type={}", secret::TYPE)).at("0");
-    let list = call("listing the release records of all apps", || secrets.list(&in_memory)).await?;
-    for metadata in list.items.iter().map(|secret| &secret.metadata) {
-        let Ok(app) = metadata.namespace.as_deref().unwrap_or_default().parse::<AppName>() else { continue };
-        let Some(known) = newest.get_mut(&app) else { continue };
-        let found = secret::summary(&app, metadata);
-        if found.as_ref().map(|found| found.revision) > known.as_ref().map(|known| known.revision) {
-            *known = found;
-        }
-    }
-    Ok(newest.into_iter().filter_map(|(app, found)| Some((app, found?))).collect())
-}
-
-/// A record as it was read or written, so that it can be written again without reading it.
-pub(super) struct Kept {
+/// A revision with its record and its objects.
+pub(super) struct StoredRelease {
     pub record: Record,
-    pub tags: Tags,
+    pub metadata: RecordMetadata,
+    /// The Secret that the record was read from.
     pub secret: Secret,
+    pub manifests: Vec<Manifest>,
 }
 
-/// Reads one record.
-pub(super) async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Kept, ReleaseError> {
-    let secret = get(&secrets(client, app), app, revision).await.map_err(|error| match error.is_not_found() {
-        true => ReleaseError::NoSuchRevision { app: app.clone(), revision },
-        false => error.into(),
-    })?;
-    let record = secret::record(&secret, revision)?;
-    let tags = secret::tags(&secret, &record);
-    Ok(Kept { record, tags, secret })
-}
-
-/// Adds a record: its Secret. Whoever is told that it exists has lost: this is the lock that even Helm sees.
-pub(super) async fn create(
-    client: &Client,
-    lock: &AppLock,
-    record: &Record,
-    tags: &Tags,
-) -> Result<Secret, ReleaseError> {
-    let (app, revision) = (lock.app(), record.version);
-    let secret = secret::of(lock, record, tags)?;
-    let secrets = secrets(client, app);
-    let params = PostParams::default();
-    match lock.guard(call(format!("recording {revision}"), || secrets.create(&params, &secret))).await? {
-        Ok(created) => Ok(created),
-        // If the answer to a first attempt was lost, the record that is in the way is this one.
-        Err(error) if error.is_already_exists() => {
-            let existing = get(&secrets, app, revision).await?;
-            let same = secret::annotation(&existing.metadata, labels::LOCK)
-                == secret::annotation(&secret.metadata, labels::LOCK);
-            if same { Ok(existing) } else { Err(ReleaseError::Taken { app: app.clone(), revision }) }
+impl ReleaseHistory {
+    /// Reads the records.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Api`], [`ReleaseError::UnreadableRecord`], [`ReleaseError::UnreadableManifest`].
+    pub async fn read(client: &Client, app: &AppName) -> Result<Self, ReleaseError> {
+        let revisions = storage::list(client, app).await?;
+        let deployed = match find_deployed(&revisions) {
+            Some(summary) => Some(StoredRelease::read(client, app, summary.revision).await?),
+            None => None,
+        };
+        let mut has_client_side_updates = deployed.as_ref().is_some_and(StoredRelease::is_applied_client_side);
+        let mut objects = deployed.iter().flat_map(|deployed| deployed.manifests.clone()).collect::<Vec<_>>();
+        for summary in undeployed_after(&revisions, deployed.as_ref().map(StoredRelease::revision)) {
+            match StoredRelease::read(client, app, summary.revision).await {
+                Ok(undeployed) => {
+                    has_client_side_updates |= undeployed.is_applied_client_side();
+                    objects.extend(undeployed.manifests);
+                }
+                // The objects of this revision are unknown; those of the others can still be pruned.
+                Err(error @ (ReleaseError::UnreadableRecord { .. } | ReleaseError::UnreadableManifest { .. })) => {
+                    tracing::warn!(%app, revision = %summary.revision, %error, "a release record cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Err(error) => Err(error.into()),
+        Ok(Self { revisions, deployed, objects, has_client_side_updates })
+    }
+
+    /// The number after the highest revision, whoever created that.
+    pub fn next_revision(&self) -> Revision {
+        self.newest().map_or(Revision(1), |newest| newest.revision.next())
+    }
+
+    pub(super) fn newest(&self) -> Option<&RevisionSummary> {
+        self.revisions.last()
+    }
+
+    /// The objects of the deployed revision.
+    pub(super) fn deployed_manifests(&self) -> &[Manifest] {
+        self.deployed.as_ref().map_or(&[], |deployed| &deployed.manifests)
+    }
+
+    pub(super) fn pending_revisions(&self) -> impl Iterator<Item = Revision> {
+        let pending = self.revisions.iter().filter(|summary| summary.status.is_pending());
+        pending.map(|summary| summary.revision)
+    }
+
+    /// The revisions with status deployed; more than one after a crash.
+    pub(super) fn deployed_revisions(&self) -> impl Iterator<Item = Revision> {
+        let deployed = self.revisions.iter().filter(|summary| summary.status == ReleaseStatus::Deployed);
+        deployed.map(|summary| summary.revision)
     }
 }
 
-/// What is written of a revision.
-pub(super) struct End<'a> {
-    pub revision: Revision,
-    pub status: Status,
-    /// Where it says more than before.
-    pub description: Option<&'a str>,
-}
+impl StoredRelease {
+    /// Reads one revision.
+    pub async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Self, ReleaseError> {
+        let StoredRecord { record, metadata, secret } = storage::read(client, app, revision).await?;
+        let manifests = parse_manifest(&record.manifest, revision)?;
+        Ok(Self { record, metadata, secret, manifests })
+    }
 
-/// Writes what became of a revision. A record in which someone else wrote something in the meantime is read again.
-pub(super) async fn close(client: &Client, lock: &AppLock, end: &End<'_>) -> Result<(), ReleaseError> {
-    let secrets = secrets(client, lock.app());
-    let mut result = close_once(&secrets, lock, end).await;
-    for _ in 1..RACES {
-        if !is_conflict(&result) {
-            break;
+    pub fn revision(&self) -> Revision {
+        self.record.version
+    }
+
+    fn is_applied_client_side(&self) -> bool {
+        self.record.apply_method.as_deref() != Some(SERVER_SIDE_APPLY)
+    }
+
+    /// A pending record that deploys this revision again, as `revision`.
+    pub fn as_rollback(&self, revision: Revision, description: String, now: Timestamp) -> Record {
+        let mut record = self.record.clone();
+        record.version = revision;
+        record.info.status = ReleaseStatus::PendingRollback;
+        record.info.set_deployed_at(now);
+        record.info.description = description;
+        // slipway applies on the server side, however this revision was applied.
+        record.apply_method = Some(SERVER_SIDE_APPLY.to_owned());
+        record
+    }
+
+    /// Reads the newest older revision that was deployed and has another manifest. Equal manifests are skipped: a
+    /// rollback has the manifest of its target.
+    pub async fn previous(
+        &self,
+        client: &Client,
+        app: &AppName,
+        revisions: &[RevisionSummary],
+    ) -> Result<Self, ReleaseError> {
+        let revision = self.revision();
+        let older = revisions.iter().rev().filter(|summary| summary.revision < revision);
+        for summary in older.filter(|summary| summary.status == ReleaseStatus::Superseded) {
+            let candidate = Self::read(client, app, summary.revision).await?;
+            if candidate.record.manifest != self.record.manifest {
+                return Ok(candidate);
+            }
         }
-        result = close_once(&secrets, lock, end).await;
-    }
-    result
-}
-
-/// The same of a record that is known: it is read only if someone else wrote something in the meantime.
-pub(super) async fn close_known(
-    client: &Client,
-    lock: &AppLock,
-    known: Secret,
-    end: &End<'_>,
-) -> Result<(), ReleaseError> {
-    let written = write(&secrets(client, lock.app()), lock, known, end).await;
-    if is_conflict(&written) { close(client, lock, end).await } else { written }
-}
-
-fn is_conflict(result: &Result<(), ReleaseError>) -> bool {
-    matches!(result, Err(ReleaseError::Api(error)) if error.is_conflict())
-}
-
-async fn close_once(secrets: &Api<Secret>, lock: &AppLock, end: &End<'_>) -> Result<(), ReleaseError> {
-    write(secrets, lock, get(secrets, lock.app(), end.revision).await?, end).await
-}
-
-async fn write(secrets: &Api<Secret>, lock: &AppLock, secret: Secret, end: &End<'_>) -> Result<(), ReleaseError> {
-    let End { revision, status, description } = *end;
-    let secret = secret::closed(secret, revision, status, description, lock.now())?;
-    let (name, params) = (secret::name(lock.app(), revision), PostParams::default());
-    let doing = format!("recording {revision} as {}", status.as_str());
-    lock.guard(call(doing, || secrets.replace(&name, &params, &secret))).await??;
-    Ok(())
-}
-
-/// Removes a record. That it is gone already is as good.
-pub(super) async fn delete(client: &Client, lock: &AppLock, revision: Revision) -> Result<(), ReleaseError> {
-    let (secrets, name) = (secrets(client, lock.app()), secret::name(lock.app(), revision));
-    let params = DeleteParams::default();
-    match lock.guard(call(format!("removing the record of {revision}"), || secrets.delete(&name, &params))).await? {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(()),
+        Err(ReleaseError::NoPreviousRevision { app: app.clone(), revision })
     }
 }
 
-/// Keeps with a release that git could not move `branch` to its commit. The next push to the branch deploys anew,
-/// which puts that right.
-///
-/// # Errors
-/// [`ReleaseError::Lock`], [`ReleaseError::Api`].
-pub async fn note_unmoved(
-    client: &Client,
-    lock: &AppLock,
-    revision: Revision,
-    branch: &BranchName,
-) -> Result<(), ReleaseError> {
-    let secrets = secrets(client, lock.app());
-    let name = secret::name(lock.app(), revision);
-    let patch = Patch::Merge(json!({ "metadata": { "annotations": { labels::UNMOVED: branch.as_str() } } }));
-    let params = PatchParams::default();
-    lock.guard(call(format!("annotating {revision}"), || secrets.patch_metadata(&name, &params, &patch))).await??;
-    Ok(())
+/// Finds the newest deployed revision. Without one, a rollback of helm's has failed, which first marks the revision
+/// before it as superseded: then the newest superseded revision, unless the release was uninstalled since.
+pub(super) fn find_deployed(revisions: &[RevisionSummary]) -> Option<&RevisionSummary> {
+    let newest_first = || revisions.iter().rev();
+    let is_uninstalled = |status| matches!(status, ReleaseStatus::Uninstalled | ReleaseStatus::Uninstalling);
+    let since_uninstall = || newest_first().take_while(|summary| !is_uninstalled(summary.status));
+    let deployed = newest_first().find(|summary| summary.status == ReleaseStatus::Deployed);
+    deployed.or_else(|| since_uninstall().find(|summary| summary.status == ReleaseStatus::Superseded))
 }
 
-async fn get(secrets: &Api<Secret>, app: &AppName, revision: Revision) -> Result<Secret, CallError> {
-    let name = secret::name(app, revision);
-    call(format!("reading the record of {revision}"), || secrets.get(&name)).await
-}
-
-fn secrets(client: &Client, app: &AppName) -> Api<Secret> {
-    Api::namespaced(client.clone(), app.as_str())
+/// The newest revisions after `deployed` that may have objects in the cluster.
+fn undeployed_after(
+    revisions: &[RevisionSummary],
+    deployed: Option<Revision>,
+) -> impl Iterator<Item = &RevisionSummary> {
+    let after = revisions.iter().rev().take_while(move |summary| Some(summary.revision) > deployed);
+    after.filter(|summary| summary.status != ReleaseStatus::Uninstalled).take(MAX_UNDEPLOYED)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record;
+    use super::ReleaseStatus::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalled, Uninstalling};
     use super::*;
-    use crate::testing::api_server;
 
-    #[tokio::test]
-    async fn the_newest_of_each_app_is_found_in_the_list_of_all() {
-        let client = api_server(|request| {
-            assert!(request.uri().to_string().ends_with("&resourceVersion=0"), "{}", request.uri());
-            let record = |(app, revision): (&str, u32)| {
-                let name = format!("sh.helm.release.v1.{app}.v{revision}");
-                json!({"metadata": {"name": name, "namespace": app, "labels": {"status": "deployed"}}})
-            };
-            let items = [("a", 10), ("a", 2), ("a", 9), ("b", 1), ("foreign", 1)].map(record);
-            let (version, kind) = ("meta.k8s.io/v1", "PartialObjectMetadataList");
-            (200, json!({"apiVersion": version, "kind": kind, "metadata": {}, "items": items}))
-        });
-        let apps = ["a", "b", "c"].map(|name| name.parse().unwrap());
-        let newest = newest_of_each(&client, apps.into()).await.unwrap();
-        let newest: Vec<_> = newest.into_iter().map(|(app, found)| (app.to_string(), found.revision.0)).collect();
-        assert_eq!(newest, [("a".to_owned(), 10), ("b".to_owned(), 1)]);
+    #[test]
+    fn the_newest_superseded_revision_counts_after_a_failed_rollback_of_helms() {
+        for (statuses, expected) in [
+            (&[Superseded, Deployed][..], Some(2)),
+            (&[Superseded, Deployed, Failed, Failed], Some(2)),
+            (&[Superseded, Superseded, Failed], Some(2)),
+            (&[Superseded, Superseded, Failed, PendingUpgrade], Some(2)),
+            (&[Superseded, Superseded, Uninstalled], None),
+            (&[Superseded, Uninstalling], None),
+            (&[Superseded, Uninstalled, Superseded, Failed], Some(3)),
+            (&[Failed, PendingUpgrade], None),
+            (&[], None),
+        ] {
+            let revisions: Vec<_> = (1..).zip(statuses).map(|(number, status)| summary(number, *status)).collect();
+            let found = find_deployed(&revisions).map(|summary| summary.revision.0);
+            assert_eq!(found, expected, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_to_a_revision_of_helm_3_is_applied_on_the_server_side() {
+        let value: String = include_str!("fixtures/helm-3.17.2.b64").split_whitespace().collect();
+        let record = record::decode(value.as_bytes()).unwrap();
+        let before = record.clone();
+        let release = StoredRelease {
+            record,
+            metadata: RecordMetadata::default(),
+            secret: Secret::default(),
+            manifests: Vec::new(),
+        };
+        let rollback = release.as_rollback(Revision(7), "again".to_owned(), Timestamp::UNIX_EPOCH);
+        assert_eq!((before.apply_method.as_deref(), rollback.apply_method.as_deref()), (None, Some("ssa")));
+        assert_eq!((rollback.version, rollback.info.status), (Revision(7), ReleaseStatus::PendingRollback));
+        assert_eq!(rollback.manifest, before.manifest);
+    }
+
+    fn summary(number: u32, status: ReleaseStatus) -> RevisionSummary {
+        RevisionSummary { revision: Revision(number), status, ..RevisionSummary::default() }
     }
 }

@@ -1,43 +1,53 @@
-//! Installing, upgrading and rolling back the release of an app.
+//! Installs, upgrades, rolls back and uninstalls the Helm release of an app.
 //!
-//! A release is what Helm calls one: a record in a Secret of the app's namespace, and objects that carry Helm's marks.
-//! Whoever changes it holds the app's [`lock::AppLock`], and writes the record before the objects: a record that is
-//! pending while nobody holds the lock was left by a process that died, and [`heal`] undoes it.
+//! A release has Helm's format: one Secret per revision in the app's namespace, and objects with Helm's ownership
+//! metadata. Every change of a release holds the app's [`lock::AppLock`] and writes the revision's record before its
+//! objects. A pending record without a lock holder was therefore left by a gateway that died; [`recover`] rolls it
+//! back.
 
 mod apply;
-mod catalog;
-mod compare;
-mod conflict;
+mod auto_rollback;
+mod context;
+mod csa_migration;
+mod diff;
+mod discovery;
 mod error;
-mod heal;
-pub mod history;
-mod immutable;
+mod execute;
+mod field_conflict;
+mod history;
+mod history_limit;
+mod immutable_fields;
 pub mod lock;
-mod overview;
-mod past;
-mod perform;
-mod plan;
+mod manifest;
+mod object_id;
+mod ordering;
+mod ownership;
+mod prune;
+mod queries;
+mod readiness;
 pub mod record;
+mod recovery;
 mod replicas;
-mod retention;
+mod revision_summary;
+mod roll_out;
 mod rollback;
 mod secret;
-mod takeover;
-mod undo;
+mod storage;
 mod uninstall;
 mod upgrade;
-mod verify;
 
-pub use apply::{dry_run, fit};
-pub use catalog::Catalog;
-pub use conflict::FieldConflict;
-pub use error::{Aftermath, ReleaseError};
-pub use heal::{Healed, Health, heal, interrupted};
-pub use history::note_unmoved;
-pub use overview::{Difference, ReleaseDetails, ReleaseInfo, diff, newest, preview, releases, show};
-pub use past::Past;
-pub use perform::{OnFailure, Released};
-pub use retention::{trim, unnamed};
+pub use apply::{dry_run, normalize_versions};
+pub use discovery::ApiDiscovery;
+pub use error::{ReleaseError, RollbackOutcome};
+pub use execute::{OnFailure, Released};
+pub use history::ReleaseHistory;
+pub use history_limit::{trim_history, unreferenced_images};
+pub use queries::{
+    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_against_live, diff_revisions, list_releases,
+    newest_releases, show_release,
+};
+pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};
 pub use rollback::{RollbackRequest, RolledBack, rollback};
+pub use storage::record_unmoved_branch;
 pub use uninstall::uninstall;
-pub use upgrade::{Ground, ReleaseRequest, upgrade};
+pub use upgrade::{ReleaseRequest, UpgradeContext, upgrade};

@@ -1,6 +1,7 @@
-//! A release record as Helm keeps it: the document, and its coding into one value of a Secret. Pure.
+//! Helm's release record: the document, and its encoding as one value of a Secret. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{Read, Write};
 
 use base64::Engine as _;
@@ -14,39 +15,36 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::Revision;
 
-/// How much a record may unpack to. Helm's limit is the Secret; a gzip bomb fits into one.
-const UNPACKED: u64 = 16 << 20;
+/// Largest decompressed record, in bytes. Helm has no limit but the Secret's, into which a gzip bomb fits.
+const MAX_DECOMPRESSED: u64 = 16 << 20;
+/// Longest description of a failed revision, in characters.
+const MAX_FAILURE_DESCRIPTION: usize = 500;
 
-/// Helm 4's word for applying on the server's side.
-pub const SERVER_SIDE: &str = "ssa";
+/// Helm 4's value of `apply_method` for server-side apply.
+pub const SERVER_SIDE_APPLY: &str = "ssa";
 
-/// A release's status, as Helm names it.
+/// A release's status, in Helm's words.
+/// <https://github.com/helm/helm/blob/main/pkg/release/common/status.go>
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// Helm does not know.
+pub enum ReleaseStatus {
     #[default]
     Unknown,
-    /// It is what runs.
     Deployed,
-    /// It was removed, and its record kept.
+    /// The objects were deleted, and the record was kept.
     Uninstalled,
-    /// A later one is deployed.
+    /// A later revision is deployed.
     Superseded,
-    /// It did not become ready.
     Failed,
-    /// It is being removed.
     Uninstalling,
-    /// The first one is being applied.
+    /// The first revision is being applied.
     PendingInstall,
-    /// It is being applied.
     PendingUpgrade,
-    /// It is being applied, and repeats an earlier one.
     PendingRollback,
 }
 
-impl Status {
-    /// The word in Helm's label and document.
+impl ReleaseStatus {
+    /// The value of Helm's label and of the document.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -61,33 +59,30 @@ impl Status {
         }
     }
 
-    /// The status that `word` names.
-    pub fn from_word(word: &str) -> Option<Self> {
-        serde_json::from_value(Value::from(word)).ok()
+    /// The status with this label value.
+    pub(super) fn from_label(label: &str) -> Option<Self> {
+        serde_json::from_value(Value::from(label)).ok()
     }
 
-    /// Whether somebody is, or was, in the middle of writing the release.
+    /// Whether the release is being written, or its writer died.
     pub fn is_pending(self) -> bool {
         matches!(self, Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback)
     }
 }
 
-/// One revision of a release. What slipway does not read is kept as it is, since Helm may have written it.
+/// One revision of a release. Fields that slipway does not read are kept as Helm wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The release's name, which is the app's.
+    /// The app's name.
     pub name: String,
-    /// Its namespace.
     #[serde(default)]
     pub namespace: String,
-    /// Its number.
     pub version: Revision,
-    /// Times, status, description.
-    pub info: Info,
-    /// The chart: metadata; slipway leaves the templates out.
+    pub info: RecordInfo,
+    /// The chart's metadata. slipway leaves the templates out.
     #[serde(default)]
     pub chart: Value,
-    /// The values it was rendered with.
+    /// The chart's values.
     #[serde(default)]
     pub config: Value,
     /// The objects, as YAML documents.
@@ -96,22 +91,21 @@ pub struct Record {
     /// Helm's hooks; slipway has none.
     #[serde(default)]
     pub hooks: Value,
-    /// [`SERVER_SIDE`]: Helm 4 has to go on applying in this way.
+    /// [`SERVER_SIDE_APPLY`], so that Helm 4 goes on with server-side apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply_method: Option<String>,
-    /// Whatever else Helm wrote.
     #[serde(flatten)]
-    pub rest: Map<String, Value>,
+    pub other_fields: Map<String, Value>,
 }
 
 impl Record {
-    /// What the chart's metadata says of it.
-    pub fn chart_annotation(&self, key: &str) -> Option<&str> {
+    /// An annotation in the chart's metadata.
+    pub(super) fn chart_annotation(&self, key: &str) -> Option<&str> {
         self.chart.pointer("/metadata/annotations")?.get(key)?.as_str()
     }
 
-    /// Changes what the chart's metadata says; nothing where it says nothing at all, as in charts of others.
-    pub fn annotate_chart(&mut self, key: &str, value: &str) {
+    /// Sets an annotation in the chart's metadata, unless the chart has no annotations, as charts of others.
+    pub(super) fn set_chart_annotation(&mut self, key: &str, value: &str) {
         let annotations = self.chart.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
         if let Some(annotations) = annotations {
             annotations.insert(key.to_owned(), Value::from(value));
@@ -119,29 +113,26 @@ impl Record {
     }
 }
 
-/// The part of a record that changes.
+/// Times, status and description of a revision. Times are RFC 3339.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Info {
-    /// When the first revision was deployed, RFC 3339.
+pub struct RecordInfo {
+    /// When the release's first revision was deployed.
     #[serde(default)]
     pub first_deployed: String,
-    /// When this one was, RFC 3339.
+    /// When this revision was deployed.
     #[serde(default)]
     pub last_deployed: String,
-    /// What became of it.
-    pub status: Status,
-    /// What it was for, or why it failed.
+    pub status: ReleaseStatus,
     #[serde(default)]
     pub description: String,
-    /// Whatever else Helm wrote.
     #[serde(flatten)]
-    pub rest: Map<String, Value>,
+    pub other_fields: Map<String, Value>,
 }
 
-impl Info {
-    /// It is deployed at `now`, and not before the first revision was: that may have been recorded by a clock that was
+impl RecordInfo {
+    /// Sets the time of this revision's deploy. A later time of the first deploy is corrected: its writer's clock was
     /// ahead.
-    pub fn deploy_at(&mut self, now: Timestamp) {
+    pub(super) fn set_deployed_at(&mut self, now: Timestamp) {
         let first = self.first_deployed.parse::<Timestamp>();
         if first.is_ok_and(|first| first > now) || self.first_deployed.is_empty() {
             self.first_deployed = now.to_string();
@@ -150,8 +141,8 @@ impl Info {
     }
 }
 
-/// The chart's part of a record, for a chart rendered by slipway. What the `annotations` say is kept whatever Helm makes
-/// of the record later: it drops those of the Secret.
+/// The chart of a record, for a chart that slipway rendered. Helm keeps these `annotations` when it writes a record
+/// anew, and drops those of the Secret.
 pub fn chart_metadata(name: &str, version: &str, app_version: &str, annotations: &BTreeMap<String, String>) -> Value {
     json!({
         "metadata": {
@@ -168,34 +159,35 @@ pub fn chart_metadata(name: &str, version: &str, app_version: &str, annotations:
     })
 }
 
-/// A value in a release Secret that is not a record.
+/// The description of a revision that failed; `action` names what was done, such as `Deploy of 3f2c1ab by alice`.
+pub(super) fn failure_description(action: &str, error: &impl Display) -> String {
+    format!("{action} failed: {error}").chars().take(MAX_FAILURE_DESCRIPTION).collect()
+}
+
+/// Why the value of a release Secret is not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Not base64.
     #[error("it is not base64")]
     Base64(#[from] base64::DecodeError),
-    /// Not gzip.
-    #[error("it does not unpack")]
+    #[error("it cannot be decompressed")]
     Gzip(#[source] std::io::Error),
-    /// A bomb.
-    #[error("it unpacks to more than {} MiB", UNPACKED >> 20)]
+    #[error("it decompresses to more than {} MiB", MAX_DECOMPRESSED >> 20)]
     TooLarge,
-    /// Not the document.
     #[error("it is not a release document")]
     Json(#[from] serde_json::Error),
 }
 
-/// The Secret's value for `record`: `base64(gzip(json))`. The Secret's own base64 comes on top.
+/// Encodes a record as the value of its Secret: `base64(gzip(json))`, without the base64 of the Secret itself.
 ///
 /// # Errors
-/// Only if the document cannot be written as JSON.
+/// If the document cannot be written as JSON.
 pub fn encode(record: &Record) -> Result<Vec<u8>, std::io::Error> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(&serde_json::to_vec(record)?)?;
-    Ok(STANDARD.encode(packed.finish()?).into_bytes())
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
+    compressed.write_all(&serde_json::to_vec(record)?)?;
+    Ok(STANDARD.encode(compressed.finish()?).into_bytes())
 }
 
-/// The record in a Secret's value. Helm of long ago did not compress.
+/// Decodes the value of a release Secret. Records of early Helm versions are not compressed.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -205,8 +197,8 @@ pub fn decode(value: &[u8]) -> Result<Record, DecodeError> {
         return Ok(serde_json::from_slice(&bytes)?);
     }
     let mut json = Vec::new();
-    GzDecoder::new(bytes.as_slice()).take(UNPACKED + 1).read_to_end(&mut json).map_err(DecodeError::Gzip)?;
-    if json.len() as u64 > UNPACKED {
+    GzDecoder::new(bytes.as_slice()).take(MAX_DECOMPRESSED + 1).read_to_end(&mut json).map_err(DecodeError::Gzip)?;
+    if json.len() as u64 > MAX_DECOMPRESSED {
         return Err(DecodeError::TooLarge);
     }
     Ok(serde_json::from_slice(&json)?)
@@ -223,24 +215,24 @@ mod tests {
             name: "myapp".into(),
             namespace: "myapp".into(),
             version: Revision(3),
-            info: Info {
+            info: RecordInfo {
                 first_deployed: "2026-11-21T03:00:00Z".into(),
                 last_deployed: "2026-11-21T04:00:00Z".into(),
-                status: Status::PendingUpgrade,
+                status: ReleaseStatus::PendingUpgrade,
                 description: "Deploying 3f2c1ab by alice".into(),
-                rest: Map::from_iter([("notes".to_owned(), Value::from("http://x"))]),
+                other_fields: Map::from_iter([("notes".to_owned(), Value::from("http://x"))]),
             },
             chart: chart_metadata("myapp", "0.1.0", "3f2c1ab", &[("a".to_owned(), "b".to_owned())].into()),
             config: json!({"image": "x@sha256:1"}),
             manifest: manifest.into(),
             hooks: json!([]),
             apply_method: Some("ssa".into()),
-            rest: Map::new(),
+            other_fields: Map::new(),
         }
     }
 
     #[test]
-    fn the_document_has_helms_names() {
+    fn the_document_has_helms_field_names() {
         let json = serde_json::to_string_pretty(&record("---\n# Source: myapp/templates/x.yaml\n")).unwrap();
         insta::assert_snapshot!(json);
     }
@@ -258,7 +250,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&record).unwrap(), json);
     }
 
-    /// Secrets that helm wrote when it upgraded a release of slipway's.
+    /// The fixtures are Secrets that helm wrote when it upgraded a release of slipway's.
     #[test]
     fn records_of_real_helm_survive_a_round_trip() {
         for (text, method) in
@@ -266,22 +258,22 @@ mod tests {
         {
             let value: String = text.split_whitespace().collect();
             let record = decode(value.as_bytes()).unwrap();
-            assert_eq!((record.info.status, record.apply_method.as_deref()), (Status::Superseded, method));
+            assert_eq!((record.info.status, record.apply_method.as_deref()), (ReleaseStatus::Superseded, method));
             assert!(record.info.first_deployed.parse::<jiff::Timestamp>().is_ok());
             let mut original = String::new();
-            let packed = STANDARD.decode(&value).unwrap();
-            GzDecoder::new(packed.as_slice()).read_to_string(&mut original).unwrap();
+            let compressed = STANDARD.decode(&value).unwrap();
+            GzDecoder::new(compressed.as_slice()).read_to_string(&mut original).unwrap();
             let original: Value = serde_json::from_str(&original).unwrap();
             assert_eq!(serde_json::to_value(decode(&encode(&record).unwrap()).unwrap()).unwrap(), original);
         }
     }
 
     #[test]
-    fn what_is_no_record_is_refused() {
+    fn a_value_that_is_not_a_record_is_refused() {
         let bomb = {
-            let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-            packed.write_all(&vec![b' '; (UNPACKED + 1) as usize]).unwrap();
-            STANDARD.encode(packed.finish().unwrap())
+            let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
+            compressed.write_all(&vec![b' '; (MAX_DECOMPRESSED + 1) as usize]).unwrap();
+            STANDARD.encode(compressed.finish().unwrap())
         };
         assert!(matches!(decode(bomb.as_bytes()), Err(DecodeError::TooLarge)));
         assert!(matches!(decode(b"%"), Err(DecodeError::Base64(_))));
@@ -290,20 +282,20 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_helms_words() {
+    fn statuses_have_helms_names() {
         for word in ["unknown", "deployed", "uninstalled", "superseded", "failed", "uninstalling"] {
-            assert_eq!(Status::from_word(word).unwrap().as_str(), word);
+            assert_eq!(ReleaseStatus::from_label(word).unwrap().as_str(), word);
         }
         for word in ["pending-install", "pending-upgrade", "pending-rollback"] {
-            let status = Status::from_word(word).unwrap();
+            let status = ReleaseStatus::from_label(word).unwrap();
             assert_eq!((status.as_str(), status.is_pending()), (word, true));
         }
-        assert_eq!(Status::from_word("live"), None);
+        assert_eq!(ReleaseStatus::from_label("live"), None);
     }
 
     proptest! {
         #[test]
-        fn what_is_encoded_decodes_to_the_same(
+        fn an_encoded_record_decodes_to_itself(
             manifest in any::<String>(),
             description in any::<String>(),
             config in proptest::collection::btree_map(any::<String>(), any::<i64>(), 0..5),

@@ -1,47 +1,45 @@
-//! A rollback that somebody asked for: an earlier revision again, as a new one.
+//! Deploys an earlier revision again, as a new revision.
 
 use std::time::Duration;
 
 use kube::Client;
 
-use super::catalog::Catalog;
+use super::context::ReleaseContext;
+use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
+use super::execute::{NewRevision, OnFailure, Released, execute_release};
+use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::AppLock;
-use super::past::{Past, Standing};
-use super::perform::{Draft, OnFailure, Released, Scope, perform};
-use super::record::Status;
+use super::record::ReleaseStatus;
 use crate::domain::{AppName, Progress, Revision, UserName, labels};
 
-/// What is to be rolled back to.
+/// The rollback to execute.
 #[derive(Debug, Clone)]
 pub struct RollbackRequest {
-    /// The revision; by default what served before the newest one.
+    /// By default the revision that was deployed before the newest one.
     pub to: Option<Revision>,
-    /// Who asks.
     pub by: UserName,
-    /// How long the pods may take to become ready.
+    /// Limit for the objects to become ready.
     pub timeout: Duration,
-    /// What is done if it fails.
     pub on_failure: OnFailure,
 }
 
-/// What a rollback came to.
+/// The result of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolledBack {
-    /// What is live now.
     pub released: Released,
-    /// The revision that it repeats.
+    /// The revision that was deployed again.
     pub to: Revision,
-    /// The commit of that, where slipway deployed it.
+    /// Its commit, if slipway deployed that revision.
     pub commit: Option<String>,
 }
 
-/// Deploys an earlier revision again: its objects, with its image and its configuration, as a new revision. It goes live
-/// as an [`super::upgrade`] does.
+/// Deploys the objects of an earlier revision again, with its image and configuration, in the steps of an
+/// [`super::upgrade`].
 ///
 /// # Errors
-/// As those of an upgrade; and [`ReleaseError::NoSuchRevision`], [`ReleaseError::NothingBefore`],
-/// [`ReleaseError::NothingServes`], [`ReleaseError::NeverServed`], [`ReleaseError::ServesAlready`].
+/// As [`super::upgrade`]; and [`ReleaseError::NoSuchRevision`], [`ReleaseError::NoPreviousRevision`],
+/// [`ReleaseError::NotDeployed`], [`ReleaseError::NotRollbackTarget`], [`ReleaseError::AlreadyDeployed`].
 pub async fn rollback(
     client: &Client,
     lock: &AppLock,
@@ -49,51 +47,52 @@ pub async fn rollback(
     progress: &Progress,
 ) -> Result<RolledBack, ReleaseError> {
     let app = lock.app();
-    let scope = Scope { client, lock, progress, timeout: request.timeout };
-    let past = Past::read(client, app).await.map_err(ReleaseError::not_begun)?;
-    let target = target(client, app, &past, request.to).await.map_err(ReleaseError::not_begun)?;
-    let revision = past.next_revision();
-    let (to, commit) = (target.revision(), target.tags.annotations.get(labels::COMMIT).cloned());
-    progress.stage(format!("Rolling back to {to}, as {revision}")).await;
+    let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
+    let history = ReleaseHistory::read(client, app).await.map_err(ReleaseError::before_any_write)?;
+    let target = find_target(client, app, &history, request.to).await.map_err(ReleaseError::before_any_write)?;
+    let revision = history.next_revision();
+    let (to, commit) = (target.revision(), target.metadata.annotations.get(labels::COMMIT).cloned());
+    progress.start_stage(format!("Rolling back to {to}, as {revision}")).await;
 
     let description = format!("Rollback to {to} by {}", request.by);
-    let mut tags = target.tags.clone();
-    tags.annotations.insert(labels::PUSHER.to_owned(), request.by.to_string());
-    let mut record = target.repeated(revision, description.clone(), lock.now());
-    record.annotate_chart(labels::PUSHER, request.by.as_str());
-    let draft = Draft {
+    let mut metadata = target.metadata.clone();
+    metadata.annotations.insert(labels::PUSHER.to_owned(), request.by.to_string());
+    let mut record = target.as_rollback(revision, description.clone(), lock.now());
+    record.set_chart_annotation(labels::PUSHER, request.by.as_str());
+    let new = NewRevision {
         record,
-        tags,
+        metadata,
         manifests: target.manifests,
-        what: description.clone(),
-        success: description,
+        action: description.clone(),
+        success_description: description,
         on_failure: request.on_failure,
     };
-    let released = perform(&scope, Catalog::new(client, app), past, draft).await?;
+    let released = execute_release(&context, ApiDiscovery::new(client, app), history, new).await?;
     Ok(RolledBack { released, to, commit })
 }
 
-/// What is gone back to. If the newest revision failed and was kept, that is what still counts as serving.
-async fn target(
+/// Reads the revision to roll back to. If the newest revision failed and was kept, the default is the deployed revision
+/// itself.
+async fn find_target(
     client: &Client,
     app: &AppName,
-    past: &Past,
-    wanted: Option<Revision>,
-) -> Result<Standing, ReleaseError> {
-    let newest = past.newest().map(|newest| newest.revision);
-    let current = past.deployed.as_ref().filter(|serving| Some(serving.revision()) == newest);
-    let revision = match (wanted, current, &past.deployed) {
-        (None, Some(current), _) => return current.before(client, app, &past.revisions).await,
-        (None, None, Some(serving)) => serving.revision(),
-        (None, None, None) => return Err(ReleaseError::NothingServes(app.clone())),
-        (Some(wanted), Some(current), _) if current.revision() == wanted => {
-            return Err(ReleaseError::ServesAlready { app: app.clone(), revision: wanted });
+    history: &ReleaseHistory,
+    requested: Option<Revision>,
+) -> Result<StoredRelease, ReleaseError> {
+    let newest = history.newest().map(|newest| newest.revision);
+    let current = history.deployed.as_ref().filter(|deployed| Some(deployed.revision()) == newest);
+    let revision = match (requested, current, &history.deployed) {
+        (None, Some(current), _) => return current.previous(client, app, &history.revisions).await,
+        (None, None, Some(deployed)) => deployed.revision(),
+        (None, None, None) => return Err(ReleaseError::NotDeployed(app.clone())),
+        (Some(requested), Some(current), _) if current.revision() == requested => {
+            return Err(ReleaseError::AlreadyDeployed { app: app.clone(), revision: requested });
         }
-        (Some(wanted), ..) => wanted,
+        (Some(requested), ..) => requested,
     };
-    let standing = Standing::read(client, app, revision).await?;
-    match standing.record.info.status {
-        Status::Deployed | Status::Superseded | Status::Uninstalled => Ok(standing),
-        status => Err(ReleaseError::NeverServed { app: app.clone(), revision, status: status.as_str() }),
+    let target = StoredRelease::read(client, app, revision).await?;
+    match target.record.info.status {
+        ReleaseStatus::Deployed | ReleaseStatus::Superseded | ReleaseStatus::Uninstalled => Ok(target),
+        status => Err(ReleaseError::NotRollbackTarget { app: app.clone(), revision, status: status.as_str() }),
     }
 }

@@ -1,30 +1,31 @@
-//! Taking a release away.
+//! Uninstalls the release of an app.
 
 use kube::Client;
 
-use super::catalog::Catalog;
+use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
+use super::history::ReleaseHistory;
 use super::lock::AppLock;
-use super::past::Past;
-use super::{apply, history, plan, retention};
+use super::prune::objects_to_prune;
+use super::{apply, history_limit, storage};
 use crate::domain::{Digest, Progress};
 
-/// Deletes the objects of an app's release in the reverse of the order in which they were applied, then its records.
-/// What says that it must be kept stays, and so does what someone else owns. Returns the images that the records named.
+/// Deletes the objects of the release in the reverse of the install order, then its records. Objects with Helm's keep
+/// policy and objects of other owners stay. Returns the images that the records named.
 ///
 /// # Errors
-/// The first of what could not be deleted; the rest was tried, but for the records, which then stay.
+/// The first deletion that failed. All other objects are tried as well; the records then stay.
 pub async fn uninstall(client: &Client, lock: &AppLock, progress: &Progress) -> Result<Vec<Digest>, ReleaseError> {
     let app = lock.app();
-    let past = Past::read(client, app).await?;
-    let mut catalog = Catalog::new(client, app);
-    apply::delete(lock, &mut catalog, &plan::prune(&past.objects, &[]), progress).await?;
+    let history = ReleaseHistory::read(client, app).await?;
+    let mut discovery = ApiDiscovery::new(client, app);
+    apply::delete_objects(lock, &mut discovery, &objects_to_prune(&history.objects, &[]), progress).await?;
     let mut images = Vec::new();
-    for summary in &past.revisions {
-        images.extend(retention::image(client, app, summary).await?);
+    for summary in &history.revisions {
+        images.extend(history_limit::image_of_revision(client, app, summary).await?);
     }
-    for summary in &past.revisions {
-        history::delete(client, lock, summary.revision).await?;
+    for summary in &history.revisions {
+        storage::delete(client, lock, summary.revision).await?;
     }
     images.sort();
     images.dedup();

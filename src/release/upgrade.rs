@@ -1,4 +1,4 @@
-//! A new revision of an app, from a chart that was just rendered.
+//! Installs or upgrades the release of an app from a rendered chart.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,106 +7,110 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::{Map, json};
 
-use super::catalog::Catalog;
+use super::context::ReleaseContext;
+use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
+use super::execute::{NewRevision, OnFailure, Released, execute_release};
+use super::history::ReleaseHistory;
 use super::lock::AppLock;
-use super::past::Past;
-use super::perform::{Draft, OnFailure, Released, Scope, perform};
-use super::record::{Info, Record, SERVER_SIDE, Status, chart_metadata};
-use super::secret::Tags;
+use super::record::{Record, RecordInfo, ReleaseStatus, SERVER_SIDE_APPLY, chart_metadata};
+use super::secret::RecordMetadata;
 use crate::domain::{AppName, CommitSha, Digest, Progress, RenderedChart, Revision, UserName, labels};
 
-/// What is to be released.
+/// The revision to release.
 #[derive(Debug, Clone)]
 pub struct ReleaseRequest {
-    /// The objects, and what Helm shows of the chart.
     pub chart: RenderedChart,
-    /// The objects as the YAML text that the record keeps.
+    /// The chart's objects as YAML, for the record.
     pub manifest_text: String,
-    /// The commit.
     pub commit: CommitSha,
-    /// Who pushed it.
     pub pusher: UserName,
-    /// The image's digest.
+    /// Digest of the app's image.
     pub digest: Digest,
-    /// The number that [`Past::next_revision`] gave.
+    /// From [`ReleaseHistory::next_revision`].
     pub revision: Revision,
-    /// How long the pods may take to become ready.
+    /// Limit for the objects to become ready.
     pub timeout: Duration,
-    /// What is done if it fails.
     pub on_failure: OnFailure,
 }
 
-/// What is known already, and not asked again. The number of a revision is taken by its record: if helm was quicker, or
-/// anything else changed, that is found out when the record is written.
-pub struct Ground {
-    /// What the app's records say.
-    pub past: Past,
-    /// Where the server keeps the kinds of the chart, as the [`super::dry_run`] found out.
-    pub catalog: Catalog,
+/// What earlier stages read from the cluster. It may be outdated: the creation of the record fails if another writer
+/// took the revision number since.
+pub struct UpgradeContext {
+    pub history: ReleaseHistory,
+    /// As returned by [`super::dry_run`].
+    pub discovery: ApiDiscovery,
 }
 
-/// Releases: records the revision as pending, applies its objects, waits until they are ready, deletes those of the
-/// revision before that are gone, and records the outcome. If it fails, what ran before comes back.
+/// Records the revision as pending, applies its objects, waits until they are ready, prunes the objects that only
+/// earlier revisions had, and records the result. A failed release is rolled back, unless [`OnFailure::Keep`] was asked
+/// for.
 ///
 /// # Errors
-/// [`ReleaseError::Failed`] if it was recorded as failed; it says what runs now. Any other if nothing was changed, or
-/// if the lock or the API server was lost on the way: then [`super::heal`] will find the pending record.
+/// [`ReleaseError::Failed`] if the revision is recorded as failed, with the outcome of the rollback. Otherwise nothing
+/// was changed, or the lock or the API server was lost: then [`super::recover`] finds the pending record.
 pub async fn upgrade(
     client: &Client,
     lock: &AppLock,
-    ground: Ground,
+    upgrade_context: UpgradeContext,
     request: ReleaseRequest,
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
-    let scope = Scope { client, lock, progress, timeout: request.timeout };
-    let Ground { past, catalog } = ground;
-    let by = format!("{} by {}", request.commit.short(), request.pusher);
-    let tags = tags(&request);
-    let draft = Draft {
-        record: record(lock.app(), &request, &tags, &past, lock.now()),
-        tags,
+    let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
+    let UpgradeContext { history, discovery } = upgrade_context;
+    let commit_by_pusher = format!("{} by {}", request.commit.short(), request.pusher);
+    let metadata = metadata(&request);
+    let new = NewRevision {
+        record: record(lock.app(), &request, &metadata, &history, lock.now()),
+        metadata,
         manifests: request.chart.manifests,
-        what: format!("Deploy of {by}"),
-        success: format!("Deployed {by}"),
+        action: format!("Deploy of {commit_by_pusher}"),
+        success_description: format!("Deployed {commit_by_pusher}"),
         on_failure: request.on_failure,
     };
-    perform(&scope, catalog, past, draft).await
+    execute_release(&context, discovery, history, new).await
 }
 
-fn record(app: &AppName, request: &ReleaseRequest, tags: &Tags, past: &Past, now: Timestamp) -> Record {
+fn record(
+    app: &AppName,
+    request: &ReleaseRequest,
+    metadata: &RecordMetadata,
+    history: &ReleaseHistory,
+    now: Timestamp,
+) -> Record {
     let chart = &request.chart;
-    let before = past.deployed.as_ref().map(|standing| standing.record.info.first_deployed.clone());
+    let first_deployed = history.deployed.as_ref().map(|deployed| deployed.record.info.first_deployed.clone());
+    let is_first = history.deployed.is_none();
     let mut record = Record {
         name: app.to_string(),
         namespace: app.to_string(),
         version: request.revision,
-        info: Info {
-            first_deployed: before.unwrap_or_default(),
+        info: RecordInfo {
+            first_deployed: first_deployed.unwrap_or_default(),
             last_deployed: String::new(),
-            status: if past.deployed.is_some() { Status::PendingUpgrade } else { Status::PendingInstall },
+            status: if is_first { ReleaseStatus::PendingInstall } else { ReleaseStatus::PendingUpgrade },
             description: format!("Deploying {} by {}", request.commit.short(), request.pusher),
-            rest: chart.notes.iter().map(|notes| ("notes".to_owned(), json!(notes))).collect(),
+            other_fields: chart.notes.iter().map(|notes| ("notes".to_owned(), json!(notes))).collect(),
         },
-        chart: chart_metadata(&chart.name, &chart.version, &chart.app_version, &tags.annotations),
+        chart: chart_metadata(&chart.name, &chart.version, &chart.app_version, &metadata.annotations),
         config: chart.values.clone(),
         manifest: request.manifest_text.clone(),
         hooks: json!([]),
-        apply_method: Some(SERVER_SIDE.to_owned()),
-        rest: Map::new(),
+        apply_method: Some(SERVER_SIDE_APPLY.to_owned()),
+        other_fields: Map::new(),
     };
-    record.info.deploy_at(now);
+    record.info.set_deployed_at(now);
     record
 }
 
-fn tags(request: &ReleaseRequest) -> Tags {
+fn metadata(request: &ReleaseRequest) -> RecordMetadata {
     let annotations = [
         (labels::COMMIT, request.commit.to_string()),
         (labels::PUSHER, request.pusher.to_string()),
-        (labels::DIGEST, request.digest.to_string()),
+        (labels::IMAGE_DIGEST, request.digest.to_string()),
     ];
     let annotations = annotations.map(|(key, value)| (key.to_owned(), value));
-    Tags { labels: BTreeMap::new(), annotations: annotations.into() }
+    RecordMetadata { labels: BTreeMap::new(), annotations: annotations.into() }
 }
 
 #[cfg(test)]
@@ -115,9 +119,9 @@ mod tests {
     use super::*;
     use crate::domain::Manifest;
 
-    /// What helm reads: the fields that it demands, the chart's real name and version, whose deploy it was.
+    /// Helm reads the chart's real name and version, the commit and the pusher, and needs its mandatory fields.
     #[test]
-    fn the_record_of_a_push_is_helms() {
+    fn the_record_of_a_push_has_helms_format() {
         let chart = RenderedChart {
             name: "web".into(),
             version: "0.1.0".into(),
@@ -134,10 +138,16 @@ mod tests {
             digest: format!("sha256:{}", "5".repeat(64)).parse().unwrap(),
             revision: Revision(3),
             timeout: Duration::ZERO,
-            on_failure: OnFailure::Undo,
+            on_failure: OnFailure::RollBack,
         };
-        let past = Past { revisions: Vec::new(), deployed: None, objects: Vec::new(), has_updates: false };
-        let written = super::record(&"web".parse().unwrap(), &request, &tags(&request), &past, Timestamp::UNIX_EPOCH);
+        let history = ReleaseHistory {
+            revisions: Vec::new(),
+            deployed: None,
+            objects: Vec::new(),
+            has_client_side_updates: false,
+        };
+        let app = "web".parse().unwrap();
+        let written = super::record(&app, &request, &metadata(&request), &history, Timestamp::UNIX_EPOCH);
         let mut read = record::decode(&record::encode(&written).unwrap()).unwrap();
         assert_eq!(read, written);
         read.info.first_deployed = "(first)".into();

@@ -1,9 +1,10 @@
-//! `slipway serve`: constructs the parts, joins them, drains them.
+//! `slipway serve`: constructs the modules, runs the servers and shuts them down.
 
-mod end;
-mod outside;
-mod place;
-mod settings;
+mod backends;
+mod convert;
+mod error;
+mod runtime;
+mod shutdown;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,157 +13,127 @@ use kube::Client;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::api::{self, Health};
-use crate::apps::{Apps, Reach};
+use crate::apps::{Apps, NamespaceScope};
 use crate::chart::Templates;
 use crate::cli::COMMIT;
 use crate::config::{PushArgs, ServeArgs};
 use crate::deploy::Deployer;
 use crate::git::{Repositories, ServiceSettings};
+use crate::http::{self, Readiness};
 use crate::keys::KeyStore;
-use crate::release::lock::Gateway;
-use crate::self_check::check_rights;
-use crate::ssh::{FrontDoor, Occupancy};
+use crate::rbac_check::check_permissions;
+use crate::release::lock::ProcessIdentity;
+use crate::ssh::{CommandService, RepositoryLocks};
 use crate::telemetry::metrics;
-use crate::{clusters, keys, ssh};
-use end::{Stop, drain, server_ended, wait_for_signal};
-use outside::{connect_engine, connect_registry};
-use place::{address, host_name, listen, lock_running_file, open_repositories, start_keys};
-use settings::{check_admin_keys, deploy_settings, reach, ssh_settings};
+use crate::{k8s, keys, ssh};
+use backends::{connect_engine, connect_registry};
+use convert::{check_admin_keys, deploy_settings, namespace_scope, ssh_settings};
+use error::cannot;
+use runtime::{host_name, listen, local_address, lock_running_file, open_repositories, start_key_store};
+use shutdown::{ShutdownTokens, drain, join_server, wait_for_signal};
 
-/// Why the gateway did not start, or ended in disorder.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// A setting is wrong: the flag is named, and the exit code is 2.
-    #[error("{flag}: {reason}")]
-    Setting {
-        /// The flag.
-        flag: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Something the gateway needs is not there.
-    #[error("{what}: {reason}")]
-    Start {
-        /// What was tried.
-        what: &'static str,
-        /// Why it failed.
-        reason: String,
-    },
-}
+pub use error::ServeError;
 
-impl ServeError {
-    /// 2 for a wrong setting, 1 for everything else.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Setting { .. } => 2,
-            Self::Start { .. } => 1,
-        }
-    }
-}
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-fn setting(flag: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
-    move |error| ServeError::Setting { flag, reason: crate::telemetry::chain(error) }
-}
-
-fn start(what: &'static str) -> impl Fn(&dyn std::error::Error) -> ServeError {
-    move |error| ServeError::Start { what, reason: crate::telemetry::chain(error) }
-}
-
-/// Runs the gateway until SIGTERM or SIGINT, then drains it.
+/// Runs slipway until SIGTERM or SIGINT, and then until running deploys have finished.
 ///
 /// # Errors
-/// [`ServeError`] when it cannot start.
+/// [`ServeError`] if slipway cannot start.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
-    let ServeArgs { place, ssh, push, build, registry, release } = args;
+    let ServeArgs { server, ssh, push, build, registry, release } = args;
     let templates = read_templates(release.templates.as_deref())?;
     let engine = connect_engine(&build)?;
     let registry = connect_registry(registry).await?;
     check_admin_keys(ssh.admin_keys.as_deref())?;
-    let reach = reach(&place)?;
-    let _running = place.running_file.as_deref().map(lock_running_file).transpose()?;
-    let repositories = open_repositories(&place).await?;
-    let http_listener = listen("--http-listen", place.http_listen).await?;
+    let scope = namespace_scope(&server)?;
+    let _running_lock = server.running_file.as_deref().map(lock_running_file).transpose()?;
+    let repositories = open_repositories(&server).await?;
+    let http_listener = listen("--http-listen", server.http_listen).await?;
     let ssh_listener = listen("--ssh-listen", ssh.ssh_listen).await?;
-    let (http_address, ssh_address) = (address(&http_listener)?, address(&ssh_listener)?);
+    let (http_address, ssh_address) = (local_address(&http_listener)?, local_address(&ssh_listener)?);
 
-    let stop = Stop::default();
-    let health = Health::default();
-    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), COMMIT).map_err(|e| start("keeping metrics")(&e))?;
-    let router = api::router(health.clone(), Some(metrics));
-    let http = tokio::spawn(api::serve(http_listener, router, stop.http.clone()));
+    let shutdown = ShutdownTokens::default();
+    let readiness = Readiness::default();
+    let metrics = metrics::install(VERSION, COMMIT).map_err(|e| cannot("install the metrics recorder")(&e))?;
+    let router = http::router(readiness.clone(), Some(metrics));
+    let http_server = tokio::spawn(http::serve(http_listener, router, shutdown.http.clone()));
 
-    let (cluster, pulse) = clusters::connect().await.map_err(|e| start("connecting to the cluster")(&e))?;
-    let checked = check_rights(&cluster, &place.namespace, &reach).await;
-    checked.map_err(|e| start("having its rights in the cluster")(&e))?;
-    if !matches!(reach, Reach::Listed(_)) {
-        let namespaced = clusters::ensure_namespace(&cluster, &place.namespace).await;
-        namespaced.map_err(|e| start("making slipway's namespace")(&e))?;
+    let connected = k8s::client_from_env().await;
+    let (client, api_health) = connected.map_err(|e| cannot("configure the Kubernetes client")(&e))?;
+    let permitted = check_permissions(&client, &server.namespace, &scope).await;
+    permitted.map_err(|e| cannot("start")(&e))?;
+    if !matches!(scope, NamespaceScope::AllowList(_)) {
+        let namespaced = k8s::ensure_namespace(&client, &server.namespace).await;
+        namespaced.map_err(|e| cannot("create slipway's own namespace")(&e))?;
     }
-    let keys = start_keys(&cluster, &place, &ssh).await?;
+    let key_store = start_key_store(&client, &server, &ssh).await?;
     let public = ssh.ssh_public.clone().unwrap_or_else(|| format!("127.0.0.1:{}", ssh_address.port()));
-    let host_key = keys::host_key(&cluster, &place.namespace, &public).await.map_err(|e| start("the host key")(&e))?;
+    let host_key = keys::ensure_host_key(&client, &server.namespace, &public).await;
+    let host_key = host_key.map_err(|e| cannot("read or create the SSH host key")(&e))?;
 
-    let identity = place.identity.unwrap_or_else(host_name);
+    let identity = server.identity.unwrap_or_else(host_name);
     let deployer = Arc::new(Deployer {
-        cluster: cluster.clone(),
-        gateway: Gateway { identity, instance: Uuid::new_v4() },
+        cluster: client.clone(),
+        gateway: ProcessIdentity { identity, instance: Uuid::new_v4() },
         engine,
         registry,
-        apps: Apps::new(cluster.clone(), reach, &place.namespace),
+        apps: Apps::new(client.clone(), scope, &server.namespace),
         templates,
         settings: deploy_settings(&push, &build, release),
-        stop: stop.deploys.clone(),
+        stop: shutdown.deploys.clone(),
     });
     let tasks = TaskTracker::new();
-    tokio::spawn(Arc::clone(&deployer).heal_interrupted());
+    tokio::spawn(Arc::clone(&deployer).recover_interrupted());
     let apps = deployer.apps.clone();
-    tokio::spawn(async move { apps.follow().await });
-    if let Some(collection) = deployer.registry.collection().cloned() {
-        let stop = stop.http.clone();
-        tokio::spawn(async move { collection.run(&stop).await });
+    tokio::spawn(async move { apps.watch_namespaces().await });
+    if let Some(collector) = deployer.registry.garbage_collector().cloned() {
+        let stop = shutdown.http.clone();
+        tokio::spawn(async move { collector.run(&stop).await });
     }
-    tokio::spawn(Arc::clone(&deployer).look_whether_engine_reaches_registry());
-    let reporting = health.clone();
-    tokio::spawn(Arc::clone(&deployer).watch_dependencies(pulse, move |away| reporting.set_away(away)));
-    tokio::spawn(Arc::clone(&deployer).follow_registry_password());
-    let front = front_door(cluster, place.namespace, keys, repositories, deployer, &push);
-    let server = ssh::serve(ssh_listener, ssh_settings(&ssh, host_key), front, stop.connections.clone(), tasks.clone());
-    let server = tokio::spawn(server);
+    tokio::spawn(Arc::clone(&deployer).report_engine_connectivity());
+    let monitored = readiness.clone();
+    let set_unavailable = move |unavailable| monitored.set_unavailable(unavailable);
+    tokio::spawn(Arc::clone(&deployer).monitor_dependencies(api_health, set_unavailable));
+    tokio::spawn(Arc::clone(&deployer).watch_registry_passwords());
+    let commands = command_service(client, server.namespace, key_store, repositories, deployer, &push);
+    let ssh_settings = ssh_settings(&ssh, host_key);
+    let ssh_server =
+        tokio::spawn(ssh::serve(ssh_listener, ssh_settings, commands, shutdown.connections.clone(), tasks.clone()));
 
-    health.set_started();
-    tracing::info!(ssh = %ssh_address, http = %http_address, version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "slipway is running");
+    readiness.set_started();
+    tracing::info!(ssh = %ssh_address, http = %http_address, version = VERSION, commit = COMMIT, "slipway is running");
     wait_for_signal().await?;
-    health.set_draining();
-    drain(&stop, &tasks, place.drain_timeout).await;
-    stop.http.cancel();
-    server_ended("ssh", server).await;
-    server_ended("http", http).await;
-    tracing::info!("slipway has ended");
+    readiness.set_draining();
+    drain(&shutdown, &tasks, server.drain_timeout).await;
+    shutdown.http.cancel();
+    join_server("ssh", ssh_server).await;
+    join_server("http", http_server).await;
+    tracing::info!("slipway has stopped");
     Ok(())
 }
 
-/// The templates that an operator gave, or those that are compiled in.
+/// The templates in `dir`, or the built-in ones.
 ///
 /// # Errors
-/// [`ServeError::Setting`] if they cannot be used.
+/// [`ServeError::InvalidSetting`] if the templates cannot be read.
 pub fn read_templates(dir: Option<&Path>) -> Result<Templates, ServeError> {
     let templates = match dir {
         Some(dir) => Templates::from_dir(dir),
-        None => Templates::embedded(),
+        None => Templates::built_in(),
     };
-    templates.map_err(|error| ServeError::Setting { flag: "--templates", reason: error.report() })
+    templates.map_err(|error| ServeError::InvalidSetting { flag: "--templates", reason: error.report() })
 }
 
-fn front_door(
+fn command_service(
     cluster: Client,
     namespace: String,
     keys: KeyStore,
     repositories: Repositories,
     deployer: Arc<Deployer>,
     push: &PushArgs,
-) -> Arc<FrontDoor> {
-    Arc::new(FrontDoor {
+) -> Arc<CommandService> {
+    Arc::new(CommandService {
         cluster,
         namespace,
         keys,
@@ -170,6 +141,6 @@ fn front_door(
         deployer,
         creation: push.app_creation,
         git: ServiceSettings { max_pack: push.max_pack.as_u64(), deny_force: push.deny_force },
-        occupancy: Occupancy::default(),
+        repository_locks: RepositoryLocks::default(),
     })
 }

@@ -1,17 +1,16 @@
-//! Which cryptography is offered.
+//! The cryptographic algorithms that the server offers.
 //!
-//! A client picks by its own preference from what is offered here, so only what is safe under every
-//! choice is offered. ChaCha20-Poly1305 and the encrypt-then-MAC modes are safe only together with strict
-//! key exchange (the Terrapin attack, CVE-2023-48795), which a client need not support: they are left out.
-//! Compression is left out as well: packs are compressed already, and inflating before a client is known
-//! would be a gift to him.
+//! The client's preference decides which offered algorithm is used, so every possible choice has to be safe.
+//! ChaCha20-Poly1305 and the encrypt-then-MAC modes are safe only together with strict key exchange (the Terrapin attack,
+//! CVE-2023-48795), which a client need not support: they are not offered. Neither is compression: packs are compressed
+//! already, and the server would decompress input from clients that have not authenticated.
 
 use std::borrow::Cow;
 
 use russh::keys::ssh_key::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Preferred, cipher, compression, kex, mac};
 
-const KEY_EXCHANGE: &[kex::Name] = &[
+const KEY_EXCHANGES: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
@@ -19,8 +18,8 @@ const KEY_EXCHANGE: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
 ];
 
-/// For host keys and for the keys of users. The host has an Ed25519 key only.
-const KEYS: &[Algorithm] = &[
+/// For host keys and for users' keys. The host key is always Ed25519.
+const SIGNATURES: &[Algorithm] = &[
     Algorithm::Ed25519,
     Algorithm::SkEd25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
@@ -31,29 +30,28 @@ const KEYS: &[Algorithm] = &[
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
 
-/// OpenSSH would prefer AES-CTR with a separate MAC, which is several times slower.
+/// Without AES-CTR: OpenSSH would prefer it, and with a separate MAC it is several times slower.
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::AES_128_GCM];
 
-/// Not used with the ciphers above; some clients want to agree on one all the same.
+/// The ciphers above need no MAC, but some clients require a common one all the same.
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256, mac::HMAC_SHA512];
 
-const COMPRESSION: &[compression::Name] = &[compression::NONE];
+const COMPRESSIONS: &[compression::Name] = &[compression::NONE];
 
-/// What is offered to every client.
-pub fn preferred() -> Preferred {
+pub(super) fn preferred() -> Preferred {
     Preferred {
-        kex: Cow::Borrowed(KEY_EXCHANGE),
-        key: Cow::Borrowed(KEYS),
+        kex: Cow::Borrowed(KEY_EXCHANGES),
+        key: Cow::Borrowed(SIGNATURES),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: Cow::Borrowed(CIPHERS),
         mac: Cow::Borrowed(MACS),
-        compression: Cow::Borrowed(COMPRESSION),
+        compression: Cow::Borrowed(COMPRESSIONS),
     }
 }
 
-/// Whether a signature by this algorithm counts. `ssh-rsa` is RSA with SHA-1.
-pub fn is_accepted(algorithm: &Algorithm) -> bool {
-    KEYS.contains(algorithm)
+/// Whether signatures by this algorithm are accepted. `ssh-rsa`, RSA with SHA-1, is not.
+pub(super) fn is_accepted(algorithm: &Algorithm) -> bool {
+    SIGNATURES.contains(algorithm)
 }
 
 #[cfg(test)]
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_weak_is_offered() {
+    fn weak_algorithms_are_not_offered() {
         let offered = preferred();
         let names: Vec<&str> = (offered.kex.iter().map(AsRef::as_ref))
             .chain(offered.cipher.iter().map(AsRef::as_ref))

@@ -1,17 +1,17 @@
-//! Which keys let a client in.
+//! Public key authentication.
 //!
-//! The user name that a client gives is not looked at (`git@` and `alice@` are the same): who somebody is
-//! follows from the key that signed. So an unknown user and a known one with a wrong key cannot differ.
+//! The user name that a client sends is ignored (`git@` and `alice@` are equal): the key that signed determines the
+//! identity. So the answer for an unknown user cannot differ from that for a known user with a wrong key.
 
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::Algorithm;
 use russh::server::Auth;
 
 use super::algorithms;
-use super::invocation::Backend;
+use super::handler::CommandHandler;
 
-/// Whether this key would let somebody in. It says nothing about who is there: anyone can offer a public key, and
-/// only the session knows whether the client has signed with it.
-pub fn judge(backend: &impl Backend, key: &PublicKey, algorithm: &Algorithm) -> Auth {
-    if algorithms::is_accepted(algorithm) && backend.identify(key).is_some() { Auth::Accept } else { Auth::reject() }
+/// Whether a user with this key may log in. Anyone can offer a public key: only the session can tell whether the client
+/// has signed with it.
+pub(super) fn check_key(handler: &impl CommandHandler, key: &PublicKey, algorithm: &Algorithm) -> Auth {
+    if algorithms::is_accepted(algorithm) && handler.identify(key).is_some() { Auth::Accept } else { Auth::reject() }
 }

@@ -1,4 +1,4 @@
-//! One session channel: waits for a command, runs it, ends with its exit status.
+//! A session channel: waits for a command, runs it and ends with its exit status.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -12,46 +12,51 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::invocation::{Backend, Exit, Invocation, Request};
-use super::{input, writer};
-use crate::keys::Identity;
+use super::exit_status::ExitStatus;
+use super::handler::{ChannelRequest, CommandHandler, ExecContext};
+use super::{input, output};
+use crate::auth::Identity;
 
-/// What the session's loop decided about a channel.
+/// A command that the session has admitted, sent to the channel's task.
 #[derive(Debug)]
-pub struct Start {
-    /// Who asks.
-    pub identity: Identity,
-    /// Where from.
-    pub remote: SocketAddr,
-    /// What for.
-    pub request: Request,
+pub(super) struct ExecRequest {
+    pub(super) identity: Identity,
+    pub(super) remote: SocketAddr,
+    pub(super) request: ChannelRequest,
     /// `GIT_PROTOCOL`
-    pub protocol: Option<String>,
-    /// Held while the command runs: the connection stays for it when slipway shuts down.
-    pub running: TaskTrackerToken,
+    pub(super) protocol: Option<String>,
+    /// Held while the command runs: a shutdown does not close the connection before.
+    pub(super) running: TaskTrackerToken,
 }
 
-/// Serves a channel until its end.
-pub async fn serve<B: Backend>(channel: Channel<Msg>, started: oneshot::Receiver<Start>, backend: Arc<B>) {
+/// Serves a channel until it ends.
+pub(super) async fn serve<H: CommandHandler>(
+    channel: Channel<Msg>,
+    exec_request: oneshot::Receiver<ExecRequest>,
+    handler: Arc<H>,
+) {
     let (mut read, write) = channel.split();
-    let Some(start) = wait_for_start(&mut read, started).await else { return };
-    let gone = CancellationToken::new();
-    let (output, mut writer) = writer::pair(write, gone.clone());
-    let (input, pump) = input::pair(read, gone.clone());
-    let Start { identity, remote, request, protocol, running } = start;
-    let invocation = Invocation { identity, remote, request, protocol, input, output, gone };
-    let command = async { tokio::join!(run(&*backend, invocation), writer.run()).0 };
-    let exit = tokio::select! {
-        exit = command => exit,
-        never = pump.run().then(|()| std::future::pending()) => never,
+    let Some(exec_request) = wait_for_exec(&mut read, exec_request).await else { return };
+    let disconnected = CancellationToken::new();
+    let (output, mut writer) = output::pair(write, disconnected.clone());
+    let (input, stdin_forwarder) = input::pair(read, disconnected.clone());
+    let ExecRequest { identity, remote, request, protocol, running } = exec_request;
+    let context = ExecContext { identity, remote, request, protocol, input, output, disconnected };
+    let command = async { tokio::join!(run_logged(&*handler, context), writer.run()).0 };
+    let exit_status = tokio::select! {
+        exit_status = command => exit_status,
+        never = stdin_forwarder.run().then(|()| std::future::pending()) => never,
     };
-    writer.finish(exit).await;
+    writer.finish(exit_status).await;
     drop(running);
 }
 
-/// Reads until the message that made the session's loop decide: what follows it is the command's input.
-/// Reading matters, as a channel that nobody reads blocks the whole session.
-async fn wait_for_start(read: &mut ChannelReadHalf, started: oneshot::Receiver<Start>) -> Option<Start> {
+/// Reads messages until the exec or shell request, then waits for the session to admit it; what follows is the command's
+/// input. A channel that is not read would block the whole session.
+async fn wait_for_exec(
+    read: &mut ChannelReadHalf,
+    exec_request: oneshot::Receiver<ExecRequest>,
+) -> Option<ExecRequest> {
     loop {
         match read.wait().await? {
             ChannelMsg::Exec { .. } | ChannelMsg::RequestShell { .. } => break,
@@ -59,38 +64,41 @@ async fn wait_for_start(read: &mut ChannelReadHalf, started: oneshot::Receiver<S
             _ => {}
         }
     }
-    started.await.ok()
+    exec_request.await.ok()
 }
 
-/// Runs the command and logs how it ended. A panic must not leave the client waiting for ever.
-async fn run<B: Backend>(backend: &B, invocation: Invocation) -> Exit {
-    let output = invocation.output.clone();
-    let what = describe(&invocation);
-    let began = Instant::now();
-    let exit = match AssertUnwindSafe(backend.run(invocation)).catch_unwind().await {
-        Ok(exit) => exit,
+/// Runs the command and logs its result. After a panic the client still gets an exit status.
+async fn run_logged<H: CommandHandler>(handler: &H, context: ExecContext) -> ExitStatus {
+    let output = context.output.clone();
+    let labels = LogLabels::of(&context);
+    let started = Instant::now();
+    let exit_status = match AssertUnwindSafe(handler.run(context)).catch_unwind().await {
+        Ok(exit_status) => exit_status,
         Err(_) => {
-            tracing::error!(command = what.verb, app = what.app, user = what.user, "command panicked");
-            output.failure("slipway failed; its log says why").await;
-            Exit::INTERNAL
+            tracing::error!(command = labels.command, app = labels.app, user = labels.user, "command panicked");
+            output.error("slipway failed because of a bug: see its log").await;
+            ExitStatus::INTERNAL
         }
     };
-    let seconds = began.elapsed().as_secs_f64();
-    tracing::info!(command = what.verb, app = what.app, user = what.user, exit = exit.0, seconds, "command finished");
-    exit
+    let seconds = started.elapsed().as_secs_f64();
+    let LogLabels { command, app, user } = labels;
+    tracing::info!(command, app, user, exit = exit_status.0, seconds, "command finished");
+    exit_status
 }
 
-struct Description {
-    verb: &'static str,
+struct LogLabels {
+    command: &'static str,
     app: Option<String>,
     user: String,
 }
 
-fn describe(invocation: &Invocation) -> Description {
-    let (verb, app) = match &invocation.request {
-        Request::Exec(Ok(command)) => (command.verb(), command.app().map(ToString::to_string)),
-        Request::Exec(Err(_)) => ("unknown", None),
-        Request::Shell => ("shell", None),
-    };
-    Description { verb, app, user: invocation.identity.user.to_string() }
+impl LogLabels {
+    fn of(context: &ExecContext) -> Self {
+        let (command, app) = match &context.request {
+            ChannelRequest::Exec(Ok(command)) => (command.name(), command.app().map(ToString::to_string)),
+            ChannelRequest::Exec(Err(_)) => ("unknown", None),
+            ChannelRequest::Shell => ("shell", None),
+        };
+        Self { command, app, user: context.identity.user.to_string() }
+    }
 }

@@ -1,69 +1,66 @@
-//! What a client sends to a command, and the news that he has gone.
+//! The standard input of a command, and the detection of a client that has disconnected.
 
 use bytes::{Bytes, BytesMut};
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// How many chunks of at most a packet wait for a slow command before the client has to wait.
-const QUEUE: usize = 64;
+/// How many chunks, of at most an SSH packet each, are buffered for a command before the client has to wait.
+const QUEUE_LEN: usize = 64;
 
-/// The command's end.
+/// The standard input of a command.
 #[derive(Debug)]
-pub struct Input(mpsc::Receiver<Bytes>);
+pub struct CommandInput(mpsc::Receiver<Bytes>);
 
-/// The channel's end.
-pub struct Pump {
-    half: ChannelReadHalf,
+/// Forwards the channel's data to [`CommandInput`].
+pub(super) struct StdinForwarder {
+    channel: ChannelReadHalf,
     queue: Option<mpsc::Sender<Bytes>>,
-    gone: CancellationToken,
+    disconnected: CancellationToken,
 }
 
-/// The input was longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than {limit} bytes on standard input")]
-pub struct TooMuch {
+#[error("standard input has more than {limit} bytes")]
+pub struct InputTooLong {
     limit: usize,
 }
 
-/// Both ends. `gone` is cancelled when the channel or the connection is closed.
-pub fn pair(half: ChannelReadHalf, gone: CancellationToken) -> (Input, Pump) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    (Input(receiver), Pump { half, queue: Some(sender), gone })
+/// Connects a command's input to a channel. `disconnected` is cancelled when the client closes the channel or the
+/// connection.
+pub(super) fn pair(channel: ChannelReadHalf, disconnected: CancellationToken) -> (CommandInput, StdinForwarder) {
+    let (sender, receiver) = mpsc::channel(QUEUE_LEN);
+    (CommandInput(receiver), StdinForwarder { channel, queue: Some(sender), disconnected })
 }
 
-impl Input {
-    /// What a test sends.
+impl CommandInput {
     #[cfg(test)]
-    pub fn of_a_test() -> (mpsc::Sender<Bytes>, Self) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+    pub(super) fn for_test() -> (mpsc::Sender<Bytes>, Self) {
+        let (sender, receiver) = mpsc::channel(QUEUE_LEN);
         (sender, Self(receiver))
     }
 
     /// The next bytes; `None` at the end.
-    pub async fn chunk(&mut self) -> Option<Bytes> {
+    pub async fn next_chunk(&mut self) -> Option<Bytes> {
         self.0.recv().await
     }
 
-    /// Everything up to the end.
-    ///
     /// # Errors
-    /// [`TooMuch`] as soon as it is more than `limit` bytes.
-    pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes, TooMuch> {
+    /// [`InputTooLong`] as soon as more than `limit` bytes have arrived.
+    pub async fn read_to_end(&mut self, limit: usize) -> Result<Bytes, InputTooLong> {
         let mut all = BytesMut::new();
-        while let Some(chunk) = self.chunk().await {
+        while let Some(chunk) = self.next_chunk().await {
             if all.len() + chunk.len() > limit {
-                return Err(TooMuch { limit });
+                return Err(InputTooLong { limit });
             }
             all.extend_from_slice(&chunk);
         }
         Ok(all.freeze())
     }
 
-    /// The first line, without its end; `None` if it is no text, or longer than `limit` bytes.
-    pub async fn line(&mut self, limit: usize) -> Option<String> {
+    /// The first line, without its line feed; `None` if it is not UTF-8 or is longer than `limit` bytes.
+    pub async fn read_line(&mut self, limit: usize) -> Option<String> {
         let mut line = BytesMut::new();
-        while let Some(chunk) = self.chunk().await {
+        while let Some(chunk) = self.next_chunk().await {
             line.extend_from_slice(&chunk);
             let end = line.iter().position(|byte| *byte == b'\n');
             line.truncate(end.unwrap_or(line.len()));
@@ -75,24 +72,24 @@ impl Input {
     }
 }
 
-impl Pump {
-    /// Moves what arrives until the channel is closed. The end of input is not the end of the client: git
-    /// closes its side after the pack and waits for the report.
-    pub async fn run(mut self) {
+impl StdinForwarder {
+    /// Forwards data until the channel is closed. EOF does not mean that the client has disconnected: git sends it after
+    /// the pack and then waits for the report.
+    pub(super) async fn run(mut self) {
         loop {
-            match self.half.wait().await {
+            match self.channel.wait().await {
                 Some(ChannelMsg::Data { data }) => self.forward(data).await,
                 Some(ChannelMsg::Eof) => self.queue = None,
                 Some(ChannelMsg::Close) | None => break,
                 Some(_) => {}
             }
         }
-        // In this order: whoever sees the end of input can tell whether it is the whole of it.
-        self.gone.cancel();
+        // In this order: a command that reads the end of its input can then check whether the input is complete.
+        self.disconnected.cancel();
         self.queue = None;
     }
 
-    /// A command that does not read any more gets nothing more.
+    /// Discards data for a command that has dropped its input.
     async fn forward(&mut self, data: Bytes) {
         if let Some(queue) = &self.queue
             && queue.send(data).await.is_err()
@@ -106,22 +103,22 @@ impl Pump {
 mod tests {
     use super::*;
 
-    async fn line(chunks: &[&'static [u8]]) -> Option<String> {
-        let (sender, mut input) = Input::of_a_test();
+    async fn read_line(chunks: &[&'static [u8]]) -> Option<String> {
+        let (sender, mut input) = CommandInput::for_test();
         for chunk in chunks {
             sender.send(Bytes::from_static(chunk)).await.unwrap();
         }
         drop(sender);
-        input.line(8).await
+        input.read_line(8).await
     }
 
     #[tokio::test]
-    async fn a_line_may_come_in_pieces_and_be_too_long() {
-        assert_eq!(line(&[b"my", b"app\nmore"]).await.as_deref(), Some("myapp"));
-        assert_eq!(line(&[b"myapp"]).await.as_deref(), Some("myapp"));
-        assert_eq!(line(&[]).await.as_deref(), Some(""));
-        assert_eq!(line(&[b"far too long\n"]).await, None);
-        assert_eq!(line(&[b"far too ", b"long and never ending"]).await, None);
-        assert_eq!(line(&[b"\xff\n"]).await, None);
+    async fn a_line_is_assembled_from_chunks_and_limited() {
+        assert_eq!(read_line(&[b"my", b"app\nmore"]).await.as_deref(), Some("myapp"));
+        assert_eq!(read_line(&[b"myapp"]).await.as_deref(), Some("myapp"));
+        assert_eq!(read_line(&[]).await.as_deref(), Some(""));
+        assert_eq!(read_line(&[b"far too long\n"]).await, None);
+        assert_eq!(read_line(&[b"far too ", b"long and never ending"]).await, None);
+        assert_eq!(read_line(&[b"\xff\n"]).await, None);
     }
 }

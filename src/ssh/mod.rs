@@ -1,29 +1,26 @@
-//! The SSH front door: who may come in, what they may ask for, and how the answer leaves.
+//! The SSH server: authentication, the commands that a client can run, and their input and output.
 //!
-//! [`server`] accepts connections and bounds them, [`auth`] decides which keys count, [`session`]
-//! translates russh's callbacks, [`channel`] runs one command with its streams, and [`commands`] has
-//! one file a verb. Nothing here knows how an app is deployed.
+//! [`server`] accepts connections and limits them, [`auth`] checks keys, [`session`] translates russh's callbacks,
+//! [`channel`] runs one command with its streams, and [`commands`] has a file for each command.
 
-pub mod algorithms;
-pub mod auth;
-pub mod channel;
-pub mod command;
-pub mod commands;
-pub mod format;
-pub mod gate;
-pub mod input;
-pub mod invocation;
-pub mod quickack;
+mod algorithms;
+mod app_command;
+mod auth;
+mod cancellable_stream;
+mod channel;
+mod commands;
+mod exec_command;
+mod exit_status;
+mod handler;
+mod input;
+mod output;
+mod parse_error;
+mod quickack;
 mod server;
-pub mod session;
-pub mod startups;
-pub mod table;
-pub mod verb;
-pub mod writer;
-
-pub use commands::{FrontDoor, Occupancy};
-pub use invocation::{Backend, Exit, Invocation, Request};
-pub use server::{SshSettings, serve};
-
+mod session;
 #[cfg(test)]
 mod tests;
+mod unauthenticated;
+
+pub use commands::{CommandService, RepositoryLocks};
+pub use server::{SshSettings, serve};

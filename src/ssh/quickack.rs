@@ -1,8 +1,8 @@
-//! A TCP stream that acknowledges at once what begins a connection.
+//! A TCP stream without delayed acknowledgements at the start of the connection.
 //!
-//! OpenSSH's client writes its part of the key exchange in two pieces, before it turns Nagle's algorithm off: the second
-//! waits until the first is acknowledged. Linux delays that by 40 ms where the server has nothing to say in between, as here,
-//! so that every command and every push would begin with a wait.
+//! OpenSSH's client writes its part of the key exchange in two pieces before it disables Nagle's algorithm, so the second
+//! piece waits until the first is acknowledged. Linux delays that acknowledgement by 40 ms when the server has nothing to
+//! send in between, as here: every command and every push would begin with this delay.
 
 use std::io;
 use std::pin::Pin;
@@ -11,28 +11,25 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// For so many reads: until a client has authenticated and asked for a command, and no longer, since what follows goes in
-/// one direction at a time.
-const READS: u8 = 32;
+/// Enough reads for authentication and the request of a command. Later data flows in one direction at a time and gains
+/// nothing from immediate acknowledgements.
+const QUICK_READS: u8 = 32;
 
-/// The stream.
 #[derive(Debug)]
-pub struct QuickAck {
+pub(super) struct QuickAck {
     stream: TcpStream,
-    reads: u8,
+    quick_reads_left: u8,
 }
 
 impl QuickAck {
-    /// A connection that was just accepted.
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, reads: READS }
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, quick_reads_left: QUICK_READS }
     }
 
-    /// The kernel falls back to delaying by itself, so it is told after each read. Where it does not know of that, connections
-    /// begin as slowly as they always did.
-    fn acknowledge(&mut self) {
-        if let Some(left) = self.reads.checked_sub(1) {
-            self.reads = left;
+    /// Sets TCP_QUICKACK after each read, since the kernel resets it. Other systems than Linux keep the delay.
+    fn set_quickack(&mut self) {
+        if let Some(left) = self.quick_reads_left.checked_sub(1) {
+            self.quick_reads_left = left;
             #[cfg(target_os = "linux")]
             let _ = self.stream.set_quickack(true);
         }
@@ -43,7 +40,7 @@ impl AsyncRead for QuickAck {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
-            self.acknowledge();
+            self.set_quickack();
         }
         read
     }
@@ -71,19 +68,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_begins_a_connection_is_acknowledged_at_once() {
+    async fn the_first_reads_of_a_connection_are_acknowledged_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let mut server = QuickAck::new(listener.accept().await.unwrap().0);
-        let mut acknowledges_after_a_read = async || {
+        let mut quickack_after_a_read = async || {
             server.stream.set_quickack(false).unwrap();
             client.write_all(b"x").await.unwrap();
             server.read_u8().await.unwrap();
             server.stream.quickack().unwrap()
         };
-        for _ in 0..READS {
-            assert!(acknowledges_after_a_read().await);
+        for _ in 0..QUICK_READS {
+            assert!(quickack_after_a_read().await);
         }
-        assert!(!acknowledges_after_a_read().await, "the rest is the kernel's business");
+        assert!(!quickack_after_a_read().await, "later reads leave TCP_QUICKACK to the kernel");
     }
 }

@@ -1,4 +1,4 @@
-//! Accepts connections and bounds them: how many, how long without a login, how long without a sign of life.
+//! Accepts connections. Limits their number, the time until authentication and the time without a keepalive reply.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,61 +16,57 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, field};
 
 use super::algorithms;
-use super::gate::Gate;
-use super::invocation::Backend;
+use super::cancellable_stream::CancellableStream;
+use super::handler::CommandHandler;
 use super::quickack::QuickAck;
-use super::session::{Connection, SessionHandler};
-use super::startups::{Startup, Startups};
-use crate::domain::metric;
+use super::session::{ConnectionContext, SessionHandler};
+use super::unauthenticated::{UnauthenticatedLimit, UnauthenticatedSlot};
+use crate::domain::metric_names;
 
-/// How long accepting rests after it failed, as it does when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a client has to go by himself, and then again after he was told to, before the connection is cut. A
-/// disconnect that follows the end of a command too soon makes OpenSSH forget the command's last output.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// All refusals take this long, so that they look alike: very many times what looking a key up takes. There is nothing more
-/// to hide, as SSH tells anyone whether a public key would do, and it is paid for each key that an agent tries in vain.
-const REJECTION_TIME: Duration = Duration::from_millis(1);
-/// How many questions for a sign of life may stay without an answer.
-const KEEPALIVES: u32 = 3;
+/// The pause after a failed accept, such as when the process has no file descriptors left.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How long a client may take to disconnect by itself at a shutdown, and then again after the server's disconnect message.
+/// OpenSSH discards a command's last output if that message follows the end of the command too soon.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Every rejected key takes this long, many times the duration of a lookup, so that rejections cannot be told apart. A
+/// longer time would hide nothing more, since SSH lets anyone test whether a public key is accepted, and would delay
+/// clients whose agent offers several keys.
+const AUTH_REJECTION_TIME: Duration = Duration::from_millis(1);
+const MAX_UNANSWERED_KEEPALIVES: u32 = 3;
 
-/// How the server behaves.
 #[derive(Clone)]
 pub struct SshSettings {
-    /// The key that the host proves itself with.
     pub host_key: PrivateKey,
-    /// How long a client has to authenticate.
+    /// How long a client may take to authenticate.
     pub login_grace: Duration,
     /// How many connections may be unauthenticated at once.
     pub max_startups: usize,
-    /// How many connections there may be.
     pub max_connections: usize,
-    /// How many channels a connection may have at once.
+    /// How many channels a connection may have open at once.
     pub max_sessions: usize,
     /// How many keys a client may try.
     pub max_auth_tries: usize,
-    /// After how long a silence a client is asked for a sign of life; the third question without an answer ends
-    /// the connection.
+    /// The interval between keepalive requests to a silent client. The third unanswered request ends the connection.
     pub keepalive: Duration,
 }
 
 impl SshSettings {
-    fn russh(&self) -> Config {
+    fn russh_config(&self) -> Config {
         Config {
             server_id: SshId::Standard("SSH-2.0-slipway".into()),
             methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
-            auth_rejection_time: REJECTION_TIME,
+            auth_rejection_time: AUTH_REJECTION_TIME,
             auth_rejection_time_initial: Some(Duration::ZERO),
             keys: vec![self.host_key.clone()],
             preferred: algorithms::preferred(),
-            // The question which methods there are counts as a try.
+            // russh counts the initial request for the list of methods as an attempt.
             max_auth_attempts: self.max_auth_tries.saturating_add(1),
-            // Longer than the keepalives take to give up: it ends only what they do not watch, a client who
-            // stopped reading in the middle of a write, or does not close after a disconnect.
-            inactivity_timeout: Some(self.keepalive.saturating_mul(KEEPALIVES + 2)),
+            // Longer than the keepalives take, so it ends only connections that they do not detect: the client stopped
+            // reading in the middle of a write, or does not close the connection after a disconnect message.
+            inactivity_timeout: Some(self.keepalive.saturating_mul(MAX_UNANSWERED_KEEPALIVES + 2)),
             keepalive_interval: Some(self.keepalive),
-            keepalive_max: KEEPALIVES as usize,
-            // Throughput is the window divided by the round trip: 16 MiB carry 100 MiB/s over 150 ms.
+            keepalive_max: MAX_UNANSWERED_KEEPALIVES as usize,
+            // Throughput is the window divided by the round trip time: 16 MiB allow 100 MiB/s at 150 ms.
             window_size: 16 << 20,
             nodelay: true,
             ..Config::default()
@@ -78,89 +74,89 @@ impl SshSettings {
     }
 }
 
-struct Server<B> {
+struct Server<H> {
     config: Arc<Config>,
     settings: SshSettings,
-    backend: Arc<B>,
-    startups: Arc<Startups>,
+    handler: Arc<H>,
+    unauthenticated: Arc<UnauthenticatedLimit>,
     connections: Arc<Semaphore>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// Serves until `shutdown`. Connections and commands run in `tasks`: after the shutdown idle ones are closed, those
-/// with running commands when these have ended.
-pub async fn serve<B: Backend>(
+/// Accepts connections until `shutdown` is cancelled. Connections and commands run in `tasks`. A shutdown closes idle
+/// connections at once and the others when their commands have ended.
+pub async fn serve<H: CommandHandler>(
     listener: TcpListener,
     settings: SshSettings,
-    backend: Arc<B>,
+    handler: Arc<H>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 ) {
     let server = Arc::new(Server {
-        config: Arc::new(settings.russh()),
-        startups: Startups::new(settings.max_startups),
+        config: Arc::new(settings.russh_config()),
+        unauthenticated: UnauthenticatedLimit::new(settings.max_startups),
         connections: Arc::new(Semaphore::new(settings.max_connections)),
         settings,
-        backend,
+        handler,
         shutdown,
         tasks,
     });
-    let _ = server.shutdown.run_until_cancelled(accept(&listener, &server)).await;
+    let _ = server.shutdown.run_until_cancelled(accept_connections(&listener, &server)).await;
 }
 
-async fn accept<B: Backend>(listener: &TcpListener, server: &Arc<Server<B>>) {
+async fn accept_connections<H: CommandHandler>(listener: &TcpListener, server: &Arc<Server<H>>) {
     loop {
         match listener.accept().await {
-            Ok((stream, remote)) => admit(server, stream, remote),
+            Ok((stream, remote)) => spawn_connection(server, stream, remote),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an SSH connection");
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-fn admit<B: Backend>(server: &Arc<Server<B>>, stream: TcpStream, remote: SocketAddr) {
+fn spawn_connection<H: CommandHandler>(server: &Arc<Server<H>>, stream: TcpStream, remote: SocketAddr) {
     let Ok(permit) = Arc::clone(&server.connections).try_acquire_owned() else {
-        tracing::warn!(%remote, "too many SSH connections; one was refused");
-        counter!(metric::SSH_CONNECTIONS_TOTAL, "result" => "refused").increment(1);
+        tracing::warn!(%remote, "refused an SSH connection: the maximum number of connections is open");
+        counter!(metric_names::SSH_CONNECTIONS_TOTAL, "result" => "refused").increment(1);
         return;
     };
-    let startup = server.startups.admit(remote.ip());
-    counter!(metric::SSH_CONNECTIONS_TOTAL, "result" => "accepted").increment(1);
+    let slot = server.unauthenticated.acquire(remote.ip());
+    counter!(metric_names::SSH_CONNECTIONS_TOTAL, "result" => "accepted").increment(1);
     let span = tracing::info_span!("ssh", %remote, user = field::Empty);
     let server = Arc::clone(server);
     let tasks = server.tasks.clone();
     let connection = async move {
-        gauge!(metric::SSH_CONNECTIONS).increment(1);
-        let ended = connection(&server, stream, remote, startup).await;
-        gauge!(metric::SSH_CONNECTIONS).decrement(1);
-        match ended {
+        gauge!(metric_names::SSH_CONNECTIONS).increment(1);
+        let result = serve_connection(&server, stream, remote, slot).await;
+        gauge!(metric_names::SSH_CONNECTIONS).decrement(1);
+        match result {
             Ok(()) => tracing::debug!("connection closed"),
-            Err(error) => tracing::debug!(%error, "connection ended"),
+            Err(error) => tracing::debug!(%error, "connection failed"),
         }
         drop(permit);
     };
     tasks.spawn(connection.instrument(span));
 }
 
-/// One connection from its first byte to its last.
-async fn connection<B: Backend>(
-    server: &Server<B>,
+async fn serve_connection<H: CommandHandler>(
+    server: &Server<H>,
     stream: TcpStream,
     remote: SocketAddr,
-    startup: Startup,
+    slot: UnauthenticatedSlot,
 ) -> Result<(), russh::Error> {
     stream.set_nodelay(true)?;
-    let cut = CancellationToken::new();
+    let cancellation = CancellationToken::new();
+    let stream = CancellableStream::new(QuickAck::new(stream), &cancellation);
     let commands = TaskTracker::new();
-    let unwelcome = overdue(startup.evicted(), startup.left(), server.settings.login_grace);
-    let handler = SessionHandler::new(Connection {
-        backend: Arc::clone(&server.backend),
+    let unauthenticated_too_long = evicted_or_timed_out(slot.evicted(), slot.released(), server.settings.login_grace);
+    let handler = SessionHandler::new(ConnectionContext {
+        handler: Arc::clone(&server.handler),
         remote,
-        startup: Some(startup),
-        slots: Arc::new(Semaphore::new(server.settings.max_sessions)),
+        unauthenticated_slot: Some(slot),
+        channel_permits: Arc::new(Semaphore::new(server.settings.max_sessions)),
         tasks: server.tasks.clone(),
         commands: commands.clone(),
         shutdown: server.shutdown.clone(),
@@ -168,56 +164,56 @@ async fn connection<B: Backend>(
     });
     let session = async {
         let mut session = tokio::select! {
-            begun = run_stream(Arc::clone(&server.config), Gate::new(QuickAck::new(stream), &cut), handler) => begun?,
+            started = run_stream(Arc::clone(&server.config), stream, handler) => started?,
             () = server.shutdown.cancelled() => return Ok(()),
         };
         tokio::select! {
-            ended = &mut session => ended,
-            () = drained(&server.shutdown, &commands) => dismiss(session, &cut).await,
+            result = &mut session => result,
+            () = commands_ended(&server.shutdown, &commands) => disconnect(session, &cancellation).await,
         }
     };
     tokio::pin!(session);
     tokio::select! {
-        ended = &mut session => return ended,
-        () = unwelcome => cut.cancel(),
+        result = &mut session => return result,
+        () = unauthenticated_too_long => cancellation.cancel(),
     }
     session.await
 }
 
-/// Resolves when a connection that has not authenticated has to go, never for one that has.
-async fn overdue(evicted: CancellationToken, left: CancellationToken, grace: Duration) {
+/// Resolves when a connection has lost its slot or has not authenticated in time; never once it has authenticated.
+async fn evicted_or_timed_out(evicted: CancellationToken, released: CancellationToken, login_grace: Duration) {
     tokio::select! {
-        () = left.cancelled() => std::future::pending().await,
-        () = evicted.cancelled() => tracing::debug!("made room for a newer connection"),
-        () = sleep(grace) => tracing::debug!("no login in time"),
+        () = released.cancelled() => std::future::pending().await,
+        () = evicted.cancelled() => tracing::debug!("evicted by a newer unauthenticated connection"),
+        () = sleep(login_grace) => tracing::debug!("not authenticated in time"),
     }
 }
 
-/// Resolves after the shutdown, once no command of the connection runs.
-async fn drained(shutdown: &CancellationToken, commands: &TaskTracker) {
+/// Resolves after the shutdown has begun, once the connection has no running command.
+async fn commands_ended(shutdown: &CancellationToken, commands: &TaskTracker) {
     shutdown.cancelled().await;
     commands.close();
     commands.wait().await;
 }
 
-/// Waits for the client to go, tells him to, cuts the connection.
-async fn dismiss<B: Backend>(
-    mut session: RunningSession<SessionHandler<B>>,
-    cut: &CancellationToken,
+/// Waits for the client to disconnect, then sends a disconnect message, then closes the connection.
+async fn disconnect<H: CommandHandler>(
+    mut session: RunningSession<SessionHandler<H>>,
+    cancellation: &CancellationToken,
 ) -> Result<(), russh::Error> {
-    if let Ok(ended) = timeout(FAREWELL, &mut session).await {
-        return ended;
+    if let Ok(result) = timeout(DISCONNECT_TIMEOUT, &mut session).await {
+        return result;
     }
     let handle = session.handle();
-    let farewell = async {
+    let send_and_wait = async {
         let reason = "slipway is shutting down".to_owned();
-        // It fails if the session ends by itself, which is what is waited for.
+        // This fails only if the session has ended by itself.
         let _ = handle.disconnect(Disconnect::ByApplication, reason, String::new()).await;
         (&mut session).await
     };
-    if let Ok(ended) = timeout(FAREWELL, farewell).await {
-        return ended;
+    if let Ok(result) = timeout(DISCONNECT_TIMEOUT, send_and_wait).await {
+        return result;
     }
-    cut.cancel();
+    cancellation.cancel();
     session.await
 }

@@ -1,4 +1,4 @@
-//! One connection: translates russh's callbacks, and no more. They run in the session's loop, so none waits.
+//! The handler of one connection: translates russh's callbacks. They run in the session's event loop and must not block.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,92 +13,93 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-use super::channel::{self, Start};
-use super::invocation::{Backend, Request};
-use super::startups::Startup;
-use super::{auth, command};
-use crate::domain::metric;
-use crate::keys::Identity;
+use super::channel::{self, ExecRequest};
+use super::handler::{ChannelRequest, CommandHandler};
+use super::unauthenticated::UnauthenticatedSlot;
+use super::{auth, exec_command};
+use crate::auth::Identity;
+use crate::domain::metric_names;
 
-/// The longest `GIT_PROTOCOL` that is passed on.
-const MAX_PROTOCOL: usize = 256;
+/// In bytes.
+const MAX_GIT_PROTOCOL_LEN: usize = 256;
 
-/// What a connection needs from the server.
-pub struct Connection<B> {
-    /// Who serves commands.
-    pub backend: Arc<B>,
-    /// The client's address.
-    pub remote: SocketAddr,
-    /// The place among the unauthenticated, until it is given up.
-    pub startup: Option<Startup>,
+/// The state of a connection, and its access to the server.
+pub(super) struct ConnectionContext<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) remote: SocketAddr,
+    /// `None` once the client has authenticated.
+    pub(super) unauthenticated_slot: Option<UnauthenticatedSlot>,
     /// One permit for each channel that may be open at once.
-    pub slots: Arc<Semaphore>,
-    /// The server's tasks; a command may outlive its connection.
-    pub tasks: TaskTracker,
-    /// This connection's running commands.
-    pub commands: TaskTracker,
-    /// Cancelled when no command may begin any more.
-    pub shutdown: CancellationToken,
-    /// Where the connection's logs belong.
-    pub span: Span,
+    pub(super) channel_permits: Arc<Semaphore>,
+    /// The server's tasks. A command may outlive its connection.
+    pub(super) tasks: TaskTracker,
+    /// The running commands of this connection.
+    pub(super) commands: TaskTracker,
+    /// No command may start once it is cancelled.
+    pub(super) shutdown: CancellationToken,
+    /// The span of the connection's logs.
+    pub(super) span: Span,
 }
 
-/// The handler of one connection.
-pub struct SessionHandler<B> {
-    connection: Connection<B>,
+pub(super) struct SessionHandler<H> {
+    context: ConnectionContext<H>,
     /// The key that signed.
     key: Option<PublicKey>,
-    /// Channels that wait for a command.
-    waiting: HashMap<ChannelId, Waiting>,
+    /// Channels that have not received an exec or shell request.
+    pending_channels: HashMap<ChannelId, PendingChannel>,
 }
 
-struct Waiting {
+struct PendingChannel {
     protocol: Option<String>,
-    start: oneshot::Sender<Start>,
+    exec_request: oneshot::Sender<ExecRequest>,
 }
 
-impl<B: Backend> SessionHandler<B> {
-    /// The handler of a connection that was just accepted.
-    pub fn new(connection: Connection<B>) -> Self {
-        Self { connection, key: None, waiting: HashMap::new() }
+impl<H: CommandHandler> SessionHandler<H> {
+    pub(super) fn new(context: ConnectionContext<H>) -> Self {
+        Self { context, key: None, pending_channels: HashMap::new() }
     }
 
-    /// Who the connection belongs to now: keys can be removed while it is open.
+    /// Looks the key up again each time: it may have been removed since the client authenticated.
     fn identity(&self) -> Option<Identity> {
-        self.connection.backend.identify(self.key.as_ref()?)
+        self.context.handler.identify(self.key.as_ref()?)
     }
 
-    /// Starts the one command of a channel.
-    fn start(&mut self, channel: ChannelId, request: Request, session: &mut Session) -> Result<(), Error> {
-        let Some(waiting) = self.waiting.remove(&channel) else { return session.channel_failure(channel) };
+    /// Starts the only command of a channel.
+    fn start_command(
+        &mut self,
+        channel: ChannelId,
+        request: ChannelRequest,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        let Some(pending) = self.pending_channels.remove(&channel) else { return session.channel_failure(channel) };
         let Some(identity) = self.identity() else {
-            return session.disconnect(Disconnect::ByApplication, "this key is not registered any more", "");
+            return session.disconnect(Disconnect::ByApplication, "this key is no longer registered", "");
         };
-        if self.connection.shutdown.is_cancelled() {
+        if self.context.shutdown.is_cancelled() {
             return session.channel_failure(channel);
         }
-        let Connection { remote, ref commands, .. } = self.connection;
-        let Waiting { protocol, start } = waiting;
+        let ConnectionContext { remote, ref commands, .. } = self.context;
+        let PendingChannel { protocol, exec_request } = pending;
         session.channel_success(channel)?;
-        // The channel's task is gone if the client has closed the channel already.
-        let _ = start.send(Start { identity, remote, request, protocol, running: commands.token() });
+        // Sending fails if the client has closed the channel, which ends its task.
+        let _ = exec_request.send(ExecRequest { identity, remote, request, protocol, running: commands.token() });
         Ok(())
     }
 
-    /// Serves a new channel in a task of its own, unless there are too many.
-    fn open(&mut self, channel: Channel<Msg>) -> Result<(), ChannelOpenFailure> {
-        let Connection { backend, slots, tasks, shutdown, span, .. } = &self.connection;
+    /// Serves a new channel in a task, unless too many are open.
+    fn open_channel(&mut self, channel: Channel<Msg>) -> Result<(), ChannelOpenFailure> {
+        let ConnectionContext { handler, channel_permits, tasks, shutdown, span, .. } = &self.context;
         if shutdown.is_cancelled() {
             return Err(ChannelOpenFailure::AdministrativelyProhibited);
         }
-        let slot = slots.clone().try_acquire_owned().map_err(|_| ChannelOpenFailure::ResourceShortage)?;
-        let (start, started) = oneshot::channel();
-        self.waiting.insert(channel.id(), Waiting { protocol: None, start });
-        let serving = channel::serve(channel, started, Arc::clone(backend));
+        let permit = channel_permits.clone().try_acquire_owned().map_err(|_| ChannelOpenFailure::ResourceShortage)?;
+        let (sender, receiver) = oneshot::channel();
+        self.pending_channels.insert(channel.id(), PendingChannel { protocol: None, exec_request: sender });
+        let serve = channel::serve(channel, receiver, Arc::clone(handler));
         tasks.spawn(
             async move {
-                serving.await;
-                drop(slot);
+                serve.await;
+                drop(permit);
             }
             .instrument(span.clone()),
         );
@@ -106,18 +107,18 @@ impl<B: Backend> SessionHandler<B> {
     }
 }
 
-impl<B: Backend> Handler for SessionHandler<B> {
+impl<H: CommandHandler> Handler for SessionHandler<H> {
     type Error = Error;
 
     async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
-        Ok(auth::judge(&*self.connection.backend, offer.public_key, offer.algorithm))
+        Ok(auth::check_key(&*self.context.handler, offer.public_key, offer.algorithm))
     }
 
-    /// Called after russh has verified the signature: the only place where a key becomes an identity.
+    /// russh calls this after it has verified the signature. Nothing else sets the identity.
     async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
-        let auth = auth::judge(&*self.connection.backend, key.public_key, key.algorithm);
+        let auth = auth::check_key(&*self.context.handler, key.public_key, key.algorithm);
         let result = if auth == Auth::Accept { "accepted" } else { "refused" };
-        counter!(metric::SSH_AUTHENTICATIONS_TOTAL, "result" => result).increment(1);
+        counter!(metric_names::SSH_AUTHENTICATIONS_TOTAL, "result" => result).increment(1);
         self.key = (auth == Auth::Accept).then(|| key.public_key.clone());
         Ok(auth)
     }
@@ -127,10 +128,10 @@ impl<B: Backend> Handler for SessionHandler<B> {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Error> {
-        self.connection.startup = None;
+        self.context.unauthenticated_slot = None;
         if let Some(Identity { user, fingerprint, .. }) = self.identity() {
-            self.connection.span.record("user", user.as_str());
-            tracing::info!(parent: &self.connection.span, %fingerprint, "authenticated");
+            self.context.span.record("user", user.as_str());
+            tracing::info!(parent: &self.context.span, %fingerprint, "authenticated");
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ impl<B: Backend> Handler for SessionHandler<B> {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        match self.open(channel) {
+        match self.open_channel(channel) {
             Ok(()) => reply.accept().await,
             Err(reason) => reply.reject(reason).await,
         }
@@ -149,19 +150,19 @@ impl<B: Backend> Handler for SessionHandler<B> {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
-        self.waiting.remove(&channel);
+        self.pending_channels.remove(&channel);
         Ok(())
     }
 
     async fn exec_request(&mut self, channel: ChannelId, line: &[u8], session: &mut Session) -> Result<(), Error> {
-        self.start(channel, Request::Exec(command::parse(line)), session)
+        self.start_command(channel, ChannelRequest::Exec(exec_command::parse(line)), session)
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        self.start(channel, Request::Shell, session)
+        self.start_command(channel, ChannelRequest::Shell, session)
     }
 
-    /// Only `GIT_PROTOCOL` has a meaning here; no variable reaches a process by its own name.
+    /// Accepts only `GIT_PROTOCOL`. No other variable reaches a process.
     async fn env_request(
         &mut self,
         channel: ChannelId,
@@ -169,16 +170,16 @@ impl<B: Backend> Handler for SessionHandler<B> {
         value: &str,
         session: &mut Session,
     ) -> Result<(), Error> {
-        match self.waiting.get_mut(&channel) {
-            Some(waiting) if name == "GIT_PROTOCOL" && value.len() <= MAX_PROTOCOL => {
-                waiting.protocol = Some(value.to_owned());
+        match self.pending_channels.get_mut(&channel) {
+            Some(pending) if name == "GIT_PROTOCOL" && value.len() <= MAX_GIT_PROTOCOL_LEN => {
+                pending.protocol = Some(value.to_owned());
                 session.channel_success(channel)
             }
             _ => session.channel_failure(channel),
         }
     }
 
-    /// There is no terminal: ssh says so and goes on without.
+    /// There are no terminals: ssh prints a warning and continues without one.
     async fn pty_request(
         &mut self,
         channel: ChannelId,

@@ -1,6 +1,6 @@
-//! Logs: human on a terminal, JSON otherwise, always on standard error. And metrics, and traces.
+//! Logs on standard error, metrics and traces.
 
-pub mod metrics;
+pub(crate) mod metrics;
 pub mod traces;
 
 use std::io::IsTerminal;
@@ -9,15 +9,14 @@ use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogArgs, LogFormat};
-use traces::{Traces, is_of_a_trace};
+use traces::{Traces, is_trace_span};
 
-/// Installs the subscriber for the whole process.
+/// Installs the tracing subscriber of the process.
 ///
-/// The fields of a deploy (`deploy_id app commit user remote`) come from spans; in JSON they stand
-/// under `span`. The spans of `traces` are no part of the log.
+/// The fields of a deploy (`deploy_id app commit user remote`) come from spans; in JSON they are under `span`. The log does
+/// not contain the spans of `traces`.
 pub fn init(args: &LogArgs, traces: Option<&Traces>) {
-    // The text was parsed when it entered as an argument; a filter that lets everything through is
-    // the harmless answer to the impossible case.
+    // The command line parser has checked the filter, so the default is never used.
     let filter: Targets = args.log.parse().unwrap_or_default();
     let human = match args.log_format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
@@ -30,14 +29,14 @@ pub fn init(args: &LogArgs, traces: Option<&Traces>) {
         true => layer.compact().with_target(false).boxed(),
         false => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    // With a hint, or nothing would be ruled out by its level alone.
-    let no_trace = filter_fn(|metadata| !is_of_a_trace(metadata)).with_max_level_hint(LevelFilter::TRACE);
-    let filter = filter.and(no_trace);
+    // Without the hint, no event could be disabled by its level alone.
+    let not_traced = filter_fn(|metadata| !is_trace_span(metadata)).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(not_traced);
     tracing_subscriber::registry().with(layer.with_filter(filter)).with(traces.map(Traces::layer)).init();
 }
 
-/// An error and what caused it, in one line for the log. Some libraries repeat a cause in the error's own text.
-pub fn chain(error: &dyn std::error::Error) -> String {
+/// The error and its sources in one line, for the log. A source whose text the error already contains is left out.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).fold(String::new(), |line, cause| match line.as_str() {
         "" => cause,
@@ -52,12 +51,13 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Told(&'static str, #[source] Option<Box<Told>>);
+    struct TestError(&'static str, #[source] Option<Box<TestError>>);
 
     #[test]
-    fn each_cause_is_told_once() {
-        let cause = Told("no such file", None);
-        let repeated = Told("cannot read x: no such file", Some(Box::new(cause)));
-        assert_eq!(chain(&Told("cannot start", Some(Box::new(repeated)))), "cannot start: cannot read x: no such file");
+    fn each_cause_is_reported_once() {
+        let cause = TestError("no such file", None);
+        let repeated = TestError("cannot read x: no such file", Some(Box::new(cause)));
+        let error = TestError("cannot start", Some(Box::new(repeated)));
+        assert_eq!(error_chain(&error), "cannot start: cannot read x: no such file");
     }
 }

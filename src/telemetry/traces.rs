@@ -1,7 +1,7 @@
-//! Traces of deploys, sent as OTLP over HTTP to where OpenTelemetry's own variables say.
+//! Exports traces of deploys as OTLP over HTTP. OpenTelemetry's environment variables configure the export
+//! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
 //!
-//! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>. Spans wait in a bounded queue and leave it in a thread of
-//! its own: an endpoint that is slow or gone costs spans, never a push.
+//! A separate thread sends the spans from a bounded queue: a slow or unavailable endpoint loses spans, and delays no push.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,88 +21,90 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::domain::trace::TARGET;
+use crate::domain::spans::TARGET;
 
-/// How long the last spans may take to leave when slipway ends.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// How long the export of the last spans may take at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 
-/// A variable that cannot be used. What it holds is not repeated: endpoints and headers have passwords in them.
+/// An invalid variable. The message does not contain its value: endpoints and headers may contain passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {reason}")]
-pub struct TraceSetting {
+pub struct TraceConfigError {
     variable: &'static str,
     reason: String,
 }
 
-/// What sends the traces.
+/// The exporter of traces.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send, if an endpoint is set. Has to be called inside the runtime.
+    /// Starts the exporter if an endpoint is set. Must be called inside the tokio runtime.
     ///
     /// # Errors
-    /// [`TraceSetting`] names the variable that is wrong.
-    pub fn from_environment() -> Result<Option<Self>, TraceSetting> {
-        if !wanted(&|name| std::env::var(name).ok())? {
+    /// [`TraceConfigError`] names the invalid variable.
+    pub fn from_env() -> Result<Option<Self>, TraceConfigError> {
+        if !is_enabled(&|name| std::env::var(name).ok())? {
             return Ok(None);
         }
         let otlp = Otlp::builder().with_http().build();
         let otlp =
-            otlp.map_err(|error| TraceSetting { variable: "OTEL_EXPORTER_OTLP_*", reason: error.to_string() })?;
-        let exporter = Exporter { otlp: Arc::new(otlp), runtime: Handle::current(), failing: AtomicBool::new(false) };
+            otlp.map_err(|error| TraceConfigError { variable: "OTEL_EXPORTER_OTLP_*", reason: error.to_string() })?;
+        let exporter =
+            RuntimeExporter { otlp: Arc::new(otlp), runtime: Handle::current(), failing: AtomicBool::new(false) };
         Ok(Some(Self(SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build())))
     }
 
-    /// What takes the spans of deploys, and no others: those of libraries would drown them.
-    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
+    /// A layer that exports the spans of deploys only, and not those of libraries.
+    pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         let tracer = self.0.tracer("slipway");
         let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_context_activation(false);
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
-        layer.with_filter(filter_fn(is_of_a_trace).with_max_level_hint(LevelFilter::INFO))
+        layer.with_filter(filter_fn(is_trace_span).with_max_level_hint(LevelFilter::INFO))
     }
 
-    /// Sends what is left, for a bounded time.
-    pub async fn end(self) {
-        let end = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FAREWELL));
-        if let Ok(Err(error)) = end.await {
-            tracing::debug!(%error, "the last traces could not be sent");
+    /// Exports the remaining spans, for at most [`SHUTDOWN_TIMEOUT`].
+    pub async fn shutdown(self) {
+        let shutdown = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
+        if let Ok(Err(error)) = shutdown.await {
+            tracing::debug!(%error, "cannot export the last traces");
         }
     }
 }
 
-/// Whether it is a span of a deploy's trace, which is no part of the log.
-pub(super) fn is_of_a_trace(metadata: &Metadata<'_>) -> bool {
+/// Whether a span belongs to the trace of a deploy.
+pub(super) fn is_trace_span(metadata: &Metadata<'_>) -> bool {
     metadata.target() == TARGET
 }
 
-/// Whether traces are to be sent, by variables that can be used.
-fn wanted(variable: &impl Fn(&str) -> Option<String>) -> Result<bool, TraceSetting> {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    // The first one that is set counts, as it does for the exporter.
-    let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| set(name).map(|value| (name, value)));
-    let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        || set("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    let Some((endpoint, url)) = first(ENDPOINTS).filter(|_| !off) else { return Ok(false) };
+/// Whether the variables enable traces. Checks their values.
+fn is_enabled(variable: &impl Fn(&str) -> Option<String>) -> Result<bool, TraceConfigError> {
+    let value_of = |name: &str| variable(name).filter(|value| !value.is_empty());
+    // The exporter also uses the first of the two variables that is set.
+    let first_set =
+        |names: [&'static str; 2]| names.into_iter().find_map(|name| value_of(name).map(|value| (name, value)));
+    let disabled = value_of("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || value_of("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    let Some((endpoint, url)) = first_set(ENDPOINTS).filter(|_| !disabled) else { return Ok(false) };
     check(endpoint, is_endpoint(&url), "not an http:// or https:// URL")?;
-    if let Some((name, protocol)) = first(PROTOCOLS) {
-        check(name, protocol == "http/protobuf", "only http/protobuf is spoken")?;
+    if let Some((name, protocol)) = first_set(PROTOCOLS) {
+        check(name, protocol == "http/protobuf", "only http/protobuf is supported")?;
     }
-    if let Some((name, headers)) = first(HEADERS) {
-        check(name, headers.split_terminator(',').all(is_header), "not of the form NAME=VALUE,NAME=VALUE")?;
+    if let Some((name, headers)) = first_set(HEADERS) {
+        check(name, headers.split_terminator(',').all(is_header), "not in the form NAME=VALUE,NAME=VALUE")?;
     }
     Ok(true)
 }
 
-fn check(variable: &'static str, holds: bool, otherwise: &str) -> Result<(), TraceSetting> {
-    if holds { Ok(()) } else { Err(TraceSetting { variable, reason: otherwise.to_owned() }) }
+fn check(variable: &'static str, is_valid: bool, reason: &str) -> Result<(), TraceConfigError> {
+    if is_valid { Ok(()) } else { Err(TraceConfigError { variable, reason: reason.to_owned() }) }
 }
 
 fn is_endpoint(text: &str) -> bool {
@@ -111,42 +113,43 @@ fn is_endpoint(text: &str) -> bool {
 }
 
 fn is_header(pair: &str) -> bool {
-    let named = |(name, value): (&str, &str)| {
+    let is_valid = |(name, value): (&str, &str)| {
         name.trim().parse::<HeaderName>().is_ok() && HeaderValue::from_str(value.trim()).is_ok()
     };
-    pair.split_once('=').is_some_and(named)
+    pair.split_once('=').is_some_and(is_valid)
 }
 
-/// What the variables say of this process, and the program's name and version where they do not.
+/// The resource attributes from the variables, with slipway's name and version as defaults.
 fn resource() -> Resource {
-    let known = Resource::builder().build();
-    let name = known.get(&Key::new("service.name")).map(|name| name.to_string());
-    let nameless = name.is_none_or(|name| name.starts_with("unknown_service"));
-    let program = nameless.then(|| KeyValue::new("service.name", "slipway"));
-    let version = known.get(&Key::new("service.version")).is_none();
+    let from_env = Resource::builder().build();
+    let name = from_env.get(&Key::new("service.name")).map(|name| name.to_string());
+    let is_unnamed = name.is_none_or(|name| name.starts_with("unknown_service"));
+    let default_name = is_unnamed.then(|| KeyValue::new("service.name", "slipway"));
+    let version = from_env.get(&Key::new("service.version")).is_none();
     let version = version.then(|| KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    Resource::builder().with_attributes(program.into_iter().chain(version)).build()
+    Resource::builder().with_attributes(default_name.into_iter().chain(version)).build()
 }
 
-/// Sends on slipway's runtime, which the thread that empties the queue is not part of; and says once that it cannot.
+/// Runs the OTLP exporter on slipway's tokio runtime: the thread that empties the queue has none. Logs the first failure and
+/// the first success after it.
 #[derive(Debug)]
-struct Exporter {
+struct RuntimeExporter {
     otlp: Arc<Otlp>,
     runtime: Handle,
     failing: AtomicBool,
 }
 
-impl SpanExporter for Exporter {
+impl SpanExporter for RuntimeExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let (otlp, spans) = (Arc::clone(&self.otlp), batch.len());
-        let sent = self.runtime.spawn(async move { otlp.export(batch).await }).await;
-        let result = sent.unwrap_or_else(|error| Err(OTelSdkError::InternalFailure(error.to_string())));
+        let exported = self.runtime.spawn(async move { otlp.export(batch).await }).await;
+        let result = exported.unwrap_or_else(|error| Err(OTelSdkError::InternalFailure(error.to_string())));
         let failed_before = self.failing.swap(result.is_err(), Ordering::Relaxed);
         match &result {
             Err(error) if !failed_before => {
-                tracing::warn!(%error, spans, "traces cannot be sent, and are lost until they can; pushes go on");
+                tracing::warn!(%error, spans, "traces cannot be sent and are lost; deploys are not affected");
             }
-            Ok(()) if failed_before => tracing::info!("traces are sent again"),
+            Ok(()) if failed_before => tracing::info!("traces can be sent again"),
             _ => {}
         }
         result
@@ -156,7 +159,7 @@ impl SpanExporter for Exporter {
         self.otlp.shutdown_with_timeout(timeout)
     }
 
-    /// Called before anything is exported, while nobody else has the exporter.
+    /// Called before the first export, when there is no other reference to the exporter.
     fn set_resource(&mut self, resource: &Resource) {
         if let Some(otlp) = Arc::get_mut(&mut self.otlp) {
             otlp.set_resource(resource);
@@ -168,34 +171,34 @@ impl SpanExporter for Exporter {
 mod tests {
     use super::*;
 
-    fn judged(variables: &[(&str, &str)]) -> Result<bool, &'static str> {
+    fn check_variables(variables: &[(&str, &str)]) -> Result<bool, &'static str> {
         let variable =
             |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
-        wanted(&variable).map_err(|error| {
+        is_enabled(&variable).map_err(|error| {
             assert!(!error.to_string().contains("hunter2"), "{error}");
             error.variable
         })
     }
 
     #[test]
-    fn an_endpoint_turns_traces_on() {
+    fn an_endpoint_enables_traces() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
-        assert_eq!(judged(&[]), Ok(false));
-        assert_eq!(judged(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]), Ok(false));
-        assert_eq!(judged(&[endpoint]), Ok(true));
-        assert_eq!(judged(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://x/v1/traces")]), Ok(true));
-        assert_eq!(judged(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), Ok(false));
-        assert_eq!(judged(&[endpoint, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
+        assert_eq!(check_variables(&[]), Ok(false));
+        assert_eq!(check_variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]), Ok(false));
+        assert_eq!(check_variables(&[endpoint]), Ok(true));
+        assert_eq!(check_variables(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://x/v1/traces")]), Ok(true));
+        assert_eq!(check_variables(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), Ok(false));
+        assert_eq!(check_variables(&[endpoint, ("OTEL_SDK_DISABLED", "true")]), Ok(false));
         let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2, x=%20y,");
-        assert_eq!(judged(&[endpoint, headers, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]), Ok(true));
+        assert_eq!(check_variables(&[endpoint, headers, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]), Ok(true));
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_and_not_repeated() {
+    fn an_error_names_the_variable_without_its_value() {
         for wrong in ["collector:4318", "grpc://hunter2@x:4317", "http://", "unix:///x", "http://hunter2 x", "nowhere"]
         {
             assert_eq!(
-                judged(&[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]),
+                check_variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]),
                 Err("OTEL_EXPORTER_OTLP_ENDPOINT"),
                 "{wrong}"
             );
@@ -207,8 +210,8 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer hunter2"),
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b,c d=hunter2"),
         ] {
-            assert_eq!(judged(&[endpoint, (name, value)]), Err(name));
-            assert_eq!(judged(&[(name, value)]), Ok(false), "without an endpoint nobody asks for {name}");
+            assert_eq!(check_variables(&[endpoint, (name, value)]), Err(name));
+            assert_eq!(check_variables(&[(name, value)]), Ok(false), "{name} is not checked without an endpoint");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Proxies on loopback: one that takes its time, one that counts.
+//! TCP proxies on loopback: one delays, the other one counts bytes.
 
-mod count;
-mod delay;
+mod counting;
+mod delaying;
 
-pub use count::Counter;
-pub use delay::Delay;
+pub use counting::CountingProxy;
+pub use delaying::DelayingProxy;

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::program::version;
-use crate::row::Row;
-use crate::world::World;
+use crate::command::version;
+use crate::environment::BenchEnv;
+use crate::measurement::Measurement;
 
 #[derive(Serialize)]
 struct Results<'a> {
@@ -17,29 +17,25 @@ struct Results<'a> {
     sizes: BTreeMap<String, String>,
     machine: BTreeMap<&'static str, String>,
     quick: bool,
-    rows: &'a [Row],
+    rows: &'a [Measurement],
 }
 
-/// Writes everything to a file.
-///
-/// # Errors
-/// If it cannot be written.
-pub async fn write(world: &World, rows: &[Row], path: &Path) -> Result<()> {
+pub async fn write(env: &BenchEnv, rows: &[Measurement], path: &Path) -> Result<()> {
     let results = Results {
-        versions: versions(world).await,
-        ciphers: world.ciphers(),
-        sizes: world.sizes(),
+        versions: versions(env).await,
+        ciphers: env.ciphers(),
+        sizes: env.sizes(),
         machine: machine(),
-        quick: world.quick,
+        quick: env.quick,
         rows,
     };
-    let text = serde_json::to_string_pretty(&results).context("cannot write the results down")?;
+    let text = serde_json::to_string_pretty(&results).context("cannot encode the results")?;
     std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
 }
 
-async fn versions(world: &World) -> BTreeMap<&'static str, String> {
-    let slipway = world.program.display().to_string();
-    let cluster = world.cluster.apiserver_version().await.map(|info| info.git_version).unwrap_or_default();
+async fn versions(env: &BenchEnv) -> BTreeMap<&'static str, String> {
+    let slipway = env.program.display().to_string();
+    let cluster = env.cluster.apiserver_version().await.map(|info| info.git_version).unwrap_or_default();
     BTreeMap::from([
         ("slipway", version(&slipway, &["version"]).await),
         ("git", version("git", &["--version"]).await),

@@ -1,4 +1,4 @@
-//! What comes out: a table for people, a file for programs, and the table for the documentation.
+//! The report: a table on standard output, `results.json`, and the documentation's table as `results.md`.
 
 mod json;
 mod markdown;
@@ -8,18 +8,15 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::row::Row;
-use crate::world::World;
+use crate::environment::BenchEnv;
+use crate::measurement::Measurement;
 
-/// Prints the table, and writes `results.json` and `results.md` into a directory.
-///
-/// # Errors
-/// If they cannot be written.
-pub async fn all(world: &World, rows: &[Row], dir: &Path) -> Result<()> {
+/// Prints the table, and writes both files to a directory.
+pub async fn publish(env: &BenchEnv, rows: &[Measurement], dir: &Path) -> Result<()> {
     table::print(rows);
     markdown::write(rows, &dir.join("results.md"))?;
     let path = dir.join("results.json");
-    json::write(world, rows, &path).await?;
+    json::write(env, rows, &path).await?;
     println!("{}", path.display());
     Ok(())
 }

@@ -1,35 +1,34 @@
-//! The table of ratios.
+//! The table on standard output.
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use crate::row::Row;
+use crate::measurement::Measurement;
 
-const TITLES: [&str; 8] = ["ROW", "WHAT", "BESIDE", "RATIO (95 %)", "GOAL", "OURS", "THEIRS", "PAIRS"];
-/// The columns that are read as numbers.
-const NUMBERS: [usize; 5] = [3, 4, 5, 6, 7];
+const HEADERS: [&str; 8] = ["ROW", "WHAT", "BASELINE", "RATIO (95 %)", "GOAL", "OURS", "THEIRS", "PAIRS"];
+const RIGHT_ALIGNED_COLUMNS: [usize; 5] = [3, 4, 5, 6, 7];
 
-/// Prints the rows, and under them what has to be known to read them.
-pub fn print(rows: &[Row]) {
+/// Prints the rows, their notes, and the number of goals that are met.
+pub fn print(rows: &[Measurement]) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(TITLES);
+    table.load_style(presets::NOTHING).set_header(HEADERS);
     for row in rows {
         table.add_row(cells(row).into_iter().enumerate().map(|(column, text)| {
-            let alignment = if NUMBERS.contains(&column) { CellAlignment::Right } else { CellAlignment::Left };
+            let alignment = if RIGHT_ALIGNED_COLUMNS.contains(&column) { CellAlignment::Right } else { CellAlignment::Left };
             Cell::new(text).set_alignment(alignment)
         }));
     }
     println!("{}\n", table.trim_fmt());
     for row in rows.iter().filter(|row| !row.note.is_empty()) {
-        println!("{} {}, beside {}: {}", row.id, row.what, row.beside, row.note);
+        println!("{} {} (baseline: {}): {}", row.id, row.what, row.baseline, row.note);
     }
     let goals = rows.iter().filter(|row| row.met.is_some()).count();
     let met = rows.iter().filter(|row| row.met == Some(true)).count();
     println!("\n{met} of {goals} goals met");
 }
 
-fn cells(row: &Row) -> [String; 8] {
+fn cells(row: &Measurement) -> [String; 8] {
     let ratio = match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => format!("{}× ({}–{})", short(ratio), short(low), short(high)),
+        (Some(ratio), Some(low), Some(high)) => format!("{}× ({}–{})", format_figure(ratio), format_figure(low), format_figure(high)),
         _ => "not measured".to_owned(),
     };
     let mark = match row.met {
@@ -37,11 +36,11 @@ fn cells(row: &Row) -> [String; 8] {
         Some(false) => " missed",
         None => "",
     };
-    let absolute = |value: Option<f64>| value.map(|value| format!("{} {}", short(value), row.unit)).unwrap_or_default();
+    let absolute = |value: Option<f64>| value.map(|value| format!("{} {}", format_figure(value), row.unit)).unwrap_or_default();
     [
         row.id.clone(),
         row.what.clone(),
-        row.beside.clone(),
+        row.baseline.clone(),
         ratio,
         format!("{}{mark}", row.goal),
         absolute(row.ours),
@@ -50,8 +49,8 @@ fn cells(row: &Row) -> [String; 8] {
     ]
 }
 
-/// Three digits that count.
-pub fn short(value: f64) -> String {
+/// Formats a figure with about three significant digits.
+pub fn format_figure(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_the_digits_that_count() {
-        assert_eq!([1234.5, 12.34, 1.234, 0.1234, 0.01234].map(short), ["1234", "12.3", "1.23", "0.123", "0.0123"]);
+    fn figures_have_three_significant_digits() {
+        assert_eq!([1234.5, 12.34, 1.234, 0.1234, 0.01234].map(format_figure), ["1234", "12.3", "1.23", "0.123", "0.0123"]);
     }
 }

@@ -1,86 +1,86 @@
-//! The rows of the table, a file each.
+//! The benchmarks, one file for each row (or group of rows) of the table.
 
-mod live;
-mod p01;
-mod p02;
-mod p03;
-mod p04;
-mod p05;
-mod p06;
-mod p08;
-mod p09;
-mod p10;
-mod p11;
-mod p12;
+mod apply;
+mod layer_push;
+mod login;
+mod many_keys;
+mod memory;
+mod own_cost;
+mod push;
+mod push_samples;
+mod ready_latency;
+mod receive;
+mod render;
+mod scale;
 
 use std::pin::Pin;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::row::{Goal, Row, Title};
-use crate::world::World;
+use crate::environment::BenchEnv;
+use crate::measurement::{Goal, Measurement, Title};
 
-type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'a>>;
+type BenchmarkFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>>> + 'a>>;
 
-/// Something that gives one or more rows of the table.
-struct Source {
-    /// The rows that it gives.
+struct Benchmark {
+    /// The rows that it measures.
     ids: &'static [&'static str],
-    measure: for<'a> fn(&'a World) -> Measuring<'a>,
+    measure: for<'a> fn(&'a BenchEnv) -> BenchmarkFuture<'a>,
 }
 
-/// In the order of measuring: what needs a quiet cluster comes before what fills it.
-const SOURCES: &[Source] = &[
-    Source { ids: &["P1", "P2", "P8"], measure: |world| Box::pin(live_rows(world)) },
-    Source { ids: &["P9"], measure: |world| Box::pin(p09::rows(world)) },
-    Source { ids: &["P11"], measure: |world| Box::pin(p11::rows(world)) },
-    Source { ids: &["P10"], measure: |world| Box::pin(p10::rows(world)) },
-    Source { ids: &["P4"], measure: |world| Box::pin(p04::rows(world)) },
-    Source { ids: &["P6"], measure: |world| Box::pin(p06::rows(world)) },
-    Source { ids: &["P5"], measure: |world| Box::pin(p05::rows(world)) },
-    Source { ids: &["P3", "P3b"], measure: |world| Box::pin(p03::rows(world)) },
-    Source { ids: &["P12"], measure: |world| Box::pin(p12::rows(world)) },
+/// In the order of execution: benchmarks that need a quiet cluster come before those that fill it.
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark { ids: &["P1", "P2", "P8"], measure: |env| Box::pin(measure_pushes(env)) },
+    Benchmark { ids: &["P9"], measure: |env| Box::pin(apply::measure(env)) },
+    Benchmark { ids: &["P11"], measure: |env| Box::pin(layer_push::measure(env)) },
+    Benchmark { ids: &["P10"], measure: |env| Box::pin(render::measure(env)) },
+    Benchmark { ids: &["P4"], measure: |env| Box::pin(login::measure(env)) },
+    Benchmark { ids: &["P6"], measure: |env| Box::pin(memory::measure(env)) },
+    Benchmark { ids: &["P5"], measure: |env| Box::pin(many_keys::measure(env)) },
+    Benchmark { ids: &["P3", "P3b"], measure: |env| Box::pin(receive::measure(env)) },
+    Benchmark { ids: &["P12"], measure: |env| Box::pin(scale::measure(env)) },
 ];
 
-/// Measures the rows that are wanted, or all; and whether each could be measured. One that cannot says why.
-pub async fn all(world: &World, wanted: &[String]) -> (Vec<Row>, bool) {
-    let (mut rows, mut whole) = (Vec::new(), true);
-    for Source { ids, measure } in SOURCES {
-        if !wanted.is_empty() && !wanted.iter().any(|row| ids.contains(&row.as_str())) {
+/// Measures the selected rows, or all of them, and returns whether all could be measured. The note of a failed row has the
+/// reason.
+pub async fn measure(env: &BenchEnv, selected: &[String]) -> (Vec<Measurement>, bool) {
+    let (mut rows, mut complete) = (Vec::new(), true);
+    for Benchmark { ids, measure } in BENCHMARKS {
+        if !selected.is_empty() && !selected.iter().any(|row| ids.contains(&row.as_str())) {
             continue;
         }
         let began = Instant::now();
         eprintln!("-----> {}", ids.join(", "));
-        match measure(world).await {
+        match measure(env).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
-                whole = false;
+                complete = false;
                 eprintln!(" !     {} could not be measured: {error:#}", ids.join(", "));
-                let title = |id| Title { id, what: "", beside: "" };
-                let reason = format!("it failed: {error:#}");
-                rows.extend(ids.iter().map(|id| Row::unmeasured(title(id), Goal::Unstated, &reason)));
+                let title = |id| Title { id, what: "", baseline: "" };
+                let reason = format!("the benchmark failed: {error:#}");
+                rows.extend(ids.iter().map(|id| Measurement::unmeasured(title(id), Goal::Unstated, &reason)));
             }
         }
         eprintln!("       took {:.0} s", began.elapsed().as_secs_f64());
     }
-    rows.sort_by_key(|row| number(&row.id));
-    (rows, whole)
+    rows.sort_by_key(|row| sort_key(&row.id));
+    (rows, complete)
 }
 
-async fn live_rows(world: &World) -> Result<Vec<Row>> {
-    if !world.reaches_services {
-        let title = |id| Title { id, what: "a push and what follows", beside: "doing it by hand" };
+async fn measure_pushes(env: &BenchEnv) -> Result<Vec<Measurement>> {
+    if !env.reaches_services {
+        let title = |id| Title { id, what: "a push and what follows", baseline: "doing it by hand" };
         let reason =
-            "the apps of this cluster have no address on this machine: it takes the cluster that make up makes";
-        return Ok(["P1", "P2", "P8"].map(|id| Row::unmeasured(title(id), Goal::Unstated, reason)).into());
+            "this machine cannot connect to the cluster's Services; use the cluster that `make up` starts";
+        return Ok(["P1", "P2", "P8"].map(|id| Measurement::unmeasured(title(id), Goal::Unstated, reason)).into());
     }
-    let live = live::measure(world).await?;
-    Ok([p01::rows(&live), p02::rows(&live), p08::rows(&live)].concat())
+    let samples = push_samples::collect(env).await?;
+    Ok([push::measurements(&samples), own_cost::measurements(&samples), ready_latency::measurements(&samples)].concat())
 }
 
-/// Where a row stands: P3 before P3b before P10.
-fn number(id: &str) -> (u32, String) {
+/// Sorts P3 before P3b before P10.
+fn sort_key(id: &str) -> (u32, String) {
     let digits: String = id.chars().filter(char::is_ascii_digit).collect();
     (digits.parse().unwrap_or(u32::MAX), id.to_owned())
 }
@@ -90,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_in_the_order_of_their_numbers() {
+    fn rows_are_sorted_by_number() {
         let mut ids = ["P10", "P3b", "P2", "P3"];
-        ids.sort_by_key(|id| number(id));
+        ids.sort_by_key(|id| sort_key(id));
         assert_eq!(ids, ["P2", "P3", "P3b", "P10"]);
     }
 }

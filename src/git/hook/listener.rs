@@ -1,4 +1,4 @@
-//! The gateway's end.
+//! The gateway's side of the hook's socket.
 
 use std::fs::Permissions;
 use std::io;
@@ -11,20 +11,21 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{HookRequest, MAX_LINE, Reply};
-use crate::domain::progress::clean;
+use super::protocol::{HookRequest, MAX_MESSAGE_LEN, Reply, Verdict};
+use crate::domain::progress::strip_control;
 use crate::git::error::GitError;
 
-/// How long the hook may take to say what is pushed; it only reads a pipe and writes a socket.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a line may wait for a pusher who does not read.
-const STALL: Duration = Duration::from_secs(60);
-/// How long the verdict may: longer than the connection to such a pusher lasts. When that ends, it arrives.
-const VERDICT: Duration = Duration::from_secs(180);
+/// The hook only has to read a pipe and write to a socket.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bounds the wait for a pusher who does not read the output.
+const LINE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than the SSH connection of a pusher who does not read stays open: once that connection ends, the hook reads on.
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Where the hook of one push connects to. Dropping it removes the socket.
+/// The socket that the hook of one push connects to. Dropping the listener removes the socket.
 #[derive(Debug)]
 pub struct HookListener {
     socket: UnixListener,
@@ -35,7 +36,7 @@ impl HookListener {
     /// Listens on a new socket inside `directory`, which only slipway's user can enter.
     ///
     /// # Errors
-    /// When the socket can't be made.
+    /// When the socket cannot be created.
     pub fn bind(directory: &Path) -> Result<Self, GitError> {
         let name = Uuid::new_v4().simple().to_string();
         let path = directory.join(format!("{}.sock", name.get(..16).unwrap_or(&name)));
@@ -51,30 +52,28 @@ impl HookListener {
         &self.path
     }
 
-    /// Waits for the hook. git starts it once, and not at all for a push that it can't unpack: so
-    /// wait for the service's end as well. A call that is cancelled after the hook connected is lost,
-    /// and the push with it.
+    /// Waits for the hook and its request. git starts the hook at most once, and not at all if it cannot unpack the push:
+    /// wait for the end of receive-pack at the same time. Cancelling this future after the hook has connected rejects the
+    /// push.
     ///
     /// # Errors
-    /// When what connects does not say what is pushed.
-    pub async fn accept(&self) -> Result<HookCall, GitError> {
-        let (stream, _) = self.socket.accept().await.map_err(GitError::io("accept the hook"))?;
-        let late = |_| GitError::HookProtocol(None);
-        tokio::time::timeout(PATIENCE, HookCall::receive(stream)).await.map_err(late)?
+    /// When the peer sends no valid request in time.
+    pub async fn accept(&self) -> Result<PendingHook, GitError> {
+        let (stream, _) = self.socket.accept().await.map_err(GitError::io("accept the hook's connection"))?;
+        timeout(REQUEST_TIMEOUT, PendingHook::receive(stream)).await.map_err(|_| GitError::HookTimedOut)?
     }
 }
 
 impl Drop for HookListener {
     fn drop(&mut self) {
-        // If it is gone already, so much the better; what stays is removed at the next start.
+        // The next start removes a socket that could not be removed here.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// A hook that waits for the verdict. Dropping it without one refuses the push.
+/// A connected hook that waits for the verdict. Dropping it without a verdict rejects the push.
 #[derive(Debug)]
-pub struct HookCall {
-    /// What is pushed.
+pub struct PendingHook {
     pub request: HookRequest,
     reader: Mutex<BufReader<OwnedReadHalf>>,
     outgoing: Mutex<Outgoing>,
@@ -86,52 +85,53 @@ struct Outgoing {
     unsent: BytesMut,
 }
 
-impl HookCall {
+impl PendingHook {
     async fn receive(stream: UnixStream) -> Result<Self, GitError> {
         let (reader, writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
-        (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await.map_err(GitError::io("read from the hook"))?;
-        let request = serde_json::from_slice(&line).map_err(|error| GitError::HookProtocol(Some(error)))?;
+        let received = (&mut reader).take(MAX_MESSAGE_LEN).read_until(b'\n', &mut line).await;
+        received.map_err(GitError::io("read the hook's request"))?;
+        let request = serde_json::from_slice(&line).map_err(GitError::HookProtocol)?;
         let outgoing = Outgoing { writer, unsent: BytesMut::new() };
         Ok(Self { request, reader: Mutex::new(reader), outgoing: Mutex::new(outgoing) })
     }
 
-    /// Shows the pusher a line, or several; control characters are removed. Waits while the pusher
-    /// does not read, for a minute at most.
+    /// Prints each line of `text` on the pusher's terminal, without control characters. Waits at most a minute per line
+    /// for a pusher who does not read.
     ///
     /// # Errors
-    /// When the hook is gone or does not get rid of its output.
-    pub async fn line(&self, text: &str) -> io::Result<()> {
+    /// When the hook has ended, or cannot write its output in time.
+    pub async fn print(&self, text: &str) -> io::Result<()> {
         for line in text.lines() {
-            self.reply(&Reply::Line(clean(line)), STALL).await?;
+            self.send(&Reply::Line(strip_control(line)), LINE_TIMEOUT).await?;
         }
         Ok(())
     }
 
-    /// Gives the verdict: 0 lets git move the refs.
+    /// Ends the hook with the verdict.
     ///
     /// # Errors
-    /// When the hook is gone, and the refs will not move.
-    pub async fn finish(self, exit: u8) -> io::Result<()> {
-        self.reply(&Reply::Exit(exit), VERDICT).await
+    /// When the hook has ended already: git does not move the refs then.
+    pub async fn send_verdict(self, verdict: Verdict) -> io::Result<()> {
+        self.send(&Reply::Exit(verdict.exit_status()), VERDICT_TIMEOUT).await
     }
 
-    /// Resolves when the hook's process has gone without waiting for the verdict.
-    pub async fn gone(&self) {
+    /// Resolves when the hook's process has ended without waiting for the verdict.
+    pub async fn closed(&self) {
         let mut reader = self.reader.lock().await;
-        // The hook has nothing more to say: the end, an error and stray bytes all mean it is no hook any more.
+        // The hook sends nothing after its request, so stray bytes end the wait like EOF and an error do.
         let _ = reader.read_u8().await;
     }
 
-    /// What could not be sent in time stays first in line: half a reply would spoil the next one.
-    async fn reply(&self, reply: &Reply, patience: Duration) -> io::Result<()> {
-        let frame = serde_json::to_vec(reply)?;
+    /// Bytes that could not be sent in time are sent before the next reply: a partial reply would corrupt that one.
+    async fn send(&self, reply: &Reply, limit: Duration) -> io::Result<()> {
+        let message = serde_json::to_vec(reply)?;
         let mut outgoing = self.outgoing.lock().await;
         let Outgoing { writer, unsent } = &mut *outgoing;
-        unsent.extend_from_slice(&frame);
+        unsent.extend_from_slice(&message);
         unsent.extend_from_slice(b"\n");
-        let stalled = |_| io::Error::new(io::ErrorKind::TimedOut, "the pusher does not read");
-        tokio::time::timeout(patience, writer.write_all_buf(unsent)).await.map_err(stalled)?
+        let stalled = |_| io::Error::new(io::ErrorKind::TimedOut, "the pusher does not read the output");
+        timeout(limit, writer.write_all_buf(unsent)).await.map_err(stalled)?
     }
 }

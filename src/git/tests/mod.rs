@@ -1,4 +1,4 @@
-//! The room as a whole: real `git push`, `git clone` and `git archive` against its services.
+//! Real `git push`, `git clone` and `git archive` clients against the git services.
 
 mod archives;
 mod pushes;
@@ -8,32 +8,33 @@ use std::process::ExitCode;
 
 use tokio::io::AsyncReadExt;
 
-use super::testing::Server;
+use super::testing::TestServer;
 use super::*;
-use crate::domain::{CommitSha, ObjectStore};
+use crate::domain::{CommitSha, GitObjects};
 
-/// `slipway hook`, for the hooks of this room's tests; it does nothing where no hook started it.
+/// Runs `slipway hook` if the hook script of another test has started this binary; otherwise does nothing.
 #[tokio::test]
 #[ignore = "started by the hook of other tests"]
-async fn act_as_the_hook() {
-    if std::env::var_os(service::SOCKET).is_some() {
-        let accepted = relay().await == ExitCode::SUCCESS;
+async fn run_the_hook() {
+    if std::env::var_os(service_command::HOOK_SOCKET_VARIABLE).is_some() {
+        let accepted = run_hook().await == ExitCode::SUCCESS;
         std::process::exit(i32::from(!accepted));
     }
 }
 
-async fn accept(call: HookCall) {
-    call.finish(0).await.unwrap();
+async fn accept(hook: PendingHook) {
+    hook.send_verdict(Verdict::Accept).await.unwrap();
 }
 
-/// Text that no compression makes much smaller.
-fn noise(words: u32) -> String {
+/// Text that compresses badly.
+fn incompressible_text(words: u32) -> String {
     (0..words).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect()
 }
 
-async fn untar(store: &ObjectStore, commit: &CommitSha) -> Result<Vec<String>, String> {
+/// The paths and modes of the entries of an archive.
+async fn untar(objects: &GitObjects, commit: &CommitSha) -> Result<Vec<String>, String> {
     let mut bytes = Vec::new();
-    let mut reader = archive(store, commit, TreeLimits::default()).await.map_err(|error| error.to_string())?;
+    let mut reader = archive(objects, commit, TreeLimits::default()).await.map_err(|error| error.to_string())?;
     reader.read_to_end(&mut bytes).await.map_err(|error| error.to_string())?;
     let mut archive = tar::Archive::new(bytes.as_slice());
     let names = archive.entries().unwrap().map(|entry| {
@@ -43,8 +44,8 @@ async fn untar(store: &ObjectStore, commit: &CommitSha) -> Result<Vec<String>, S
     Ok(names.filter(|name| !name.starts_with("pax_global_header")).collect())
 }
 
-/// Unpacks all that was pushed, so that one object can be taken away from the others.
-async fn unpack(server: &Server) {
+/// Unpacks the received packs, so that a test can remove a single object.
+async fn unpack_objects(server: &TestServer) {
     let script = "mkdir packs && mv objects/pack/* packs && for pack in packs/*.pack; do git unpack-objects -q < $pack; done \
                   && rm -r packs";
     let mut shell = tokio::process::Command::new("/bin/sh");
@@ -52,7 +53,6 @@ async fn unpack(server: &Server) {
     assert!(unpacked.unwrap().success());
 }
 
-/// The repository's loose object of this id.
-fn loose(server: &Server, id: &str) -> std::path::PathBuf {
+fn loose_object_path(server: &TestServer, id: &str) -> std::path::PathBuf {
     server.repository.join("objects").join(&id[..2]).join(&id[2..])
 }

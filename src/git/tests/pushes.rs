@@ -1,67 +1,72 @@
-//! Pushes that are taken, refused, cancelled and cut off.
+//! Pushes that are accepted, rejected, cancelled or interrupted.
 
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use super::super::testing::{Server, executable};
+use super::super::testing::{TestServer, write_executable};
 use super::super::*;
-use super::{accept, noise, untar};
+use super::{accept, incompressible_text, untar};
 
 #[tokio::test]
-async fn an_accepted_push_moves_the_ref_and_shows_the_gateways_lines() {
-    let server = Server::start().await;
+async fn an_accepted_push_moves_the_ref_and_prints_the_gateways_lines() {
+    let server = TestServer::start().await;
     let head = server.commit("Dockerfile", "FROM scratch").await;
-    let ended = server
-        .push(&["-o", "wait", "main"], async |call: HookCall| {
-            assert_eq!(call.request.options, ["wait"]);
-            assert_eq!(call.request.updates[0].new, head);
-            // Nothing of it is in the repository yet, and all of it can be read.
-            let store = server.pushed(&call);
-            assert_eq!(ref_value(&server.repository, "refs/heads/main").await.unwrap(), None);
-            assert!(untar(&server.store(), &head).await.is_err());
-            assert_eq!(untar(&store, &head).await.unwrap(), ["Dockerfile 644", "README 644"]);
-            assert_eq!(top_level(&store, &head).await.unwrap(), ["Dockerfile", "README"]);
-            assert_eq!(describe(&store, &head).await, head.short());
-            call.line("-----> Receiving main").await.unwrap();
-            call.finish(0).await.unwrap();
+    let outcome = server
+        .push(&["-o", "wait", "main"], async |hook: PendingHook| {
+            assert_eq!(hook.request.options, ["wait"]);
+            assert_eq!(hook.request.updates[0].new, head);
+            // The repository does not contain the push yet, but all of its objects can be read.
+            let objects = server.pushed_objects(&hook);
+            assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), None);
+            assert!(untar(&server.objects(), &head).await.is_err());
+            assert_eq!(untar(&objects, &head).await.unwrap(), ["Dockerfile 644", "README 644"]);
+            assert_eq!(list_top_level(&objects, &head).await.unwrap(), ["Dockerfile", "README"]);
+            assert_eq!(describe_commit(&objects, &head).await, head.short());
+            hook.print("-----> Receiving main").await.unwrap();
+            hook.send_verdict(Verdict::Accept).await.unwrap();
         })
         .await;
-    assert!(ended.success, "{}", ended.said);
-    assert!(ended.said.contains("remote: -----> Receiving main"), "{}", ended.said);
-    assert_eq!(ref_value(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
+    assert!(outcome.success, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("remote: -----> Receiving main"), "{}", outcome.stderr);
+    assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
 }
 
-/// git would unpack so small a pack, and compress each of its objects anew.
+/// By default git would unpack such a small pack and compress its objects again.
 #[tokio::test]
-async fn a_pack_is_kept_as_it_came() {
-    let server = Server::start().await;
+async fn a_pack_is_stored_as_received() {
+    let server = TestServer::start().await;
     assert!(server.push(&["main"], accept).await.success);
-    let objects = server.objects();
+    let objects = server.object_files();
     assert!(objects.iter().any(|path| path.extension().is_some_and(|extension| extension == "pack")), "{objects:?}");
     assert!(objects.iter().all(|path| path.parent().unwrap().ends_with("pack")), "{objects:?}");
 }
 
 #[tokio::test]
-async fn a_refused_push_leaves_no_ref_and_no_objects() {
-    let server = Server::start().await;
-    let ended = server.push(&["main"], async |call: HookCall| call.finish(1).await.unwrap()).await;
-    assert!(!ended.success && ended.said.contains("pre-receive hook declined"), "{}", ended.said);
-    assert_eq!(facts(&server.store(), &[]).await.unwrap().refs.len(), 0);
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+async fn a_rejected_push_leaves_no_ref_and_no_objects() {
+    let server = TestServer::start().await;
+    let outcome =
+        server.push(&["main"], async |hook: PendingHook| hook.send_verdict(Verdict::Reject).await.unwrap()).await;
+    assert!(!outcome.success && outcome.stderr.contains("pre-receive hook declined"), "{}", outcome.stderr);
+    assert_eq!(push_facts(&server.objects(), &[]).await.unwrap().refs.len(), 0);
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]
-async fn a_gateway_that_drops_the_call_refuses_the_push() {
-    let server = Server::start().await;
-    let ended = server.push(&["main"], async |call: HookCall| drop(call)).await;
-    assert!(!ended.success && ended.said.contains("slipway: the gateway went away"), "{}", ended.said);
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+async fn a_dropped_hook_rejects_the_push() {
+    let server = TestServer::start().await;
+    let outcome = server.push(&["main"], async |hook: PendingHook| drop(hook)).await;
+    assert!(
+        !outcome.success && outcome.stderr.contains("slipway: the gateway closed the connection"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
 }
 
-/// What a client sends for a first push of the clone's HEAD to `main`.
-async fn raw_push(server: &Server) -> Vec<u8> {
+/// The bytes that a client sends for a first push of the work tree's HEAD to `main`.
+async fn raw_push(server: &TestServer) -> Vec<u8> {
     let head = server.git(&["rev-parse", "HEAD"]).await;
     let script = format!(
         "line='{} {head} refs/heads/main'; printf '%04x%s\\0 report-status' $((${{#line}} + 19)) \"$line\"; \
@@ -75,69 +80,68 @@ async fn raw_push(server: &Server) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_push_that_is_cancelled_while_it_is_decided_leaves_nothing() {
-    let server = Server::start().await;
-    let listener = HookListener::bind(server.repositories.run()).unwrap();
-    let mut child = server.invocation(Service::ReceivePack, listener.path()).spawn().unwrap();
+async fn a_push_that_is_cancelled_in_the_hook_leaves_no_objects() {
+    let server = TestServer::start().await;
+    let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
+    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&raw_push(&server).await).await.unwrap();
-    let call = listener.accept().await.unwrap();
-    assert!(call.request.quarantine.as_ref().unwrap().path.is_dir());
-    // The client is gone: nobody reads, nobody decides.
-    drop((child.stdout.take(), call));
-    let begun = tokio::time::Instant::now();
+    let hook = listener.accept().await.unwrap();
+    assert!(hook.request.quarantine.as_ref().unwrap().path.is_dir());
+    // The client has disconnected: its output is not read, and the hook gets no verdict.
+    drop((child.stdout.take(), hook));
+    let started = tokio::time::Instant::now();
     child.terminate().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(1));
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
     assert!(server.repositories.remove_if_empty(&"hello".parse().unwrap()).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_push_that_is_cut_off_while_it_is_received_leaves_nothing() {
-    let server = Server::start().await;
-    server.commit("noise", &noise(4000)).await;
-    let listener = HookListener::bind(server.repositories.run()).unwrap();
-    let mut child = server.invocation(Service::ReceivePack, listener.path()).spawn().unwrap();
+async fn a_push_that_is_interrupted_while_it_is_received_leaves_no_objects() {
+    let server = TestServer::start().await;
+    server.commit("noise", &incompressible_text(4000)).await;
+    let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
+    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
     let bytes = raw_push(&server).await;
     child.stdin.as_mut().unwrap().write_all(&bytes[..bytes.len() / 2]).await.unwrap();
     let receiving = async {
-        while !receives(&server) {
+        while !has_quarantine(&server) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), receiving).await.unwrap();
     drop(child.stdout.take());
     child.terminate().await.unwrap();
-    assert!(!receives(&server));
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+    assert!(!has_quarantine(&server));
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
 }
 
-/// Whether there is a quarantine.
-fn receives(server: &Server) -> bool {
+fn has_quarantine(server: &TestServer) -> bool {
     let names = std::fs::read_dir(server.repository.join("objects")).unwrap();
     names.into_iter().any(|entry| entry.unwrap().file_name().to_str().unwrap().starts_with("tmp_objdir"))
 }
 
 #[tokio::test]
-async fn a_hook_that_is_killed_is_noticed() {
-    let server = Server::start().await;
-    let listener = HookListener::bind(server.repositories.run()).unwrap();
-    let mut child = server.invocation(Service::ReceivePack, listener.path()).spawn().unwrap();
+async fn the_gateway_detects_that_the_hook_was_killed() {
+    let server = TestServer::start().await;
+    let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
+    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(&raw_push(&server).await).await.unwrap();
-    let call = listener.accept().await.unwrap();
+    let hook = listener.accept().await.unwrap();
     child.terminate().await.unwrap();
-    tokio::time::timeout(Duration::from_secs(2), call.gone()).await.unwrap();
-    assert_eq!(ref_value(&server.repository, "refs/heads/main").await.unwrap(), None);
-    // Signals make git leave its quarantine: the next start removes it.
+    tokio::time::timeout(Duration::from_secs(2), hook.closed()).await.unwrap();
+    assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), None);
+    // git leaves its quarantine when a signal ends it; the next start removes the directory.
     drop((listener, child));
-    let Server { directory, repositories, repository, .. } = server;
+    let TestServer { directory, repositories, repository, .. } = server;
     drop(repositories);
-    opened_again(&directory.path().join("data")).await;
+    reopen(&directory.path().join("data")).await;
     assert_eq!(std::fs::read_dir(repository.join("objects")).unwrap().count(), 2, "info and pack");
 }
 
-/// A process that another test is starting has a copy of the directory's lock until it executes.
-async fn opened_again(data: &Path) -> Repositories {
+/// Retries, because a process that another test is starting holds a copy of the lock until its `exec`.
+async fn reopen(data: &Path) -> Repositories {
     let opening = async {
         loop {
             match Repositories::open(data, Path::new("/slipway")).await {
@@ -150,36 +154,40 @@ async fn opened_again(data: &Path) -> Repositories {
 }
 
 #[tokio::test]
-async fn a_pack_above_the_limit_is_refused_before_the_hook() {
-    let mut server = Server::start().await;
+async fn a_pack_above_the_limit_is_rejected_before_the_hook() {
+    let mut server = TestServer::start().await;
     server.settings.max_pack = 1000;
-    server.commit("noise", &noise(4000)).await;
-    let ended = server.push(&["main"], accept).await;
-    assert!(!ended.success && !ended.called && ended.said.contains("exceeds maximum allowed size"), "{}", ended.said);
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+    server.commit("noise", &incompressible_text(4000)).await;
+    let outcome = server.push(&["main"], accept).await;
+    assert!(
+        !outcome.success && !outcome.hook_connected && outcome.stderr.contains("exceeds maximum allowed size"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]
-async fn a_tree_that_could_write_into_a_clones_git_directory_is_refused() {
-    let server = Server::start().await;
+async fn a_tree_that_could_write_into_a_git_directory_is_rejected() {
+    let server = TestServer::start().await;
     let script = "blob=$(git rev-parse HEAD:README); tree=$(printf '100644 blob %s\\t.GIT\\n' $blob | git mktree); \
                   git update-ref refs/heads/main $(GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a \
                   GIT_COMMITTER_EMAIL=a git commit-tree -m evil $tree)";
     let made = tokio::process::Command::new("/bin/sh").args(["-c", script]).current_dir(&server.work).status().await;
     assert!(made.unwrap().success());
-    let ended = server.push(&["main"], accept).await;
-    assert!(!ended.success && !ended.called, "{}", ended.said);
-    assert_eq!(server.objects(), Vec::<std::path::PathBuf>::new());
+    let outcome = server.push(&["main"], accept).await;
+    assert!(!outcome.success && !outcome.hook_connected, "{}", outcome.stderr);
+    assert_eq!(server.object_files(), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]
-async fn a_repositorys_own_hooks_and_settings_do_not_count() {
-    let server = Server::start().await;
+async fn the_hooks_and_the_configuration_of_a_repository_are_ignored() {
+    let server = TestServer::start().await;
     let canary = server.directory.path().join("canary");
     let hooks = server.repository.join("hooks");
     std::fs::create_dir(&hooks).unwrap();
     for name in ["pre-receive", "update", "post-receive", "reference-transaction", "post-update"] {
-        executable(&hooks.join(name), &format!("#!/bin/sh\ntouch {}\n", canary.display()));
+        write_executable(&hooks.join(name), &format!("#!/bin/sh\ntouch {}\n", canary.display()));
     }
     let config = server.repository.join("config");
     let mut text = std::fs::read_to_string(&config).unwrap();
@@ -191,14 +199,14 @@ async fn a_repositorys_own_hooks_and_settings_do_not_count() {
 }
 
 #[tokio::test]
-async fn a_repository_on_a_volume_of_another_owner_works() {
-    let server = Server::start().await;
+async fn a_repository_can_belong_to_another_user() {
+    let server = TestServer::start().await;
     if std::os::unix::fs::chown(&server.repository, Some(12345), Some(12345)).is_err() {
         return; // only root can give files away
     }
     assert!(server.push(&["main"], accept).await.success);
     let head = server.git(&["rev-parse", "HEAD"]).await.parse().unwrap();
-    assert_eq!(ref_value(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
+    assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
     let cloned = server.fetch(Service::UploadPack, &["clone", "-q", "ssh://host/hello", "clone"]).await;
-    assert!(cloned.success, "{}", cloned.said);
+    assert!(cloned.success, "{}", cloned.stderr);
 }

@@ -1,4 +1,4 @@
-//! Taking the lock, and waiting for it.
+//! Acquires the lock, or waits for it.
 
 use std::time::Duration;
 
@@ -11,156 +11,172 @@ use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::clock::{Clock, changed};
-use super::lease::{self, Busy, Claim, Gateway, HeldBy, LockNote, Ticket, decide, is_held};
-use super::{AppLock, LockError, leases};
-use crate::clusters::call;
+use super::api::{leases, read_lease};
+use super::app_lock::AppLock;
+use super::clock::{Clock, last_change};
+use super::error::LockError;
+use super::lease::{
+    self, HolderInfo, HolderState, LEASE_NAME, LeaseState, LockClaim, LockHolder, ProcessIdentity, TAKEOVER_AFTER,
+    is_held_by, lease_state,
+};
 use crate::domain::{AppName, Progress};
+use crate::k8s::with_retries;
 
-/// How often others may be faster before that counts as busy.
-const RACES: usize = 5;
-/// How long the newest of those who wait lets others go first.
-const COURTESY: Duration = Duration::from_millis(300);
+/// Attempts to write the Lease before other writers' success counts as a held lock.
+const ATTEMPTS: usize = 5;
+/// Pause of a new waiter before it tries again. It shrinks with the time waited, so that earlier waiters come first.
+const WAITER_BACKOFF: Duration = Duration::from_millis(300);
 
-/// Takes the app's lock, or says at once who has it.
+/// Acquires the app's lock, without waiting for another holder.
 ///
 /// # Errors
-/// [`LockError::Busy`] if somebody deploys; [`LockError::Api`].
-pub async fn acquire(client: &Client, app: &AppName, gateway: &Gateway, note: &LockNote) -> Result<AppLock, LockError> {
-    acquire_from(client, app, gateway, note, None).await
+/// [`LockError::Held`] with the holder; [`LockError::Api`].
+pub async fn acquire(
+    client: &Client,
+    app: &AppName,
+    process: &ProcessIdentity,
+    info: &HolderInfo,
+) -> Result<AppLock, LockError> {
+    acquire_from(client, app, process, info, None).await
 }
 
-/// As [`acquire`]; a Lease of the version `dead` was watched already, and its holder is gone.
+/// As [`acquire`]; the Lease is free if it still has the resource version `abandoned`, whose holder the caller found
+/// gone.
 async fn acquire_from(
     client: &Client,
     app: &AppName,
-    gateway: &Gateway,
-    note: &LockNote,
-    dead: Option<String>,
+    process: &ProcessIdentity,
+    info: &HolderInfo,
+    abandoned: Option<String>,
 ) -> Result<AppLock, LockError> {
     let leases = leases(client, app);
-    let ticket = Ticket { gateway: gateway.clone(), note: note.clone(), token: Uuid::new_v4() };
-    for _ in 0..RACES {
-        let current = read(&leases).await?;
-        let claim = match &current {
-            Some(lease) if dead.is_none() || lease.resource_version() != dead => {
-                decide(app, lease, gateway, Timestamp::now())
+    let claim = LockClaim { process: process.clone(), info: info.clone(), token: Uuid::new_v4() };
+    for _ in 0..ATTEMPTS {
+        let current = read_lease(&leases).await?;
+        let state = match &current {
+            Some(lease) if abandoned.is_none() || lease.resource_version() != abandoned => {
+                lease_state(app, lease, process, Timestamp::now())
             }
-            _ => Claim::Free,
+            _ => LeaseState::Free,
         };
-        match claim {
-            Claim::Busy(busy) => return Err(LockError::Busy(Box::new(busy))),
-            Claim::Stale(busy) if is_renewed(&leases, current.as_ref()).await => {
-                return Err(LockError::Busy(Box::new(busy)));
+        match state {
+            LeaseState::Held(holder) => return Err(LockError::Held(Box::new(holder))),
+            LeaseState::Expired(holder) if is_renewed(&leases, current.as_ref()).await => {
+                return Err(LockError::Held(Box::new(holder)));
             }
-            Claim::Free | Claim::Stale(_) => {}
+            LeaseState::Free | LeaseState::Expired(_) => {}
         }
-        if let Some(lock) = take(client, app, &leases, current, &ticket).await? {
+        if let Some(lock) = write_claim(client, app, &leases, current, &claim).await? {
             return Ok(lock);
         }
     }
-    let winner = read(&leases).await?.unwrap_or_default();
-    Err(LockError::Busy(Box::new(lease::busy(app, &winner, Timestamp::now()))))
+    let winner = read_lease(&leases).await?.unwrap_or_default();
+    Err(LockError::Held(Box::new(LockHolder::from_lease(app, &winner, Timestamp::now()))))
 }
 
-/// Waits for the app's lock, at most for `limit`, and says who is waited for. Of several who wait, who came first
-/// is likely, not certain, to be the next.
+/// Waits for the app's lock, at most for `limit`, and reports each holder to `progress`. Of several waiters, the
+/// earliest is likely, not certain, to be the next holder.
 ///
 /// # Errors
-/// [`LockError::StillBusy`] after `limit`; [`LockError::Api`].
+/// [`LockError::WaitTimedOut`] after `limit`; [`LockError::Api`].
 pub async fn acquire_waiting(
     client: &Client,
     app: &AppName,
-    gateway: &Gateway,
-    note: &LockNote,
+    process: &ProcessIdentity,
+    info: &HolderInfo,
     limit: Duration,
     progress: &Progress,
 ) -> Result<AppLock, LockError> {
-    let begun = Instant::now();
+    let began = Instant::now();
     let leases = leases(client, app);
-    let mut dead = None;
+    let mut abandoned = None;
     loop {
-        let busy = match acquire_from(client, app, gateway, note, dead).await {
-            Err(LockError::Busy(busy)) => busy,
-            other => return other,
+        let holder = match acquire_from(client, app, process, info, abandoned).await {
+            Err(LockError::Held(holder)) => holder,
+            result => return result,
         };
-        progress.line(format!("waiting: {busy}")).await;
-        let waiting = until_free(&leases, app, gateway, &busy);
-        dead = match tokio::time::timeout(limit.saturating_sub(begun.elapsed()), waiting).await {
-            Ok(dead) => dead,
-            Err(_) => return Err(LockError::StillBusy { busy, waited: begun.elapsed() }),
+        progress.log(format!("waiting: {holder}")).await;
+        let waiting = wait_until_free(&leases, app, process, &holder);
+        abandoned = match tokio::time::timeout(limit.saturating_sub(began.elapsed()), waiting).await {
+            Ok(abandoned) => abandoned,
+            Err(_) => return Err(LockError::WaitTimedOut { holder, waited: began.elapsed() }),
         };
-        tokio::time::sleep(COURTESY.div_f64(1.0 + begun.elapsed().as_secs_f64())).await;
+        tokio::time::sleep(WAITER_BACKOFF.div_f64(1.0 + began.elapsed().as_secs_f64())).await;
     }
 }
 
-/// Whom the app's Lease names, by this machine's clock.
+/// The state of the holder that the app's Lease names, by this machine's clock.
 ///
 /// # Errors
 /// [`LockError::Api`].
-pub async fn held_by(client: &Client, app: &AppName, gateway: &Gateway) -> Result<HeldBy, LockError> {
-    let lease = read(&leases(client, app)).await?;
-    Ok(lease.map_or(HeldBy::Nobody, |lease| lease::held_by(&lease, gateway, Timestamp::now())))
+pub async fn holder_state(client: &Client, app: &AppName, process: &ProcessIdentity) -> Result<HolderState, LockError> {
+    let lease = read_lease(&leases(client, app)).await?;
+    Ok(lease.map_or(HolderState::Unheld, |lease| lease::holder_state(&lease, process, Timestamp::now())))
 }
 
-async fn read(leases: &Api<Lease>) -> Result<Option<Lease>, LockError> {
-    Ok(call("reading the deploy lock", || leases.get_opt(lease::NAME)).await?)
-}
-
-/// Writes the Lease with `ticket`; `None` if somebody else was faster.
-async fn take(
+/// Writes `claim` into the Lease; `None` if another writer was faster.
+async fn write_claim(
     client: &Client,
     app: &AppName,
     leases: &Api<Lease>,
     current: Option<Lease>,
-    ticket: &Ticket,
+    claim: &LockClaim,
 ) -> Result<Option<AppLock>, LockError> {
-    let (since, here) = (Instant::now(), Timestamp::now());
-    let (create, changed_before) = (current.is_none(), current.as_ref().and_then(changed));
-    let wanted = lease::taken(current, ticket, here);
+    let (since, local_time) = (Instant::now(), Timestamp::now());
+    let (create, previous_change) = (current.is_none(), current.as_ref().and_then(last_change));
+    let claimed = lease::with_holder(current, claim, local_time);
     let params = PostParams::default();
-    let written = call("taking the deploy lock", || async {
-        if create { leases.create(&params, &wanted).await } else { leases.replace(lease::NAME, &params, &wanted).await }
+    let written = with_retries("taking the deploy lock", || async {
+        if create {
+            leases.create(&params, &claimed).await
+        } else {
+            leases.replace(LEASE_NAME, &params, &claimed).await
+        }
     })
     .await;
     let lease = match written {
         Ok(lease) => Some(lease),
-        // A conflict may be with ourselves, when the answer to the first attempt was lost.
+        // The conflict is with our own write if the answer to a first attempt was lost.
         Err(error) if error.is_conflict() || error.is_already_exists() => {
-            read(leases).await?.filter(|lease| is_held(lease, ticket))
+            read_lease(leases).await?.filter(|lease| is_held_by(lease, claim))
         }
         Err(error) if error.is_not_found() && !create => None,
         Err(error) => return Err(error.into()),
     };
     Ok(lease.map(|lease| {
-        // What the server said before this write is no news of its clock.
-        let server = changed(&lease).filter(|time| Some(*time) != changed_before);
-        AppLock::hold(client, app, lease, ticket.clone(), since, Clock::new(since, here, server))
+        // A time from before this write says nothing about the server's clock now.
+        let server_time = last_change(&lease).filter(|time| Some(*time) != previous_change);
+        AppLock::hold(client, app, lease, claim.clone(), since, Clock::new(since, local_time, server_time))
     }))
 }
 
-/// Whether the holder of a Lease that looks expired shows signs of life.
+/// Watches a Lease that looks expired; true if it changes, as its holder then is alive.
 async fn is_renewed(leases: &Api<Lease>, seen: Option<&Lease>) -> bool {
     let version = seen.and_then(ResourceExt::resource_version);
-    let mut events = std::pin::pin!(watcher::watch_object(leases.clone(), lease::NAME).default_backoff());
+    let mut events = std::pin::pin!(watcher::watch_object(leases.clone(), LEASE_NAME).default_backoff());
     let change = async {
         while let Some(event) = events.next().await {
             match event {
                 Ok(current) if current.as_ref().and_then(ResourceExt::resource_version) != version => return,
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "watching the deploy lock"),
+                Err(error) => tracing::debug!(%error, "the watch of the deploy lock failed"),
             }
         }
     };
-    tokio::time::timeout(lease::OBSERVE, change).await.is_ok()
+    tokio::time::timeout(TAKEOVER_AFTER, change).await.is_ok()
 }
 
-/// Resolves when it is worth trying again: the Lease is free, has a new holder, or was not renewed for so long that its
-/// holder must be gone; then its version is returned.
-async fn until_free(leases: &Api<Lease>, app: &AppName, gateway: &Gateway, busy: &Busy) -> Option<String> {
-    let mut events = std::pin::pin!(watcher::watch_object(leases.clone(), lease::NAME).default_backoff());
+/// Resolves when another attempt is worthwhile: the Lease is free, has a new holder, or was not renewed for
+/// [`TAKEOVER_AFTER`]; in the last case its resource version is returned.
+async fn wait_until_free(
+    leases: &Api<Lease>,
+    app: &AppName,
+    process: &ProcessIdentity,
+    holder: &LockHolder,
+) -> Option<String> {
+    let mut events = std::pin::pin!(watcher::watch_object(leases.clone(), LEASE_NAME).default_backoff());
     let mut seen: Option<Lease> = None;
-    let mut deadline = Instant::now() + lease::OBSERVE;
+    let mut deadline = Instant::now() + TAKEOVER_AFTER;
     loop {
         let event = match tokio::time::timeout_at(deadline, events.next()).await {
             Err(_) => return seen.and_then(|lease| lease.resource_version()),
@@ -169,20 +185,22 @@ async fn until_free(leases: &Api<Lease>, app: &AppName, gateway: &Gateway, busy:
         let current = match event {
             Ok(current) => current?,
             Err(error) => {
-                tracing::debug!(%error, "watching the deploy lock");
+                tracing::debug!(%error, "the watch of the deploy lock failed");
                 continue;
             }
         };
-        match decide(app, &current, gateway, Timestamp::now()) {
-            Claim::Free => return None,
-            // Somebody else got it: the caller says who.
-            Claim::Busy(now) | Claim::Stale(now) if (&now.gateway, now.since) != (&busy.gateway, busy.since) => {
+        match lease_state(app, &current, process, Timestamp::now()) {
+            LeaseState::Free => return None,
+            // The caller reports the new holder.
+            LeaseState::Held(new) | LeaseState::Expired(new)
+                if (&new.identity, new.since) != (&holder.identity, holder.since) =>
+            {
                 return None;
             }
-            Claim::Busy(_) | Claim::Stale(_) => {}
+            LeaseState::Held(_) | LeaseState::Expired(_) => {}
         }
         if seen.as_ref().map(ResourceExt::resource_version) != Some(current.resource_version()) {
-            deadline = Instant::now() + lease::OBSERVE;
+            deadline = Instant::now() + TAKEOVER_AFTER;
         }
         seen = Some(current);
     }

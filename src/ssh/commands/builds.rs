@@ -1,70 +1,70 @@
-//! `builds:list`, `builds:output`: what deploys printed.
+//! `builds:list` and `builds:output`: the stored output of deploys.
 
-use super::super::format;
-use super::super::invocation::Exit;
-use super::super::table::{age, or_dash, table};
-use super::super::verb::Format;
-use super::super::writer::Output;
-use super::{Caller, FrontDoor, Refusal};
+use super::super::app_command::OutputFormat;
+use super::super::exit_status::ExitStatus;
+use super::super::output::CommandOutput;
+use super::super::output::progress::{format_error, format_event};
+use super::super::output::table::{format_age, format_table, or_dash};
+use super::{Caller, CommandError, CommandService};
+use crate::deploy_logs::{DeployLog, DeployState, DeploySummary};
 use crate::domain::AppName;
-use crate::logs::{Deploy, Log, State};
 
 pub(super) async fn list(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
-    format: Format,
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let app = front.readable(caller, app).await?;
-    let deploys = front.logs(app).list().await?;
+    format: OutputFormat,
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let app = service.check_readable(caller, app).await?;
+    let deploys = service.deploy_logs(app).list().await?;
     match format {
-        Format::Text if deploys.is_empty() => output.line("No output is kept.").await,
-        Format::Text => {
+        OutputFormat::Text if deploys.is_empty() => output.line("No output is stored.").await,
+        OutputFormat::Text => {
             let titles = ["N", "WHAT", "COMMIT", "USER", "AGE", "TOOK", "STATE", "REVISION"];
-            output.stdout(table(titles, deploys.into_iter().map(row))).await;
+            output.stdout(format_table(titles, deploys.into_iter().map(row))).await;
         }
-        Format::Json => output.json(&deploys).await?,
+        OutputFormat::Json => output.json(&deploys).await?,
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }
 
-fn row(deploy: Deploy) -> [String; 8] {
-    let Deploy { number, head, state, outcome } = deploy;
-    let took = outcome.as_ref().map(|outcome| outcome.ended.duration_since(head.began).as_secs_f64());
+fn row(deploy: DeploySummary) -> [String; 8] {
+    let DeploySummary { number, header, state, result } = deploy;
+    let took = result.as_ref().map(|result| result.ended.duration_since(header.began).as_secs_f64());
     [
         number.to_string(),
-        head.what,
-        or_dash(head.commit.map(|commit| commit.short().to_owned())),
-        head.user.to_string(),
-        age(Some(head.began)),
+        header.kind,
+        or_dash(header.commit.map(|commit| commit.short().to_owned())),
+        header.user.to_string(),
+        format_age(Some(header.began)),
         or_dash(took.map(|seconds| format!("{seconds:.1} s"))),
         state.as_str().to_owned(),
-        or_dash(outcome.and_then(|outcome| outcome.revision).map(|revision| revision.to_string())),
+        or_dash(result.and_then(|result| result.revision).map(|revision| revision.to_string())),
     ]
 }
 
 pub(super) async fn show(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     number: Option<u64>,
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let app = front.readable(caller, app).await?;
-    let Log { deploy, events, cut } = front.logs(app).read(number).await?;
-    let mut lines: Vec<String> = events.iter().map(format::event).collect();
-    if cut {
-        lines.extend(format::failure("the rest was too much to keep"));
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let app = service.check_readable(caller, app).await?;
+    let DeployLog { summary: deploy, events, truncated } = service.deploy_logs(app).read(number).await?;
+    let mut lines: Vec<String> = events.iter().map(format_event).collect();
+    if truncated {
+        lines.extend(format_error("the output was truncated: its end is not stored"));
     }
     match deploy.state {
-        State::Deployed => {}
-        State::Failed => {
-            lines.extend(format::failure(&deploy.outcome.and_then(|outcome| outcome.error).unwrap_or_default()));
+        DeployState::Deployed => {}
+        DeployState::Failed => {
+            lines.extend(format_error(&deploy.result.and_then(|result| result.error).unwrap_or_default()));
         }
-        State::Running => lines.extend(format::failure("it is still running")),
-        State::Interrupted => lines.extend(format::failure("it was interrupted: its gateway ended")),
+        DeployState::Running => lines.extend(format_error("the deploy is still running")),
+        DeployState::Interrupted => lines.extend(format_error("the deploy was interrupted: its gateway ended")),
     }
     output.stdout(lines.join("\n") + "\n").await;
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }

@@ -1,52 +1,53 @@
-//! `apps:destroy APP`: the end of an app.
+//! `apps:destroy APP`: deletes an app.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::super::invocation::Exit;
-use super::deploys::told;
-use super::{Caller, FrontDoor, Refusal, Streams};
-use crate::apps::Removed;
-use crate::domain::{AppName, Cancel};
+use super::super::exit_status::ExitStatus;
+use super::deploys::run_with_progress;
+use super::push::REPOSITORY_LOCK_TIMEOUT;
+use super::{Caller, CommandError, CommandIo, CommandService};
+use crate::apps::DeletionOutcome;
+use crate::domain::{AppName, CancelHandle};
 
-/// How long one may think about it.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The longest answer: a name and the end of the line.
-const ANSWER: usize = 256;
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// In bytes: more than any app name with a line feed.
+const MAX_CONFIRMATION_LEN: usize = 256;
 
 pub(super) async fn run(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     force: bool,
-    mut streams: Streams,
-) -> Result<Exit, Refusal> {
-    let grant = front.deployable(caller, app).await?;
+    mut io: CommandIo,
+) -> Result<ExitStatus, CommandError> {
+    let grant = service.authorize_deploy(caller, app).await?;
     if !force {
-        confirm(app, &mut streams).await?;
+        confirm(app, &mut io).await?;
     }
-    // No push may be in the repository, nor come in before it is gone.
-    let _alone = timeout(super::push::PATIENCE, front.occupancy.alone(app)).await;
-    let _alone = _alone.map_err(|_| Refusal::Occupied(app.clone()))?;
-    let work = async |progress, _: &Cancel| front.deployer.destroy(&grant, caller.remote, &progress).await;
-    let removed = told(&streams, work).await?;
-    front.repositories.remove(app).await?;
-    let namespace = match removed {
-        Removed::Deleted => "its namespace and its repository",
-        Removed::GivenBack => "its release and its repository; the namespace was there before, and stays",
+    // Excludes pushes until the repository is removed.
+    let locked = timeout(REPOSITORY_LOCK_TIMEOUT, service.repository_locks.lock_exclusive(app)).await;
+    let _exclusive = locked.map_err(|_| CommandError::RepositoryInUse(app.clone()))?;
+    let work = async |progress, _: &CancelHandle| service.deployer.destroy(&grant, caller.remote, &progress).await;
+    let deletion = run_with_progress(&io, work).await?;
+    service.repositories.remove(app).await?;
+    let deleted = match deletion {
+        DeletionOutcome::Deleted => "its namespace and its repository",
+        DeletionOutcome::Released => "its release and its repository; the namespace existed before the app and remains",
     };
-    streams.output.line(&format!("=====> {app} is gone, with {namespace}")).await;
-    Ok(Exit::OK)
+    io.output.line(&format!("=====> {app} is deleted, with {deleted}")).await;
+    Ok(ExitStatus::OK)
 }
 
-/// Has the name of the app typed, which nobody does by mistake.
-async fn confirm(app: &AppName, streams: &mut Streams) -> Result<(), Refusal> {
-    let question = format!("This removes {app} with all its data, its history and its repository. Type its name: ");
-    streams.output.stderr(question).await;
-    let typed = timeout(PATIENCE, streams.input.line(ANSWER)).await.ok().flatten();
+/// Asks for the name of the app, to protect against accidental deletion.
+async fn confirm(app: &AppName, io: &mut CommandIo) -> Result<(), CommandError> {
+    let question =
+        format!("This deletes {app} with all its data, its releases and its repository. Type its name to confirm: ");
+    io.output.stderr(question).await;
+    let typed = timeout(CONFIRMATION_TIMEOUT, io.input.read_line(MAX_CONFIRMATION_LEN)).await.ok().flatten();
     match typed {
         Some(name) if name.trim() == app.as_str() => Ok(()),
-        _ => Err(Refusal::Unconfirmed(app.clone())),
+        _ => Err(CommandError::NotConfirmed(app.clone())),
     }
 }

@@ -1,24 +1,25 @@
-//! `git fetch`, `git clone`, `git archive --remote`.
+//! `git fetch`, `git clone` and `git archive --remote`.
 
-use super::super::invocation::Exit;
-use super::{Caller, FrontDoor, Refusal, Streams, exchange};
-use crate::domain::{AppName, Cancel};
-use crate::git::{Invocation, Service};
-use crate::keys::read_grant;
+use super::super::exit_status::ExitStatus;
+use super::{Caller, CommandError, CommandIo, CommandService, git_io};
+use crate::auth::authorize_read;
+use crate::domain::{AppName, CancelHandle};
+use crate::git::{Service, ServiceCommand};
 
 pub(super) async fn run(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
-    service: Service,
+    git_service: Service,
     protocol: Option<&str>,
-    streams: Streams,
-) -> Result<Exit, Refusal> {
-    let grant = read_grant(&caller.identity, app, &front.holder(app).await?)?;
-    if !front.repositories.exists(grant.app()).await {
-        return Err(Refusal::NoRepository(app.clone()));
+    io: CommandIo,
+) -> Result<ExitStatus, CommandError> {
+    let grant = authorize_read(&caller.identity, app, &service.deployer.apps.find_owner(app).await?)?;
+    if !service.repositories.exists(grant.app()).await {
+        return Err(CommandError::NoRepository(app.clone()));
     }
-    let repository = front.repositories.path(grant.app());
-    let git = Invocation { service, repository: &repository, protocol, settings: &front.git, hook: None };
-    Ok(exchange::serve(git.spawn()?, streams, &Cancel::default(), &front.deployer.stop).await?)
+    let repository = service.repositories.path(grant.app());
+    let git =
+        ServiceCommand { service: git_service, repository: &repository, protocol, settings: &service.git, hook: None };
+    Ok(git_io::serve(git.spawn()?, io, &CancelHandle::default(), &service.deployer.stop).await?)
 }

@@ -1,4 +1,4 @@
-//! What each command does: one file a verb.
+//! The commands, one file each.
 
 mod adopt;
 mod apps;
@@ -6,12 +6,12 @@ mod builds;
 mod deploys;
 mod destroy;
 mod doctor;
-mod exchange;
 mod fetch;
+mod git_io;
 mod help;
-mod occupancy;
 mod push;
 mod releases;
+mod repository_locks;
 mod upload_key;
 
 use std::net::SocketAddr;
@@ -21,186 +21,176 @@ use kube::Client;
 use russh::keys::PublicKey;
 use tokio_util::sync::CancellationToken;
 
-use super::command::{Command, CommandError};
-use super::input::Input;
-use super::invocation::{Backend, Exit, Invocation, Request};
-use super::verb::Verb;
-use super::writer::Output;
-use crate::apps::{AppsError, Ownership};
+use super::app_command::AppCommand;
+use super::exec_command::ExecCommand;
+use super::exit_status::ExitStatus;
+use super::handler::{ChannelRequest, CommandHandler, ExecContext};
+use super::input::CommandInput;
+use super::output::CommandOutput;
+use super::parse_error::ParseCommandError;
+use crate::apps::AppsError;
+use crate::auth::{AccessDenied, AppCreationPolicy, Identity, authorize_read};
 use crate::deploy::{DeployError, Deployer};
+use crate::deploy_logs::{DeployLogError, DeployLogStore};
 use crate::domain::AppName;
 use crate::git::{GitError, Repositories, Service, ServiceSettings};
-use crate::keys::{AppCreation, Denied, Holder, Identity, KeyStore, KeysError, ParseError, read_grant};
-use crate::logs::{LogError, Logs};
+use crate::keys::{KeyStore, KeysError, ParseKeysError};
 use crate::release::ReleaseError;
 
-pub use occupancy::Occupancy;
+pub use repository_locks::RepositoryLocks;
 
-/// What the commands work with; one for the whole process.
-pub struct FrontDoor {
-    /// The cluster that knows whose an app is.
+/// Handles the commands of all clients.
+pub struct CommandService {
     pub cluster: Client,
-    /// slipway's own namespace, which is never an app's.
+    /// slipway's own namespace, which cannot be an app.
     pub namespace: String,
-    /// The keys of users.
     pub keys: KeyStore,
-    /// The repositories.
     pub repositories: Repositories,
-    /// Decides pushes.
     pub deployer: Arc<Deployer>,
-    /// Who may create apps.
-    pub creation: AppCreation,
-    /// How git serves.
+    pub creation: AppCreationPolicy,
     pub git: ServiceSettings,
-    /// Which repositories are being pushed to; empty at the start.
-    pub occupancy: Occupancy,
+    pub repository_locks: RepositoryLocks,
 }
 
-/// Who asks, and from where.
+/// The client of a command.
 struct Caller {
     identity: Identity,
     remote: SocketAddr,
 }
 
-/// A command's streams.
-struct Streams {
-    input: Input,
-    output: Output,
-    gone: CancellationToken,
+struct CommandIo {
+    input: CommandInput,
+    output: CommandOutput,
+    disconnected: CancellationToken,
 }
 
-/// Why a command ended before it had a result. `Display` is for the client; the log has the whole chain.
+/// A failed command. `Display` is for the client; the log has the sources as well.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum CommandError {
     #[error(transparent)]
-    Command(#[from] CommandError),
+    Parse(#[from] ParseCommandError),
     #[error(transparent)]
-    Denied(#[from] Denied),
+    AccessDenied(#[from] AccessDenied),
     #[error(transparent)]
     App(#[from] AppsError),
     #[error(transparent)]
     Git(#[from] GitError),
-    #[error("slipway could not talk to git")]
-    Pipe(#[from] std::io::Error),
-    #[error("the app {0} has no repository here yet: push to it first")]
+    #[error("slipway could not exchange data with git")]
+    GitIo(#[from] std::io::Error),
+    #[error("the app {0} has no repository yet: push to it first")]
     NoRepository(AppName),
-    #[error("{0} is slipway's own namespace")]
+    #[error("{0} is slipway's own namespace: it cannot be an app")]
     OwnNamespace(AppName),
-    #[error("the repository of {0} is in use by an earlier push; try again in a moment")]
-    Occupied(AppName),
-    #[error("that is not {0}: nothing was removed")]
-    Unconfirmed(AppName),
+    #[error("the repository of {0} is in use by an earlier push: try again in a moment")]
+    RepositoryInUse(AppName),
+    #[error("the name does not match {0}: nothing was deleted")]
+    NotConfirmed(AppName),
     #[error(transparent)]
-    Input(#[from] ParseError),
-    #[error("no end of input in time: pipe the public key in, such as: cat ~/.ssh/id_ed25519.pub | ssh …")]
-    InputLate,
+    InvalidKeys(#[from] ParseKeysError),
+    #[error(
+        "standard input did not end in time: send the public key through a pipe, for example: cat ~/.ssh/id_ed25519.pub | ssh …"
+    )]
+    InputTimedOut,
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] DeployLogError),
     #[error(transparent)]
     Deploy(#[from] DeployError),
-    #[error("the answer cannot be written as JSON")]
+    #[error("slipway could not write the output as JSON")]
     Json(#[from] serde_json::Error),
 }
 
-impl Refusal {
-    fn exit(&self) -> Exit {
+impl CommandError {
+    fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Command(_) => Exit::USAGE,
-            _ => Exit::FAILED,
+            Self::Parse(_) => ExitStatus::USAGE,
+            _ => ExitStatus::FAILED,
         }
     }
 }
 
-impl Backend for FrontDoor {
+impl CommandHandler for CommandService {
     fn identify(&self, key: &PublicKey) -> Option<Identity> {
         self.keys.identify(key)
     }
 
-    async fn run(&self, invocation: Invocation) -> Exit {
-        let Invocation { identity, remote, request, protocol, input, output, gone } = invocation;
+    async fn run(&self, context: ExecContext) -> ExitStatus {
+        let ExecContext { identity, remote, request, protocol, input, output, disconnected } = context;
         let caller = Caller { identity, remote };
-        let streams = Streams { input, output: output.clone(), gone };
-        match self.answer(&caller, request, protocol.as_deref(), streams).await {
-            Ok(exit) => exit,
-            Err(refusal) => {
-                tracing::info!(reason = crate::telemetry::chain(&refusal), "command refused");
-                output.failure(&refusal.to_string()).await;
-                refusal.exit()
+        let io = CommandIo { input, output: output.clone(), disconnected };
+        match self.dispatch(&caller, request, protocol.as_deref(), io).await {
+            Ok(exit_status) => exit_status,
+            Err(error) => {
+                tracing::info!(reason = crate::telemetry::error_chain(&error), "command failed");
+                output.error(&error.to_string()).await;
+                error.exit_status()
             }
         }
     }
 }
 
-impl FrontDoor {
-    async fn answer(
+impl CommandService {
+    async fn dispatch(
         &self,
         caller: &Caller,
-        request: Request,
+        request: ChannelRequest,
         protocol: Option<&str>,
-        streams: Streams,
-    ) -> Result<Exit, Refusal> {
+        io: CommandIo,
+    ) -> Result<ExitStatus, CommandError> {
         match request {
-            Request::Shell => Ok(help::greet(&caller.identity, &streams.output).await),
-            Request::Exec(command) => match command? {
-                Command::ReceivePack(app) => Box::pin(push::run(self, caller, &app, protocol, streams)).await,
-                Command::UploadPack(app) => {
-                    fetch::run(self, caller, &app, Service::UploadPack, protocol, streams).await
+            ChannelRequest::Shell => Ok(help::greet(&caller.identity, &io.output).await),
+            ChannelRequest::Exec(command) => match command? {
+                ExecCommand::ReceivePack(app) => Box::pin(push::run(self, caller, &app, protocol, io)).await,
+                ExecCommand::UploadPack(app) => fetch::run(self, caller, &app, Service::UploadPack, protocol, io).await,
+                ExecCommand::UploadArchive(app) => {
+                    fetch::run(self, caller, &app, Service::UploadArchive, protocol, io).await
                 }
-                Command::UploadArchive(app) => {
-                    fetch::run(self, caller, &app, Service::UploadArchive, protocol, streams).await
-                }
-                Command::Verb(verb) => Box::pin(self.perform(caller, verb, streams)).await,
+                ExecCommand::App(command) => Box::pin(self.dispatch_app_command(caller, command, io)).await,
             },
         }
     }
 
-    async fn perform(&self, caller: &Caller, verb: Verb, streams: Streams) -> Result<Exit, Refusal> {
-        let output = &streams.output;
-        match verb {
-            Verb::Apps { format } => apps::list(self, caller, format, output).await,
-            Verb::AppsAdopt { app, owner } => adopt::run(self, caller, &app, owner, output).await,
-            Verb::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, streams)).await,
-            Verb::BuildsList { app, format } => builds::list(self, caller, &app, format, output).await,
-            Verb::BuildsOutput { app, number } => builds::show(self, caller, &app, number, output).await,
-            Verb::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
-            Verb::Doctor { app, format } => doctor::run(self, caller, app, format, output).await,
-            Verb::Help => Ok(help::list(output).await),
-            Verb::Redeploy { app, deploy } => Box::pin(deploys::redeploy(self, caller, &app, deploy, streams)).await,
-            Verb::Releases { app: Some(app), limit, format } => {
+    async fn dispatch_app_command(
+        &self,
+        caller: &Caller,
+        command: AppCommand,
+        io: CommandIo,
+    ) -> Result<ExitStatus, CommandError> {
+        let output = &io.output;
+        match command {
+            AppCommand::Apps { format } => apps::list(self, caller, format, output).await,
+            AppCommand::AppsAdopt { app, owner } => adopt::run(self, caller, &app, owner, output).await,
+            AppCommand::AppsDestroy { app, force } => Box::pin(destroy::run(self, caller, &app, force, io)).await,
+            AppCommand::BuildsList { app, format } => builds::list(self, caller, &app, format, output).await,
+            AppCommand::BuildsOutput { app, number } => builds::show(self, caller, &app, number, output).await,
+            AppCommand::Diff { app, from, to } => releases::diff(self, caller, &app, (from, to), output).await,
+            AppCommand::Doctor { app, format } => doctor::run(self, caller, app, format, output).await,
+            AppCommand::Help => Ok(help::list(output).await),
+            AppCommand::Redeploy { app, deploy } => Box::pin(deploys::redeploy(self, caller, &app, deploy, io)).await,
+            AppCommand::Releases { app: Some(app), limit, format } => {
                 releases::list(self, caller, &app, limit, format, output).await
             }
-            Verb::Releases { app: None, format, .. } => releases::newest(self, caller, format, output).await,
-            Verb::ReleasesShow { app, revision, format } => {
+            AppCommand::Releases { app: None, format, .. } => releases::newest(self, caller, format, output).await,
+            AppCommand::ReleasesShow { app, revision, format } => {
                 releases::show(self, caller, &app, revision, format, output).await
             }
-            Verb::Rollback { app, to, deploy } => {
-                Box::pin(deploys::rollback(self, caller, &app, to, deploy, streams)).await
+            AppCommand::Rollback { app, to, deploy } => {
+                Box::pin(deploys::rollback(self, caller, &app, to, deploy, io)).await
             }
-            Verb::UploadKey { user, admin } => upload_key::run(self, caller, &user, admin, streams).await,
+            AppCommand::UploadKey { user, admin } => upload_key::run(self, caller, &user, admin, io).await,
         }
     }
 
-    /// The app, if the caller may read it.
-    async fn readable<'a>(&self, caller: &Caller, app: &'a AppName) -> Result<&'a AppName, Refusal> {
-        read_grant(&caller.identity, app, &self.holder(app).await?)?;
+    /// Returns the app if the caller may read it.
+    async fn check_readable<'a>(&self, caller: &Caller, app: &'a AppName) -> Result<&'a AppName, CommandError> {
+        authorize_read(&caller.identity, app, &self.deployer.apps.find_owner(app).await?)?;
         Ok(app)
     }
 
-    /// What the app's deploys printed.
-    fn logs(&self, app: &AppName) -> Logs {
-        Logs::of(&self.repositories.path(app))
-    }
-
-    /// Whom an app belongs to, in the words of the rules.
-    async fn holder(&self, app: &AppName) -> Result<Holder, AppsError> {
-        Ok(match self.deployer.apps.ownership(app).await? {
-            Ownership::Unknown => Holder::Nobody,
-            Ownership::Owned(user) => Holder::User(user),
-            Ownership::Foreign => Holder::Foreign,
-        })
+    fn deploy_logs(&self, app: &AppName) -> DeployLogStore {
+        DeployLogStore::in_repository(&self.repositories.path(app))
     }
 }

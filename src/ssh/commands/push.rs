@@ -1,4 +1,4 @@
-//! `git push`: the right to push, git's receive-pack, and the verdict inside its pre-receive hook.
+//! `git push`: authorizes the push, runs git's receive-pack and deploys inside its pre-receive hook.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,227 +8,235 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::super::format;
-use super::super::invocation::Exit;
-use super::occupancy::Alone;
-use super::{Caller, FrontDoor, Refusal, Streams, exchange};
-use crate::deploy::{DeployError, Deployed, IncomingPush};
-use crate::domain::metric;
-use crate::domain::{AppName, Cancel, Outcome, Progress, Trace, traced};
-use crate::git::{Child, Hook, HookCall, HookListener, Invocation, Service};
-use crate::keys::{Holder, PushGrant, push_grant};
+use super::super::exit_status::ExitStatus;
+use super::super::output::progress::{format_error, format_event};
+use super::repository_locks::ExclusiveAccess;
+use super::{Caller, CommandError, CommandIo, CommandService, git_io};
+use crate::auth::{PushGrant, authorize_push};
+use crate::deploy::{DeployError, IncomingPush, LiveDeploy};
+use crate::domain::metric_names;
+use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace, PipelineResult, Progress, in_span};
+use crate::git::{HookConfig, HookListener, PendingHook, Service, ServiceCommand, ServiceProcess, Verdict};
+use crate::telemetry::error_chain;
 
-/// How long a push waits for a repository that is just being set aside, packed or removed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a command waits for a repository that is being moved aside, packed or removed.
+pub(super) const REPOSITORY_LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     protocol: Option<&str>,
-    streams: Streams,
-) -> Result<Exit, Refusal> {
-    let holder = front.holder(app).await?;
-    let grant = push_grant(&caller.identity, app, &holder, front.creation)?;
-    let open = async {
-        if grant.creates() {
-            set_former_aside(front, app).await?;
+    io: CommandIo,
+) -> Result<ExitStatus, CommandError> {
+    let owner = service.deployer.apps.find_owner(app).await?;
+    let grant = authorize_push(&caller.identity, app, &owner, service.creation)?;
+    let lock = async {
+        if grant.creates_app() {
+            retire_former_repository(service, app).await?;
         }
-        Ok::<_, Refusal>(front.occupancy.enter(app).await)
+        Ok::<_, CommandError>(service.repository_locks.lock_shared(app).await)
     };
-    let occupied = timeout(PATIENCE, open).await.map_err(|_| Refusal::Occupied(app.clone()))??;
-    let repository = front.repositories.ensure(app).await?;
-    let trace = Trace::begin("push", app, grant.user(), caller.remote);
-    let push = Push { front, caller, grant: &grant, repository: &repository, cancel: Cancel::default(), trace };
-    let exit = push.trace.follow(push.receive(protocol, streams)).await;
+    let locked = timeout(REPOSITORY_LOCK_TIMEOUT, lock).await;
+    let shared = locked.map_err(|_| CommandError::RepositoryInUse(app.clone()))??;
+    let repository = service.repositories.get_or_create(app).await?;
+    let trace = DeployTrace::start("push", app, grant.user(), caller.remote);
+    let push = Push { service, caller, grant: &grant, repository: &repository, cancel: CancelHandle::default(), trace };
+    let exit_status = push.trace.scope(push.receive(protocol, io)).await;
     drop(push);
-    if let Some(alone) = occupied.leave() {
-        tidy_up(front, app).await;
-        pack(front, app, alone);
+    if let Some(exclusive) = shared.try_into_exclusive() {
+        clean_up_repository(service, app).await;
+        spawn_garbage_collection(service, app, exclusive);
     }
-    exit
+    exit_status
 }
 
-/// An app ends with its namespace. Whoever takes the name next must not find the former app's commits.
-async fn set_former_aside(front: &FrontDoor, app: &AppName) -> Result<(), Refusal> {
-    if !is_used(front, app).await? {
+/// Moves the repository of a former app of this name aside. An app ends with its namespace, and the next owner of its name
+/// must not get its commits.
+async fn retire_former_repository(service: &CommandService, app: &AppName) -> Result<(), CommandError> {
+    if !has_history(service, app).await? {
         return Ok(());
     }
-    let _alone = front.occupancy.alone(app).await;
-    if front.holder(app).await? == Holder::Nobody && is_used(front, app).await? {
-        let path = front.repositories.set_aside(app).await?;
-        tracing::warn!(%app, path = %path.display(), "the app's namespace is gone; its repository was set aside");
+    let _exclusive = service.repository_locks.lock_exclusive(app).await;
+    if service.deployer.apps.find_owner(app).await? == AppOwner::None && has_history(service, app).await? {
+        let path = service.repositories.retire(app).await?;
+        tracing::warn!(%app, path = %path.display(), "the app's namespace no longer exists: moved its repository aside");
     }
     Ok(())
 }
 
-/// Whether a push got as far as to leave commits or a log.
-async fn is_used(front: &FrontDoor, app: &AppName) -> Result<bool, Refusal> {
-    Ok(front.repositories.has_refs(app).await? || front.logs(app).any().await)
+/// Whether the repository contains refs or deploy logs.
+async fn has_history(service: &CommandService, app: &AppName) -> Result<bool, CommandError> {
+    Ok(service.repositories.has_refs(app).await? || service.deploy_logs(app).has_any().await)
 }
 
-/// Neither a killed nor a refused push leaves anything behind.
-async fn tidy_up(front: &FrontDoor, app: &AppName) {
-    let tidied = async {
-        front.repositories.tidy(app).await?;
-        if front.repositories.has_refs(app).await? {
+/// Removes what killed and rejected pushes left.
+async fn clean_up_repository(service: &CommandService, app: &AppName) {
+    let cleaned = async {
+        service.repositories.remove_stale_files(app).await?;
+        if service.repositories.has_refs(app).await? {
             return Ok(());
         }
-        // The log of a first deploy that failed is kept with its app, if that came to be.
-        if !front.logs(app).any().await || front.holder(app).await? == Holder::Nobody {
-            front.repositories.remove_if_empty(app).await?;
+        // The log of a failed first deploy is kept if the app exists.
+        if !service.deploy_logs(app).has_any().await || service.deployer.apps.find_owner(app).await? == AppOwner::None {
+            service.repositories.remove_if_empty(app).await?;
         }
-        Ok::<_, Refusal>(())
+        Ok::<_, CommandError>(())
     };
-    if let Err(error) = tidied.await {
-        tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot tidy up after a push");
+    if let Err(error) = cleaned.await {
+        tracing::warn!(%app, error = error_chain(&error), "cannot clean up the repository after a push");
     }
 }
 
-/// Packs the repository where git thinks it pays. The pusher does not wait for that, and who pushes next hardly ever.
-fn pack(front: &FrontDoor, app: &AppName, alone: Alone) {
-    let (repositories, app) = (front.repositories.clone(), app.clone());
-    let packing = async move {
+/// Runs `git gc --auto` in the background: this push does not wait for it, and the next push does so only if it comes at
+/// once.
+fn spawn_garbage_collection(service: &CommandService, app: &AppName, exclusive: ExclusiveAccess) {
+    let (repositories, app) = (service.repositories.clone(), app.clone());
+    let collect_garbage = async move {
         if let Err(error) = repositories.collect_garbage(&app).await {
-            tracing::warn!(%app, error = crate::telemetry::chain(&error), "cannot pack a repository");
+            tracing::warn!(%app, error = error_chain(&error), "cannot collect garbage in a repository");
         }
-        drop(alone);
+        drop(exclusive);
     };
-    tokio::spawn(packing.in_current_span());
+    tokio::spawn(collect_garbage.in_current_span());
 }
 
-/// What was decided inside the hook.
-enum Verdict {
-    /// The release is live.
-    Deployed(Box<Deployed>),
-    /// Nothing had to be deployed.
-    Passed,
-    /// Git was told to refuse.
-    Refused,
-    /// There was nothing to decide, or git itself refused first.
-    NotAsked,
+enum HookOutcome {
+    /// Accepted; the release is live.
+    Deployed(Box<LiveDeploy>),
+    /// Accepted without a deploy.
+    Stored,
+    Rejected,
+    /// git did not start the hook: the push changed nothing, or git itself rejected it first.
+    HookNotRun,
 }
 
-impl Verdict {
-    /// What it is counted as.
-    fn as_str(&self) -> &'static str {
+impl HookOutcome {
+    /// The value of the metric's `result` label.
+    fn as_label(&self) -> &'static str {
         match self {
             Self::Deployed(_) => "deployed",
-            Self::Passed => "stored",
-            Self::Refused => "refused",
-            Self::NotAsked => "unchanged",
+            Self::Stored => "stored",
+            Self::Rejected => "refused",
+            Self::HookNotRun => "unchanged",
         }
     }
 }
 
 struct Push<'a> {
-    front: &'a FrontDoor,
+    service: &'a CommandService,
     caller: &'a Caller,
     grant: &'a PushGrant,
     repository: &'a Path,
-    cancel: Cancel,
-    trace: Trace,
+    cancel: CancelHandle,
+    trace: DeployTrace,
 }
 
 impl Push<'_> {
-    /// Runs receive-pack and, when it asks, the deploy. The deploy is settled only after git has ended: not before
-    /// then is it known whether the ref has moved.
-    async fn receive(&self, protocol: Option<&str>, streams: Streams) -> Result<Exit, Refusal> {
-        let listener = HookListener::bind(self.front.repositories.run())?;
+    /// Runs receive-pack, and the deploy inside its hook. The deploy is finalized after git has ended: only then is it
+    /// certain whether the ref has moved.
+    async fn receive(&self, protocol: Option<&str>, io: CommandIo) -> Result<ExitStatus, CommandError> {
+        let listener = HookListener::bind(self.service.repositories.socket_dir())?;
         let git = self.spawn(protocol, &listener)?;
         let ended = CancellationToken::new();
-        let serving = async {
+        let serve = async {
             let _ended = ended.clone().drop_guard();
-            exchange::serve(git, streams, &self.cancel, &self.front.deployer.stop).await
+            git_io::serve(git, io, &self.cancel, &self.service.deployer.stop).await
         };
-        let (exit, verdict) = tokio::join!(serving, self.decide(&listener, &ended));
-        counter!(metric::RECEIVES_TOTAL, "result" => verdict.as_str()).increment(1);
-        match verdict {
-            Verdict::Deployed(deployed) => self.front.deployer.settle(*deployed, self.repository).await,
-            // receive-pack exits with 0 when it has reported the refusal.
-            Verdict::Refused => return exit.map_err(Refusal::from).map(|_| Exit::FAILED),
-            Verdict::Passed | Verdict::NotAsked if matches!(exit, Ok(Exit::OK)) => self.trace.end(Outcome::Skip),
-            Verdict::Passed | Verdict::NotAsked => self.trace.fail("git did not take the push"),
+        let (exit_status, outcome) = tokio::join!(serve, self.handle_hook(&listener, &ended));
+        counter!(metric_names::RECEIVES_TOTAL, "result" => outcome.as_label()).increment(1);
+        match outcome {
+            HookOutcome::Deployed(live) => self.service.deployer.finalize(*live, self.repository).await,
+            // receive-pack exits with 0 once it has reported the rejection.
+            HookOutcome::Rejected => return exit_status.map_err(CommandError::from).map(|_| ExitStatus::FAILED),
+            HookOutcome::Stored | HookOutcome::HookNotRun if matches!(exit_status, Ok(ExitStatus::OK)) => {
+                self.trace.set_result(PipelineResult::Skip)
+            }
+            HookOutcome::Stored | HookOutcome::HookNotRun => self.trace.record_failure("git rejected the push"),
         }
-        Ok(exit?)
+        Ok(exit_status?)
     }
 
-    fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<Child, Refusal> {
-        let hook = Hook { directory: self.front.repositories.hooks(), socket: listener.path() };
-        let git = Invocation {
+    fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<ServiceProcess, CommandError> {
+        let hook = HookConfig { directory: self.service.repositories.hooks_dir(), socket: listener.path() };
+        let git = ServiceCommand {
             service: Service::ReceivePack,
             repository: self.repository,
             protocol,
-            settings: &self.front.git,
+            settings: &self.service.git,
             hook: Some(hook),
         };
         Ok(git.spawn()?)
     }
 
-    /// Waits for the hook, which comes once or, if there is nothing to update, not at all.
-    async fn decide(&self, listener: &HookListener, ended: &CancellationToken) -> Verdict {
-        let call = match ended.run_until_cancelled(traced("receive", listener.accept())).await {
-            Some(Ok(call)) => call,
+    /// Waits for the hook, which git starts at most once, deploys and sends the verdict.
+    async fn handle_hook(&self, listener: &HookListener, ended: &CancellationToken) -> HookOutcome {
+        let hook = match ended.run_until_cancelled(in_span("receive", listener.accept())).await {
+            Some(Ok(hook)) => hook,
             Some(Err(error)) => {
-                tracing::warn!(error = crate::telemetry::chain(&error), "the pre-receive hook could not be heard");
-                return Verdict::Refused;
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the pre-receive hook sent no valid request: rejecting the push"
+                );
+                return HookOutcome::Rejected;
             }
-            None => return Verdict::NotAsked,
+            None => return HookOutcome::HookNotRun,
         };
         let result = tokio::select! {
-            result = self.deploy(&call) => result,
-            never = self.cancel_when_unheard(&call, ended) => never,
+            result = self.deploy(&hook) => result,
+            never = self.cancel_when_git_ends(&hook, ended) => never,
         };
-        self.tell(call, result).await
+        self.send_verdict(hook, result).await
     }
 
-    /// git or its hook has ended before the verdict: the push has failed, whatever comes of the deploy.
-    async fn cancel_when_unheard<T>(&self, call: &HookCall, ended: &CancellationToken) -> T {
+    /// Cancels the deploy when git or its hook ends before the verdict: git does not move the refs then.
+    async fn cancel_when_git_ends<T>(&self, hook: &PendingHook, ended: &CancellationToken) -> T {
         tokio::select! {
             () = ended.cancelled() => {}
-            () = call.gone() => {}
+            () = hook.closed() => {}
         }
         self.cancel.cancel();
         std::future::pending().await
     }
 
-    /// The deploy, its progress printed by the hook.
-    async fn deploy(&self, call: &HookCall) -> Result<Option<Deployed>, DeployError> {
+    /// Deploys the push; the hook prints the progress.
+    async fn deploy(&self, hook: &PendingHook) -> Result<Option<LiveDeploy>, DeployError> {
         let (progress, mut events) = Progress::channel();
         let push = IncomingPush {
             grant: self.grant,
-            request: &call.request,
+            request: &hook.request,
             repository: self.repository,
             remote: self.caller.remote,
             trace: &self.trace,
         };
         let work = async {
             let progress = progress;
-            self.front.deployer.push(&push, &progress, &self.cancel).await
+            self.service.deployer.push(&push, &progress, &self.cancel).await
         };
         let print = async {
-            // A client that does not read gets no more lines: a deploy must not hold its lock for a full terminal.
-            let mut heard = true;
+            // Printing stops for good once it fails: a client that does not read must not delay a deploy, which holds
+            // its app's lock.
+            let mut is_printing = true;
             while let Some(event) = events.recv().await {
-                heard = heard && call.line(&format::event(&event)).await.is_ok();
+                is_printing = is_printing && hook.print(&format_event(&event)).await.is_ok();
             }
         };
         tokio::join!(work, print).0
     }
 
-    /// The hook's exit status is git's answer to the client. A hook that has gone is a refusal to git.
-    async fn tell(&self, call: HookCall, result: Result<Option<Deployed>, DeployError>) -> Verdict {
-        let (exit, verdict) = match result {
-            Ok(Some(deployed)) => (0, Verdict::Deployed(Box::new(deployed))),
-            Ok(None) => (0, Verdict::Passed),
+    /// Ends the hook with the verdict. git treats a hook that has ended without one as a rejection.
+    async fn send_verdict(&self, hook: PendingHook, result: Result<Option<LiveDeploy>, DeployError>) -> HookOutcome {
+        let (verdict, outcome) = match result {
+            Ok(Some(live)) => (Verdict::Accept, HookOutcome::Deployed(Box::new(live))),
+            Ok(None) => (Verdict::Accept, HookOutcome::Stored),
             Err(error) => {
-                let _ = call.line(&format::failure(&error.to_string()).join("\n")).await;
-                (1, Verdict::Refused)
+                let _ = hook.print(&format_error(&error.to_string()).join("\n")).await;
+                (Verdict::Reject, HookOutcome::Rejected)
             }
         };
-        if let Err(error) = call.finish(exit).await {
-            tracing::warn!(%error, exit, "the pre-receive hook did not take the verdict");
+        if let Err(error) = hook.send_verdict(verdict).await {
+            tracing::warn!(%error, ?verdict, "cannot send the verdict to the pre-receive hook");
         }
-        verdict
+        outcome
     }
 }

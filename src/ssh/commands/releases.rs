@@ -1,100 +1,101 @@
-//! `releases`, `releases:show`, `diff`: what was deployed, and what differs.
+//! `releases`, `releases:show` and `diff`: the release history of apps.
 
 use serde_json::json;
 
-use super::super::invocation::Exit;
-use super::super::table::{age, or_dash, table};
-use super::super::verb::Format;
-use super::super::writer::Output;
-use super::{Caller, FrontDoor, Refusal, apps};
+use super::super::app_command::OutputFormat;
+use super::super::exit_status::ExitStatus;
+use super::super::output::CommandOutput;
+use super::super::output::table::{format_age, format_table, or_dash};
+use super::{Caller, CommandError, CommandService, apps};
 use crate::domain::{AppName, Revision};
-use crate::release::{self, ReleaseDetails, ReleaseInfo};
+use crate::release::{self, ListScope, ReleaseDetails, ReleaseInfo};
 
-/// Of so many apps the records are listed app by app: that of all is longer.
-const FEW: usize = 8;
-/// How much of a commit a table shows, as git does.
-const COMMIT: usize = 7;
+/// Up to this many apps, one list of records per namespace is cheaper than a list of all namespaces.
+const MAX_NAMESPACE_LISTS: usize = 8;
+/// The length of an abbreviated commit id in tables, the same as git's.
+const SHORT_COMMIT_LEN: usize = 7;
 
 pub(super) async fn list(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     limit: u16,
-    format: Format,
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let app = front.readable(caller, app).await?;
-    let releases = release::releases(&front.cluster, app, limit.into()).await?;
+    format: OutputFormat,
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let app = service.check_readable(caller, app).await?;
+    let releases = release::list_releases(&service.cluster, app, limit.into()).await?;
     match format {
-        Format::Text if releases.is_empty() => output.line("Nothing was deployed yet.").await,
-        Format::Text => {
+        OutputFormat::Text if releases.is_empty() => output.line("Nothing has been deployed yet.").await,
+        OutputFormat::Text => {
             let titles = ["REVISION", "STATUS", "COMMIT", "PUSHER", "AGE", "TOOK", "DESCRIPTION"];
-            output.stdout(table(titles, releases.into_iter().map(row))).await;
+            output.stdout(format_table(titles, releases.into_iter().map(row))).await;
         }
-        Format::Json => output.json(&releases).await?,
+        OutputFormat::Json => output.json(&releases).await?,
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }
 
-/// The newest revision of each app that the caller may see.
+/// Prints the newest revision of each app that the caller may read.
 pub(super) async fn newest(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
-    format: Format,
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let apps: Vec<AppName> = apps::visible(front, caller).await?.into_iter().map(|app| app.name).collect();
-    let everywhere = front.deployer.apps.reaches_everything() && apps.len() > FEW;
-    let found = release::newest(&front.cluster, apps, everywhere).await?;
+    format: OutputFormat,
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let apps: Vec<AppName> = apps::list_readable(service, caller).await?.into_iter().map(|app| app.name).collect();
+    let is_one_list_cheaper = service.deployer.apps.can_list_all_namespaces() && apps.len() > MAX_NAMESPACE_LISTS;
+    let scope = if is_one_list_cheaper { ListScope::ClusterWide } else { ListScope::PerNamespace };
+    let found = release::newest_releases(&service.cluster, apps, scope).await?;
     match format {
-        Format::Text if found.is_empty() => output.line("Nothing was deployed yet.").await,
-        Format::Text => {
+        OutputFormat::Text if found.is_empty() => output.line("Nothing has been deployed yet.").await,
+        OutputFormat::Text => {
             let titles = ["APP", "REVISION", "STATUS", "COMMIT", "PUSHER", "AGE", "TOOK", "DESCRIPTION"];
             let rows = found.into_iter().map(|(app, release)| {
                 let [revision, status, commit, pusher, age, took, description] = row(release);
                 [app.to_string(), revision, status, commit, pusher, age, took, description]
             });
-            output.stdout(table(titles, rows)).await;
+            output.stdout(format_table(titles, rows)).await;
         }
-        Format::Json => {
+        OutputFormat::Json => {
             let found = found.iter().map(|(app, release)| json!({"app": app, "release": release}));
             output.json(&found.collect::<Vec<_>>()).await?;
         }
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }
 
 pub(super) async fn show(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     revision: Option<Revision>,
-    format: Format,
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let app = front.readable(caller, app).await?;
-    let details = release::show(&front.cluster, app, revision).await?;
+    format: OutputFormat,
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let app = service.check_readable(caller, app).await?;
+    let details = release::show_release(&service.cluster, app, revision).await?;
     match format {
-        Format::Text => output.stdout(described(details)?).await,
-        Format::Json => output.json(&details).await?,
+        OutputFormat::Text => output.stdout(format_details(details)?).await,
+        OutputFormat::Json => output.json(&details).await?,
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }
 
 pub(super) async fn diff(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     app: &AppName,
     (from, to): (Option<Revision>, Option<Revision>),
-    output: &Output,
-) -> Result<Exit, Refusal> {
-    let app = front.readable(caller, app).await?;
-    let difference = release::diff(&front.cluster, app, from, to).await?;
+    output: &CommandOutput,
+) -> Result<ExitStatus, CommandError> {
+    let app = service.check_readable(caller, app).await?;
+    let difference = release::diff_revisions(&service.cluster, app, from, to).await?;
     match difference.text.is_empty() {
         true => output.line(&format!("{} and {} are the same.", difference.from, difference.to)).await,
         false => output.stdout(difference.text).await,
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }
 
 fn row(release: ReleaseInfo) -> [String; 7] {
@@ -102,30 +103,30 @@ fn row(release: ReleaseInfo) -> [String; 7] {
     [
         revision.to_string(),
         status.as_str().to_owned(),
-        or_dash(commit.map(|commit| commit.chars().take(COMMIT).collect())),
+        or_dash(commit.map(|commit| commit.chars().take(SHORT_COMMIT_LEN).collect())),
         or_dash(pusher),
-        age(deployed),
-        took(seconds),
-        crate::domain::progress::clean(&description),
+        format_age(deployed),
+        format_duration(seconds),
+        crate::domain::progress::strip_control(&description),
     ]
 }
 
-fn took(seconds: Option<f64>) -> String {
+fn format_duration(seconds: Option<f64>) -> String {
     or_dash(seconds.map(|seconds| format!("{seconds:.1} s")))
 }
 
-/// A revision for people: what is known about it, then its objects.
-fn described(details: ReleaseDetails) -> Result<String, Refusal> {
+/// The description of a revision, followed by its manifest.
+fn format_details(details: ReleaseDetails) -> Result<String, CommandError> {
     let manifest = details.manifest()?;
     let info = details.info;
     let facts = [
         ("revision", info.revision.to_string()),
         ("status", info.status.as_str().to_owned()),
-        ("description", crate::domain::progress::clean(&info.description)),
+        ("description", crate::domain::progress::strip_control(&info.description)),
         ("commit", or_dash(info.commit)),
         ("pusher", or_dash(info.pusher)),
         ("deployed", or_dash(info.deployed.map(|deployed| deployed.to_string()))),
-        ("took", took(info.seconds)),
+        ("took", format_duration(info.seconds)),
         ("image", or_dash(info.image)),
         ("chart", or_dash(info.chart)),
         ("app version", or_dash(info.app_version)),

@@ -4,34 +4,36 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::super::invocation::Exit;
-use super::{Caller, FrontDoor, Refusal, Streams};
+use super::super::exit_status::ExitStatus;
+use super::{Caller, CommandError, CommandIo, CommandService};
+use crate::auth::{Role, authorize_upload};
 use crate::domain::UserName;
-use crate::keys::{MAX_UPLOAD, ParseError, Role, parse, upload_grant};
+use crate::keys::{MAX_UPLOAD_BYTES, ParseKeysError, parse_authorized_keys};
 
-/// How long the input may take: whoever forgot to pipe a key in gets told.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Ends a command that was started without a pipe: its input is the terminal and has no end.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(
-    front: &FrontDoor,
+    service: &CommandService,
     caller: &Caller,
     user: &UserName,
     admin: bool,
-    streams: Streams,
-) -> Result<Exit, Refusal> {
+    io: CommandIo,
+) -> Result<ExitStatus, CommandError> {
     let role = if admin { Role::Admin } else { Role::User };
-    let grant = upload_grant(&caller.identity, user, role)?;
-    let Streams { mut input, output, gone } = streams;
-    let text = timeout(PATIENCE, input.read_to_end(MAX_UPLOAD)).await.map_err(|_| Refusal::InputLate)?;
-    let text = text.map_err(|_| ParseError::TooLarge)?;
-    if gone.is_cancelled() {
-        // What arrived may be half of what was meant.
-        return Ok(Exit::FAILED);
+    let grant = authorize_upload(&caller.identity, user, role)?;
+    let CommandIo { mut input, output, disconnected } = io;
+    let text =
+        timeout(INPUT_TIMEOUT, input.read_to_end(MAX_UPLOAD_BYTES)).await.map_err(|_| CommandError::InputTimedOut)?;
+    let text = text.map_err(|_| ParseKeysError::TooLarge)?;
+    if disconnected.is_cancelled() {
+        // The input may be incomplete.
+        return Ok(ExitStatus::FAILED);
     }
-    let added = front.keys.add(&grant, &parse(&text)?).await?;
-    tracing::info!(owner = %user, ?role, new = added.new.len(), by = %caller.identity.user, "keys uploaded");
-    for line in added.report(user) {
+    let result = service.keys.add(&grant, &parse_authorized_keys(&text)?).await?;
+    tracing::info!(owner = %user, ?role, new = result.added.len(), by = %caller.identity.user, "keys uploaded");
+    for line in result.report_lines(user) {
         output.line(&line).await;
     }
-    Ok(Exit::OK)
+    Ok(ExitStatus::OK)
 }

@@ -1,4 +1,4 @@
-//! The protocol against the real OpenSSH client, with users and commands that live in memory.
+//! The SSH server against the real OpenSSH client, with a test command handler.
 
 mod commands;
 mod limits;
@@ -21,66 +21,69 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::command::Command;
+use super::app_command::AppCommand;
+use super::exec_command::ExecCommand;
+use super::exit_status::ExitStatus;
+use super::handler::{ChannelRequest, CommandHandler, ExecContext};
 use super::server::{SshSettings, serve};
-use super::verb::Verb;
-use super::{Backend, Exit, Invocation, Request};
-use crate::keys::Identity;
+use crate::auth::Identity;
 
-const SOON: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Answers with what it was asked; a push of `endless` waits until the client has gone and tells `events`.
-struct Echo {
+/// Prints each command. A push to `endless` waits until the client has disconnected and sends to `events`.
+struct EchoHandler {
     alice: PublicKey,
     events: mpsc::Sender<&'static str>,
 }
 
-impl Backend for Echo {
+impl CommandHandler for EchoHandler {
     fn identify(&self, key: &PublicKey) -> Option<Identity> {
-        let known = key.key_data() == self.alice.key_data();
-        known.then(|| Identity { user: "alice".parse().unwrap(), admin: false, fingerprint: "SHA256:x".into() })
+        let is_alice = key.key_data() == self.alice.key_data();
+        is_alice.then(|| Identity { user: "alice".parse().unwrap(), admin: false, fingerprint: "SHA256:x".into() })
     }
 
-    async fn run(&self, mut invocation: Invocation) -> Exit {
-        let Invocation { identity, request, protocol, input, output, gone, .. } = &mut invocation;
+    async fn run(&self, mut context: ExecContext) -> ExitStatus {
+        let ExecContext { identity, request, protocol, input, output, disconnected, .. } = &mut context;
         match request {
-            Request::Exec(Ok(Command::ReceivePack(app))) if app.as_str() == "endless" => {
-                self.events.send("began").await.unwrap();
-                gone.cancelled().await;
-                self.events.send("gone").await.unwrap();
-                Exit::FAILED
+            ChannelRequest::Exec(Ok(ExecCommand::ReceivePack(app))) if app.as_str() == "endless" => {
+                self.events.send("started").await.unwrap();
+                disconnected.cancelled().await;
+                self.events.send("disconnected").await.unwrap();
+                ExitStatus::FAILED
             }
-            Request::Exec(Ok(Command::ReceivePack(app))) if app.as_str() == "slow" => {
-                self.events.send("began").await.unwrap();
-                input.chunk().await;
+            ChannelRequest::Exec(Ok(ExecCommand::ReceivePack(app))) if app.as_str() == "slow" => {
+                self.events.send("started").await.unwrap();
+                input.next_chunk().await;
                 output.line("done").await;
-                Exit::OK
+                ExitStatus::OK
             }
-            Request::Exec(Ok(Command::Verb(Verb::UploadKey { .. }))) => match input.read_to_end(1 << 20).await {
-                Ok(bytes) => {
-                    output.stdout(bytes).await;
-                    Exit::OK
+            ChannelRequest::Exec(Ok(ExecCommand::App(AppCommand::UploadKey { .. }))) => {
+                match input.read_to_end(1 << 20).await {
+                    Ok(bytes) => {
+                        output.stdout(bytes).await;
+                        ExitStatus::OK
+                    }
+                    Err(error) => {
+                        output.error(&error.to_string()).await;
+                        ExitStatus::FAILED
+                    }
                 }
-                Err(error) => {
-                    output.failure(&error.to_string()).await;
-                    Exit::FAILED
-                }
-            },
-            Request::Exec(Ok(Command::UploadArchive(_))) => panic!("as asked"),
-            Request::Exec(Ok(command)) => {
+            }
+            ChannelRequest::Exec(Ok(ExecCommand::UploadArchive(_))) => panic!("a test panic"),
+            ChannelRequest::Exec(Ok(command)) => {
                 output
-                    .line(&format!("{} {} {}", identity.user, command.verb(), protocol.as_deref().unwrap_or("-")))
+                    .line(&format!("{} {} {}", identity.user, command.name(), protocol.as_deref().unwrap_or("-")))
                     .await;
-                output.stderr("on the side\n").await;
-                Exit(7)
+                output.stderr("to stderr\n").await;
+                ExitStatus(7)
             }
-            Request::Exec(Err(error)) => {
-                output.failure(&error.to_string()).await;
-                Exit::USAGE
+            ChannelRequest::Exec(Err(error)) => {
+                output.error(&error.to_string()).await;
+                ExitStatus::USAGE
             }
-            Request::Shell => {
+            ChannelRequest::Shell => {
                 output.line("no shell").await;
-                Exit::OK
+                ExitStatus::OK
             }
         }
     }
@@ -119,9 +122,9 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, events) = mpsc::channel(8);
-        let backend = Arc::new(Echo { alice, events: sender });
+        let handler = Arc::new(EchoHandler { alice, events: sender });
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tokio::spawn(serve(listener, settings, backend, shutdown.clone(), tasks.clone()));
+        tokio::spawn(serve(listener, settings, handler, shutdown.clone(), tasks.clone()));
         Self { dir, address, events, shutdown, tasks }
     }
 
@@ -136,11 +139,11 @@ impl Fixture {
     }
 
     async fn exec(&self, line: &str) -> Finished {
-        timeout(SOON, self.ssh("alice", &[]).arg(line).output()).await.unwrap().unwrap()
+        timeout(TEST_TIMEOUT, self.ssh("alice", &[]).arg(line).output()).await.unwrap().unwrap()
     }
 
     async fn event(&mut self) -> &'static str {
-        timeout(SOON, self.events.recv()).await.unwrap().unwrap()
+        timeout(TEST_TIMEOUT, self.events.recv()).await.unwrap().unwrap()
     }
 }
 

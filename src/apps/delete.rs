@@ -1,0 +1,109 @@
+//! Deletion of an app's namespace.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, Preconditions};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, ResourceExt};
+
+use super::adopt::{is_adopted, release_namespace};
+use super::app::read_owner;
+use super::error::AppsError;
+use super::handle::Apps;
+use crate::domain::AppName;
+use crate::k8s::with_retries;
+
+/// How long the deletion of a namespace may take: its pods have a grace period of 30 s by default.
+const DELETION_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What happened to the namespace of a deleted app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionOutcome {
+    Deleted,
+    /// The namespace was adopted: it remains, without slipway's label and annotations.
+    Released,
+}
+
+impl Apps {
+    /// Deletes the app's namespace with everything in it, and waits until it is gone. Releases an adopted namespace
+    /// instead.
+    ///
+    /// # Errors
+    /// [`AppsError::Foreign`] if the namespace is foreign; [`AppsError::DeletionTimedOut`]; [`AppsError`].
+    pub async fn delete(&self, app: &AppName) -> Result<DeletionOutcome, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
+        let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(DeletionOutcome::Deleted) };
+        if read_owner(&namespace.metadata, app, &self.installation).is_none() {
+            return Err(AppsError::Foreign(app.clone()));
+        }
+        if is_adopted(&namespace) {
+            release_namespace(&namespaces, &namespace).await?;
+            self.cache.wait_visible(app, false).await;
+            return Ok(DeletionOutcome::Released);
+        }
+        let uid = namespace.uid().unwrap_or_default();
+        let same_namespace = Preconditions { uid: Some(uid.clone()), resource_version: None };
+        let params = DeleteParams::background().preconditions(same_namespace);
+        match with_retries("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
+            Err(error) if error.is_not_found() => return Ok(DeletionOutcome::Deleted),
+            result => result.map(drop)?,
+        }
+        let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
+        match tokio::time::timeout(DELETION_TIMEOUT, deleted).await {
+            Ok(Ok(_)) => {
+                self.cache.wait_visible(app, false).await;
+                Ok(DeletionOutcome::Deleted)
+            }
+            Ok(Err(_)) | Err(_) => Err(deletion_timed_out(&namespaces, app).await),
+        }
+    }
+}
+
+/// The error with the reasons that the namespace controller states in the conditions of the namespace.
+async fn deletion_timed_out(namespaces: &Api<Namespace>, app: &AppName) -> AppsError {
+    let namespace = namespaces.get_opt(app.as_str()).await.ok().flatten().unwrap_or_default();
+    let conditions = namespace.status.and_then(|status| status.conditions).unwrap_or_default();
+    let reasons = conditions.into_iter().filter(|condition| condition.status == "True");
+    let reasons: Vec<String> = reasons.filter_map(|condition| condition.message).collect();
+    AppsError::DeletionTimedOut { app: app.clone(), reasons: reasons.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+
+    use super::super::scope::NamespaceScope;
+    use super::*;
+    use crate::testing::fake_api_server;
+
+    #[tokio::test]
+    async fn a_namespace_that_slipway_did_not_make_is_never_deleted() {
+        let client = fake_api_server(|request| {
+            assert_eq!(request.method(), Method::GET, "{}", request.uri());
+            (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
+        });
+        let apps = Apps::new(client, NamespaceScope::AllNamespaces, "slipway");
+        let error = apps.delete(&"web".parse().unwrap()).await.unwrap_err();
+        assert!(matches!(error, AppsError::Foreign(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_timed_out_deletion_states_the_conditions_that_block_it() {
+        let conditions = json!([
+            { "type": "NamespaceDeletionContentFailure", "status": "False", "message": "all is well" },
+            { "type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.com/keep in 1 resource instances" },
+        ]);
+        let client = fake_api_server(move |_| {
+            (
+                200,
+                json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web" },
+                          "status": { "phase": "Terminating", "conditions": conditions } }),
+            )
+        });
+        let error = deletion_timed_out(&Api::all(client), &"web".parse().unwrap()).await;
+        assert!(error.to_string().ends_with("example.com/keep in 1 resource instances"), "{error}");
+    }
+}

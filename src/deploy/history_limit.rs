@@ -1,0 +1,36 @@
+//! The limit of an app's history, and of its images in the registry.
+
+use crate::domain::{AppName, Digest};
+use crate::release;
+use crate::release::lock::AppLock;
+
+use super::deployer::Deployer;
+
+impl Deployer {
+    /// Deletes the oldest revisions beyond the limit, and the images that only those revisions used. An error does not
+    /// fail the deploy; the next deploy tries again.
+    pub(super) async fn trim_history(&self, lock: &AppLock) {
+        let app = lock.app();
+        let images = match release::trim_history(&self.cluster, lock, self.settings.history_max).await {
+            Ok(images) => images,
+            Err(error) => {
+                return tracing::warn!(%app, error = crate::telemetry::error_chain(&error), "cannot trim the history");
+            }
+        };
+        self.delete_images(app, images).await;
+    }
+
+    /// Deletes images from the registry. An image that cannot be deleted is logged.
+    pub(super) async fn delete_images(&self, app: &AppName, images: Vec<Digest>) {
+        for digest in images {
+            match self.registry.delete_image(app, &digest).await {
+                Ok(true) => tracing::info!(%app, %digest, "deleted an image that no revision uses any more"),
+                Ok(false) => tracing::info!(%app, %digest, "the registry does not support the deletion of images"),
+                Err(error) => {
+                    let error = crate::telemetry::error_chain(&error);
+                    tracing::warn!(%app, %digest, error, "cannot delete an image");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The parameters that all steps of a release share.
+
+use std::time::Duration;
+
+use kube::Client;
+
+use super::lock::AppLock;
+use crate::domain::Progress;
+
+pub(super) struct ReleaseContext<'a> {
+    pub client: &'a Client,
+    pub lock: &'a AppLock,
+    pub progress: &'a Progress,
+    /// Limit for the objects to become ready.
+    pub timeout: Duration,
+}

@@ -1,0 +1,169 @@
+//! Executes a new revision, of an upgrade or of a rollback: records it as pending, rolls it out, and records the
+//! result.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::context::ReleaseContext;
+use super::discovery::ApiDiscovery;
+use super::error::{ReleaseError, RollbackOutcome};
+use super::history::ReleaseHistory;
+use super::lock::AppLock;
+use super::record::{Record, ReleaseStatus, failure_description};
+use super::roll_out::{mark_superseded, roll_out};
+use super::secret::RecordMetadata;
+use super::storage::{self, StatusUpdate};
+use super::{apply, auto_rollback, replicas};
+use crate::domain::{Manifest, Revision, in_span};
+
+/// A revision that is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    pub revision: Revision,
+    /// The address of the app's Service inside the cluster; `None` for a headless Service, or without one.
+    pub cluster_ip: Option<String>,
+}
+
+/// What happens to a release that fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The previous revision is deployed again.
+    #[default]
+    RollBack,
+    /// The objects stay as they are, for debugging.
+    Keep,
+}
+
+/// A revision that is not recorded yet.
+pub(super) struct NewRevision {
+    /// Its record, with a pending status.
+    pub record: Record,
+    pub metadata: RecordMetadata,
+    pub manifests: Vec<Manifest>,
+    /// Names the operation in the description of a failed revision, such as `Rollback to v1 by alice`.
+    pub action: String,
+    /// The description once the revision is live.
+    pub success_description: String,
+    pub on_failure: OnFailure,
+}
+
+impl NewRevision {
+    fn revision(&self) -> Revision {
+        self.record.version
+    }
+}
+
+/// Records the revision as pending, rolls its objects out, and records the result.
+pub(super) async fn execute_release(
+    context: &ReleaseContext<'_>,
+    mut discovery: ApiDiscovery,
+    history: ReleaseHistory,
+    mut new: NewRevision,
+) -> Result<Released, ReleaseError> {
+    let ReleaseContext { client, lock, .. } = *context;
+    let revision = new.revision();
+    check_preconditions(context, &mut discovery, &history, &new).await.map_err(ReleaseError::before_any_write)?;
+    let manifests = replicas::omit_existing_replicas(&mut discovery, new.manifests).await;
+    new.manifests = manifests.map_err(ReleaseError::before_any_write)?;
+    let record = in_span("record", storage::create(client, lock, &new.record, &new.metadata));
+    // Half a release is worse than none, so all objects are tried before any is changed.
+    let rehearsal = in_span("rehearse", apply::dry_run_objects(&mut discovery, &new.manifests));
+    let (record, rehearsed) = tokio::join!(record, rehearsal);
+    let pending = record?;
+    if let Err(error) = rehearsed {
+        return Err(record_refusal(context, &new, pending, error).await);
+    }
+    let mut applied = Vec::new();
+    if let Err(error) = roll_out(context, &mut discovery, &new.manifests, &history, &mut applied).await {
+        return Err(Box::pin(handle_failure(context, discovery, history, new, error)).await);
+    }
+    let update =
+        StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
+    storage::update_status_of(client, lock, pending, &update).await?;
+    mark_superseded(context, &history, revision).await;
+    Ok(Released { revision, cluster_ip: cluster_ip(&applied, lock.app().as_str()) })
+}
+
+/// Checks that no other operation is pending, and that the release owns or may create every object.
+async fn check_preconditions(
+    context: &ReleaseContext<'_>,
+    discovery: &mut ApiDiscovery,
+    history: &ReleaseHistory,
+    new: &NewRevision,
+) -> Result<(), ReleaseError> {
+    check_no_pending(context.lock, history, new.revision())?;
+    apply::check_ownership(discovery, context.lock.app(), &new.manifests, history.deployed_manifests()).await
+}
+
+/// Helm's own lock is a pending record, and an existing revision number is another writer's.
+fn check_no_pending(lock: &AppLock, history: &ReleaseHistory, revision: Revision) -> Result<(), ReleaseError> {
+    match history.newest() {
+        Some(newest) if newest.status.is_pending() => Err(ReleaseError::pending(lock, newest)),
+        Some(newest) if newest.revision >= revision => {
+            Err(ReleaseError::RevisionExists { app: lock.app().clone(), revision })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Records a revision as failed before anything was applied.
+async fn record_refusal(
+    context: &ReleaseContext<'_>,
+    new: &NewRevision,
+    pending: Secret,
+    cause: ReleaseError,
+) -> ReleaseError {
+    let revision = new.revision();
+    let description = log_failure(context, new, &cause);
+    let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(&description) };
+    match storage::update_status_of(context.client, context.lock, pending, &update).await {
+        Ok(()) => ReleaseError::Failed { revision, cause: Box::new(cause), outcome: RollbackOutcome::NothingApplied },
+        Err(error) => error,
+    }
+}
+
+/// Rolls back or records a release that failed during the rollout. Without the lock nothing may be written; the next
+/// holder of the lock recovers the release.
+async fn handle_failure(
+    context: &ReleaseContext<'_>,
+    discovery: ApiDiscovery,
+    mut history: ReleaseHistory,
+    new: NewRevision,
+    cause: ReleaseError,
+) -> ReleaseError {
+    if matches!(cause, ReleaseError::Lock(_)) {
+        return cause;
+    }
+    let description = log_failure(context, &new, &cause);
+    let revision = new.revision();
+    let outcome = match new.on_failure {
+        OnFailure::RollBack => {
+            history.objects.extend(new.manifests);
+            auto_rollback::roll_back_failed(context, discovery, &history, revision, &description).await
+        }
+        OnFailure::Keep => {
+            let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(&description) };
+            match storage::update_status(context.client, context.lock, &update).await {
+                Ok(()) => RollbackOutcome::LeftInPlace,
+                Err(error) => return error,
+            }
+        }
+    };
+    ReleaseError::Failed { revision, cause: Box::new(cause), outcome }
+}
+
+/// Logs the failure, and returns the description for the record.
+fn log_failure(context: &ReleaseContext<'_>, new: &NewRevision, error: &ReleaseError) -> String {
+    tracing::warn!(app = %context.lock.app(), revision = %new.revision(), %error, "a release failed");
+    failure_description(&new.action, error)
+}
+
+/// The address of the Service that has the app's name, or else of the first Service.
+fn cluster_ip(applied: &[DynamicObject], app: &str) -> Option<String> {
+    let is_service = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Service");
+    let mut services: Vec<_> = applied.iter().filter(is_service).collect();
+    services.sort_by_key(|service| service.metadata.name.as_deref() != Some(app));
+    let ip = services.first()?.data.pointer("/spec/clusterIP").and_then(Value::as_str)?;
+    (!matches!(ip, "" | "None")).then(|| ip.to_owned())
+}

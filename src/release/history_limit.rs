@@ -1,0 +1,125 @@
+//! The limit of an app's history, as Helm's `--history-max`, and the images that fall out of the history.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use kube::Client;
+
+use super::error::ReleaseError;
+use super::history::find_deployed;
+use super::lock::AppLock;
+use super::revision_summary::RevisionSummary;
+use super::storage::{self, StoredRecord};
+use crate::domain::{AppName, Digest, Revision, labels};
+
+/// Deletes the oldest records until `keep` are left. The deployed revision and pending ones stay, however old they are.
+/// Returns the images that no remaining record references.
+///
+/// # Errors
+/// [`ReleaseError::Api`], [`ReleaseError::Lock`].
+pub async fn trim_history(client: &Client, lock: &AppLock, keep: NonZeroUsize) -> Result<Vec<Digest>, ReleaseError> {
+    let app = lock.app();
+    let revisions = storage::list(client, app).await?;
+    let surplus = surplus_revisions(&revisions, keep.get());
+    let (removed, kept): (Vec<_>, Vec<_>) = revisions.iter().partition(|summary| surplus.contains(&summary.revision));
+    let mut images = BTreeSet::new();
+    for summary in &removed {
+        images.extend(image_of_revision(client, app, summary).await?);
+    }
+    for summary in kept {
+        retain_unreferenced(client, app, summary, &mut images).await?;
+    }
+    for summary in &removed {
+        storage::delete(client, lock, summary.revision).await?;
+    }
+    Ok(images.into_iter().collect())
+}
+
+/// Returns those of `images` that no record of the app references.
+///
+/// # Errors
+/// [`ReleaseError::Api`].
+pub async fn unreferenced_images(
+    client: &Client,
+    lock: &AppLock,
+    mut images: BTreeSet<Digest>,
+) -> Result<BTreeSet<Digest>, ReleaseError> {
+    for summary in storage::list(client, lock.app()).await? {
+        retain_unreferenced(client, lock.app(), &summary, &mut images).await?;
+    }
+    Ok(images)
+}
+
+/// The image of a revision, from the Secret's metadata or the record.
+pub(super) async fn image_of_revision(
+    client: &Client,
+    app: &AppName,
+    summary: &RevisionSummary,
+) -> Result<Option<Digest>, ReleaseError> {
+    if summary.image.is_some() {
+        return Ok(summary.image.clone());
+    }
+    match storage::read(client, app, summary.revision).await {
+        Ok(stored) => Ok(stored.metadata.annotations.get(labels::IMAGE_DIGEST).and_then(|digest| digest.parse().ok())),
+        Err(ReleaseError::UnreadableRecord { .. } | ReleaseError::NoSuchRevision { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes from `images` those that the revision `kept` references. The metadata of helm's records names no image, so
+/// their manifests are searched.
+async fn retain_unreferenced(
+    client: &Client,
+    app: &AppName,
+    kept: &RevisionSummary,
+    images: &mut BTreeSet<Digest>,
+) -> Result<(), ReleaseError> {
+    if images.is_empty() {
+        return Ok(());
+    }
+    if let Some(image) = &kept.image {
+        images.remove(image);
+        return Ok(());
+    }
+    match storage::read(client, app, kept.revision).await {
+        Ok(StoredRecord { record, .. }) => images.retain(|image| !record.manifest.contains(image.as_str())),
+        // An unreadable revision may reference any image.
+        Err(ReleaseError::UnreadableRecord { .. }) => images.clear(),
+        Err(ReleaseError::NoSuchRevision { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// The revisions beyond the limit, oldest first.
+fn surplus_revisions(revisions: &[RevisionSummary], keep: usize) -> Vec<Revision> {
+    let deployed = find_deployed(revisions).map(|summary| summary.revision);
+    let is_removable = |summary: &&RevisionSummary| Some(summary.revision) != deployed && !summary.status.is_pending();
+    let oldest_first = revisions.iter().filter(is_removable).map(|summary| summary.revision);
+    oldest_first.take(revisions.len().saturating_sub(keep)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::record::ReleaseStatus::{self, Deployed, Failed, PendingUpgrade, Superseded};
+
+    #[test]
+    fn the_oldest_revisions_are_removed_but_never_deployed_or_pending_ones() {
+        for (statuses, keep, expected) in [
+            (&[Superseded, Superseded, Deployed][..], 3, &[][..]),
+            (&[Superseded, Superseded, Deployed], 2, &[1]),
+            (&[Deployed, Failed, Failed, Failed], 2, &[2, 3]),
+            (&[PendingUpgrade, Superseded, Deployed], 1, &[2]),
+            (&[], 1, &[]),
+        ] {
+            let revisions: Vec<_> = (1..).zip(statuses).map(|(number, status)| summary(number, *status)).collect();
+            let removed: Vec<_> = surplus_revisions(&revisions, keep).into_iter().map(|revision| revision.0).collect();
+            assert_eq!(removed, expected, "{statuses:?} {keep}");
+        }
+    }
+
+    fn summary(number: u32, status: ReleaseStatus) -> RevisionSummary {
+        RevisionSummary { revision: Revision(number), status, ..RevisionSummary::default() }
+    }
+}

@@ -1,0 +1,97 @@
+//! The task that renews a Lease while its lock is held, and then releases it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::PostParams;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::hold::Hold;
+use super::lease::{self, LEASE_DURATION, LEASE_NAME, is_held_by};
+use crate::k8s::{ApiError, with_timeout};
+
+/// Time between two renewals.
+const RENEW_INTERVAL: Duration = Duration::from_secs(5);
+/// Time until a failed renewal or release is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Limit for one request: a request without an answer must leave time for another before the Lease expires.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Result of an update of the Lease.
+enum LeaseUpdate {
+    Written(Box<Lease>),
+    /// The Lease is gone, or another holder's.
+    Lost,
+    /// Whether the Lease was written is unknown.
+    Failed(ApiError),
+}
+
+/// Renews `lease` until `stop` is cancelled, then releases it.
+pub(super) async fn renew_until_stopped(
+    leases: Api<Lease>,
+    mut lease: Lease,
+    hold: Arc<Hold>,
+    stop: CancellationToken,
+) {
+    let mut pause = RENEW_INTERVAL;
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let sent = Instant::now();
+        match update_lease(&leases, &lease, &hold, |lease| lease::with_renew_time(lease, hold.clock.now())).await {
+            LeaseUpdate::Written(new) => {
+                lease = *new;
+                hold.set_renewed(sent);
+                pause = RENEW_INTERVAL;
+            }
+            LeaseUpdate::Lost => {
+                tracing::error!(namespace = leases.namespace(), "the deploy lock was lost to another holder");
+                hold.lost.cancel();
+                return;
+            }
+            LeaseUpdate::Failed(error) => {
+                tracing::warn!(namespace = leases.namespace(), %error, "the deploy lock could not be renewed");
+                pause = RETRY_INTERVAL;
+            }
+        }
+    }
+    release(&leases, &lease, &hold).await;
+}
+
+/// Releases the Lease, with retries until it would expire by itself: the next push then need not wait for that.
+async fn release(leases: &Api<Lease>, lease: &Lease, hold: &Hold) {
+    hold.lost.cancel();
+    let expiry = Instant::now() + LEASE_DURATION;
+    while let LeaseUpdate::Failed(error) = update_lease(leases, lease, hold, lease::without_holder).await {
+        if Instant::now() + RETRY_INTERVAL > expiry {
+            let namespace = leases.namespace();
+            return tracing::warn!(namespace, %error, "the deploy lock could not be released; its Lease will expire");
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+/// Replaces the Lease by the result of `change`. A conflict means a write of ours whose answer was lost, an edit by
+/// hand, or another holder: the Lease is read again, and replaced only if this lock still holds it.
+async fn update_lease(leases: &Api<Lease>, lease: &Lease, hold: &Hold, change: impl Fn(Lease) -> Lease) -> LeaseUpdate {
+    match replace_lease(leases, &change(lease.clone())).await {
+        Ok(new) => return LeaseUpdate::Written(Box::new(new)),
+        Err(error) if error.is_not_found() => return LeaseUpdate::Lost,
+        Err(error) if error.is_conflict() => {}
+        Err(error) => return LeaseUpdate::Failed(error),
+    }
+    match with_timeout("reading the deploy lock", REQUEST_TIMEOUT, leases.get_opt(LEASE_NAME)).await {
+        Ok(Some(current)) if is_held_by(&current, &hold.claim) => match replace_lease(leases, &change(current)).await {
+            Ok(new) => LeaseUpdate::Written(Box::new(new)),
+            Err(error) => LeaseUpdate::Failed(error),
+        },
+        Ok(_) => LeaseUpdate::Lost,
+        Err(error) => LeaseUpdate::Failed(error),
+    }
+}
+
+async fn replace_lease(leases: &Api<Lease>, lease: &Lease) -> Result<Lease, ApiError> {
+    let params = PostParams::default();
+    with_timeout("writing the deploy lock", REQUEST_TIMEOUT, leases.replace(LEASE_NAME, &params, lease)).await
+}

@@ -1,0 +1,275 @@
+//! Read-only queries about an app's releases: the history, one revision, and differences.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use kube::Client;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::ReleaseError;
+use super::history::{ReleaseHistory, StoredRelease, find_deployed};
+use super::record::{Record, ReleaseStatus};
+use super::revision_summary::RevisionSummary;
+use super::secret::RecordMetadata;
+use super::storage;
+use super::{apply, diff};
+use crate::domain::{AppName, RenderedChart, Revision, labels};
+
+/// Requests that run concurrently.
+const CONCURRENT_READS: usize = 8;
+
+/// One row of the release history. Commit, pusher, image and seconds are `None` for a revision that helm deployed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReleaseInfo {
+    pub revision: Revision,
+    pub status: ReleaseStatus,
+    /// Name and version of the chart, as `helm list` prints them.
+    pub chart: Option<String>,
+    pub app_version: Option<String>,
+    pub commit: Option<String>,
+    pub pusher: Option<String>,
+    /// The image's digest.
+    pub image: Option<String>,
+    /// Start of the deploy.
+    pub deployed: Option<Timestamp>,
+    /// Time from then until the revision was live or failed.
+    pub seconds: Option<f64>,
+    pub description: String,
+}
+
+/// A revision with its objects. The values of Secrets are masked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReleaseDetails {
+    #[serde(flatten)]
+    pub info: ReleaseInfo,
+    pub manifests: Vec<Value>,
+}
+
+impl ReleaseDetails {
+    /// The objects as YAML documents.
+    ///
+    /// # Errors
+    /// [`ReleaseError::SerializeObject`]
+    pub fn manifest(&self) -> Result<String, ReleaseError> {
+        let documents = self.manifests.iter().map(|object| Ok(format!("---\n{}", diff::to_yaml(object)?)));
+        documents.collect()
+    }
+}
+
+/// The difference between two revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionDiff {
+    pub from: Revision,
+    pub to: Revision,
+    /// A unified diff of the objects; empty if they are equal.
+    pub text: String,
+}
+
+/// How [`newest_releases`] lists the records of many apps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListScope {
+    /// One request for the whole cluster, which needs the right to list Secrets in all namespaces.
+    ClusterWide,
+    /// One request per app.
+    PerNamespace,
+}
+
+/// The newest `limit` revisions of an app, oldest first. For a record that cannot be read, the description is the
+/// error.
+///
+/// # Errors
+/// [`ReleaseError::Api`].
+pub async fn list_releases(client: &Client, app: &AppName, limit: usize) -> Result<Vec<ReleaseInfo>, ReleaseError> {
+    let revisions = storage::list(client, app).await?;
+    let newest = revisions.into_iter().rev().take(limit).collect::<Vec<_>>();
+    let infos = newest.into_iter().rev().map(|summary| read_info(client, app, summary));
+    let infos: Vec<Option<ReleaseInfo>> = stream::iter(infos).buffered(CONCURRENT_READS).try_collect().await?;
+    Ok(infos.into_iter().flatten().collect())
+}
+
+/// The newest revision of each app that has one, in the order of `apps`, which must be sorted.
+///
+/// # Errors
+/// [`ReleaseError::Api`].
+pub async fn newest_releases(
+    client: &Client,
+    apps: Vec<AppName>,
+    scope: ListScope,
+) -> Result<Vec<(AppName, ReleaseInfo)>, ReleaseError> {
+    let newest = match scope {
+        ListScope::ClusterWide => storage::list_newest(client, apps).await?,
+        ListScope::PerNamespace => list_newest_per_namespace(client, apps).await?,
+    };
+    let infos = newest.into_iter().map(|(app, summary)| async move {
+        let info = read_info(client, &app, summary).await?;
+        Ok::<_, ReleaseError>(info.map(|info| (app, info)))
+    });
+    let infos: Vec<_> = stream::iter(infos).buffered(CONCURRENT_READS).try_collect().await?;
+    Ok(infos.into_iter().flatten().collect())
+}
+
+async fn list_newest_per_namespace(
+    client: &Client,
+    apps: Vec<AppName>,
+) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
+    let lists = apps.into_iter().map(|app| async move {
+        let newest = storage::list(client, &app).await?.pop();
+        Ok::<_, ReleaseError>(newest.map(|newest| (app, newest)))
+    });
+    let newest: Vec<_> = stream::iter(lists).buffered(CONCURRENT_READS).try_collect().await?;
+    Ok(newest.into_iter().flatten().collect())
+}
+
+/// `None` if the record was deleted after it was listed.
+async fn read_info(
+    client: &Client,
+    app: &AppName,
+    summary: RevisionSummary,
+) -> Result<Option<ReleaseInfo>, ReleaseError> {
+    match storage::read(client, app, summary.revision).await {
+        Ok(stored) => Ok(Some(info_from_record(&stored.record, &stored.metadata))),
+        Err(ReleaseError::NoSuchRevision { .. }) => Ok(None),
+        Err(error @ ReleaseError::UnreadableRecord { .. }) => Ok(Some(info_from_summary(&summary, &error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one revision; by default the deployed one.
+///
+/// # Errors
+/// [`ReleaseError::NoSuchRevision`], [`ReleaseError::NotDeployed`], [`ReleaseError::UnreadableRecord`],
+/// [`ReleaseError::UnreadableManifest`], [`ReleaseError::Api`].
+pub async fn show_release(
+    client: &Client,
+    app: &AppName,
+    revision: Option<Revision>,
+) -> Result<ReleaseDetails, ReleaseError> {
+    let release = match revision {
+        Some(revision) => StoredRelease::read(client, app, revision).await?,
+        None => read_deployed(client, app, &storage::list(client, app).await?).await?,
+    };
+    let manifests = release.manifests.iter().map(|manifest| diff::masked(&manifest.object)).collect();
+    Ok(ReleaseDetails { info: info_from_record(&release.record, &release.metadata), manifests })
+}
+
+/// The difference between the objects of two revisions; by default between the deployed revision and the previous one
+/// with another manifest.
+///
+/// # Errors
+/// As [`show_release`], and [`ReleaseError::NoPreviousRevision`].
+pub async fn diff_revisions(
+    client: &Client,
+    app: &AppName,
+    from: Option<Revision>,
+    to: Option<Revision>,
+) -> Result<RevisionDiff, ReleaseError> {
+    let revisions = storage::list(client, app).await?;
+    let to = match to {
+        Some(to) => StoredRelease::read(client, app, to).await?,
+        None => read_deployed(client, app, &revisions).await?,
+    };
+    let from = match from {
+        Some(from) => StoredRelease::read(client, app, from).await?,
+        None => to.previous(client, app, &revisions).await?,
+    };
+    let (old, new) = (from.revision(), to.revision());
+    let text = diff::unified_diff(&from.manifests, &to.manifests, (&old.to_string(), &new.to_string()))?;
+    Ok(RevisionDiff { from: old, to: new, text })
+}
+
+/// A unified diff of the changes that a release of `chart` would make to the deployed revision. If the namespace
+/// exists, the API server also dry-runs the apply.
+///
+/// # Errors
+/// As [`super::dry_run`] and [`show_release`].
+pub async fn diff_against_live(
+    client: &Client,
+    app: &AppName,
+    chart: &RenderedChart,
+    namespace_exists: bool,
+) -> Result<String, ReleaseError> {
+    if !namespace_exists {
+        return diff::unified_diff(&[], &chart.manifests, ("nothing", "this push"));
+    }
+    let history = ReleaseHistory::read(client, app).await?;
+    let mut chart = chart.clone();
+    apply::normalize_versions(client, app, &mut chart).await?;
+    let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
+    let names = (deployed.as_deref().unwrap_or("nothing"), "this push");
+    let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
+    apply::dry_run(client, app, &chart, Some(history)).await?;
+    Ok(changes)
+}
+
+async fn read_deployed(
+    client: &Client,
+    app: &AppName,
+    revisions: &[RevisionSummary],
+) -> Result<StoredRelease, ReleaseError> {
+    let summary = find_deployed(revisions).ok_or_else(|| ReleaseError::NotDeployed(app.clone()))?;
+    StoredRelease::read(client, app, summary.revision).await
+}
+
+fn info_from_record(record: &Record, metadata: &RecordMetadata) -> ReleaseInfo {
+    let chart = |key: &str| record.chart.pointer(&format!("/metadata/{key}")).and_then(Value::as_str);
+    let annotation = |key: &str| metadata.annotations.get(key).cloned();
+    let deployed = record.info.last_deployed.parse::<Timestamp>().ok();
+    let finished = annotation(labels::FINISHED).and_then(|text| text.parse::<Timestamp>().ok());
+    ReleaseInfo {
+        revision: record.version,
+        status: record.info.status,
+        chart: chart("name").map(|name| format!("{name}-{}", chart("version").unwrap_or("?"))),
+        app_version: chart("appVersion").map(str::to_owned),
+        commit: annotation(labels::COMMIT),
+        pusher: annotation(labels::PUSHER),
+        image: annotation(labels::IMAGE_DIGEST),
+        deployed,
+        seconds: deployed.zip(finished).map(|(from, to)| to.duration_since(from).as_secs_f64().max(0.0)),
+        description: record.info.description.clone(),
+    }
+}
+
+/// For a record that cannot be read.
+fn info_from_summary(summary: &RevisionSummary, error: &ReleaseError) -> ReleaseInfo {
+    ReleaseInfo {
+        revision: summary.revision,
+        status: summary.status,
+        chart: None,
+        app_version: None,
+        commit: None,
+        pusher: None,
+        image: None,
+        deployed: summary.created,
+        seconds: None,
+        description: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::record;
+
+    #[test]
+    fn a_record_of_helms_has_no_commit_and_no_pusher() {
+        let value: String = include_str!("fixtures/helm-4.1.4.b64").split_whitespace().collect();
+        let record = record::decode(value.as_bytes()).unwrap();
+        let info = info_from_record(&record, &RecordMetadata::default());
+        assert_eq!((info.commit, info.pusher, info.seconds), (None, None, None));
+        assert!(info.chart.is_some() && info.deployed.is_some());
+    }
+
+    #[test]
+    fn seconds_are_the_time_from_the_start_of_a_deploy_to_its_end() {
+        let value: String = include_str!("fixtures/helm-4.1.4.b64").split_whitespace().collect();
+        let mut record = record::decode(value.as_bytes()).unwrap();
+        record.info.last_deployed = "2026-11-21T10:00:00Z".to_owned();
+        let at = |time: &str| RecordMetadata {
+            annotations: [(labels::FINISHED.to_owned(), time.to_owned())].into(),
+            ..RecordMetadata::default()
+        };
+        assert_eq!(info_from_record(&record, &at("2026-11-21T10:00:02.5Z")).seconds, Some(2.5));
+        // A clock that was set back.
+        assert_eq!(info_from_record(&record, &at("2026-11-21T09:00:00Z")).seconds, Some(0.0));
+    }
+}

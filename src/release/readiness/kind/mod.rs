@@ -1,0 +1,123 @@
+//! When an object is ready: one rule for each kind, read from the object's status. Pure.
+//!
+//! Objects of all other kinds are ready once the API server accepted them: ConfigMap, Secret, ServiceAccount, Role,
+//! RoleBinding, NetworkPolicy and CronJob; Ingress, since not every ingress controller reports an address; and
+//! HorizontalPodAutoscaler, whose conditions depend on metrics that a cluster may not have.
+
+mod daemon_set;
+mod deployment;
+mod job;
+mod persistent_volume_claim;
+mod pod_disruption_budget;
+mod service;
+mod stateful_set;
+mod status;
+
+use kube::api::DynamicObject;
+
+pub(super) use self::status::{AppliedObject, ObjectReadiness, ObjectStatus};
+use super::super::object_id::ObjectId;
+
+/// The kinds whose readiness slipway waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TrackedKind {
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    Job,
+    PersistentVolumeClaim,
+    Service,
+    PodDisruptionBudget,
+}
+
+impl TrackedKind {
+    /// The kind of an object, in any version of its API group.
+    pub(super) fn from_id(id: &ObjectId) -> Option<Self> {
+        Some(match (id.group.as_str(), id.kind.as_str()) {
+            ("apps", "Deployment") => Self::Deployment,
+            ("apps", "StatefulSet") => Self::StatefulSet,
+            ("apps", "DaemonSet") => Self::DaemonSet,
+            ("batch", "Job") => Self::Job,
+            ("", "PersistentVolumeClaim") => Self::PersistentVolumeClaim,
+            ("", "Service") => Self::Service,
+            ("policy", "PodDisruptionBudget") => Self::PodDisruptionBudget,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn read_status(self, object: &DynamicObject, applied: &AppliedObject) -> ObjectStatus {
+        match self {
+            Self::Deployment => deployment::read_status(object, applied),
+            Self::StatefulSet => stateful_set::read_status(object, applied),
+            Self::DaemonSet => daemon_set::read_status(object, applied),
+            Self::Job => job::read_status(object),
+            Self::PersistentVolumeClaim => persistent_volume_claim::read_status(object, applied),
+            Self::Service => service::read_status(object),
+            Self::PodDisruptionBudget => pod_disruption_budget::read_status(object, applied),
+        }
+    }
+
+    /// The label, and its value, of the pods of the newest template among the pods that the object owns. `None` for a
+    /// Deployment, whose ReplicaSets own the pods, and for kinds whose template never changes.
+    pub(super) fn revision_label(self, object: &DynamicObject) -> Option<(&'static str, String)> {
+        match self {
+            Self::StatefulSet => stateful_set::revision_label(object),
+            Self::DaemonSet => daemon_set::revision_label(object),
+            _ => None,
+        }
+    }
+
+    /// Whether the object is ready as soon as its pods are. Its status follows only after several controllers, one
+    /// after the other, have counted the pods.
+    pub(super) fn is_ready_with_its_pods(self, object: &DynamicObject) -> bool {
+        self == Self::Deployment && deployment::is_ready_with_its_pods(object)
+    }
+
+    pub(super) fn has_pods(self) -> bool {
+        matches!(self, Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::Job)
+    }
+
+    /// Whether a crashed container fails the rollout. A Job counts its failures against its own `backoffLimit`.
+    pub(super) fn is_crash_fatal(self) -> bool {
+        self != Self::Job
+    }
+
+    /// Whether the controller waits, possibly for ever, for a pod of an older template to become ready before it
+    /// replaces that pod. See "Forced rollback" in the Kubernetes documentation of StatefulSets.
+    pub(super) fn can_be_blocked_by_old_pods(self, object: &DynamicObject) -> bool {
+        self == Self::StatefulSet && stateful_set::replaces_all_pods(object)
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An object of generation 4, which is the applied generation.
+    pub fn object(spec: Value, status: Value) -> DynamicObject {
+        let object = json!({"metadata": {"name": "a", "generation": 4}, "spec": spec, "status": status});
+        serde_json::from_value(object).unwrap()
+    }
+
+    pub fn applied() -> AppliedObject {
+        AppliedObject { uid: String::new(), generation: 4, waits_for_first_consumer: false }
+    }
+
+    pub fn readiness(kind: TrackedKind, spec: Value, status: Value) -> ObjectReadiness {
+        kind.read_status(&object(spec, status), &applied()).readiness
+    }
+
+    #[test]
+    fn a_kind_is_recognized_by_its_group_and_in_any_version() {
+        let kind = |group: &str, kind: &str| {
+            TrackedKind::from_id(&ObjectId { group: group.into(), kind: kind.into(), name: "a".into() })
+        };
+        assert_eq!(kind("apps", "Deployment"), Some(TrackedKind::Deployment));
+        assert_eq!(kind("policy", "PodDisruptionBudget"), Some(TrackedKind::PodDisruptionBudget));
+        assert_eq!(kind("", "Service"), Some(TrackedKind::Service));
+        assert_eq!(kind("serving.knative.dev", "Service"), None);
+        assert_eq!(kind("", "ConfigMap"), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! Rollouts, followed through watch events.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn applied(uid: &str) -> AppliedObject {
+    AppliedObject { uid: uid.into(), generation: 2, waits_for_first_consumer: false }
+}
+
+fn deployment(observed: i64, template: &str, available: i32) -> WatchEvent {
+    let object = json!({
+        "metadata": {"name": "a", "uid": "d", "generation": 2, "annotations": {REVISION_ANNOTATION: template}},
+        "spec": {"replicas": 1, "selector": {}, "template": {}},
+        "status": {"observedGeneration": observed, "replicas": 1, "updatedReplicas": available,
+                   "availableReplicas": available},
+    });
+    WatchEvent::Object(Event::Apply(serde_json::from_value(object).unwrap()))
+}
+
+fn replica_set(uid: &str, template: &str) -> WatchEvent {
+    let object = json!({
+        "metadata": {"name": format!("a-{uid}"), "uid": uid, "annotations": {REVISION_ANNOTATION: template},
+                     "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": "d"}]},
+        "spec": {"selector": {}}, "status": {"replicas": 1},
+    });
+    WatchEvent::ReplicaSet(Event::Apply(serde_json::from_value(object).unwrap()))
+}
+
+fn pod(set: &str, reason: &str) -> WatchEvent {
+    let object = json!({
+        "metadata": {"name": format!("a-{set}-1"),
+                     "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": set}]},
+        "status": {"containerStatuses": [{"name": "a", "image": "i", "imageID": "", "ready": false,
+                   "restartCount": 0, "state": {"waiting": {"reason": reason, "message": "m"}}}]},
+    });
+    WatchEvent::Pod(Event::Apply(serde_json::from_value(object).unwrap()))
+}
+
+fn ready_pod(set: &str) -> WatchEvent {
+    let WatchEvent::Pod(Event::Apply(mut ready)) = pod(set, "x") else { panic!() };
+    ready.status = serde_json::from_value(json!({"conditions": [{"type": "Ready", "status": "True"}]})).unwrap();
+    WatchEvent::Pod(Event::Apply(ready))
+}
+
+fn rollout(events: impl IntoIterator<Item = WatchEvent>) -> Rollout {
+    rollout_of(TrackedKind::Deployment, events)
+}
+
+fn rollout_of(kind: TrackedKind, events: impl IntoIterator<Item = WatchEvent>) -> Rollout {
+    let mut rollout = Rollout::new(kind, "deployment/a".into());
+    rollout.set_applied(applied("d"));
+    events.into_iter().for_each(|event| rollout.apply_event(event));
+    rollout
+}
+
+#[test]
+fn a_crash_of_an_old_pod_does_not_fail_the_rollout() {
+    let events =
+        [replica_set("old", "1"), replica_set("new", "2"), pod("old", "CrashLoopBackOff"), deployment(2, "2", 0)];
+    let mut rollout = rollout(events);
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+    rollout.apply_event(pod("new", "CrashLoopBackOff"));
+    assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(problem) if problem.pod == "a-new-1"));
+}
+
+#[test]
+fn a_rollout_is_in_progress_until_the_controller_has_observed_the_change() {
+    let rollout = rollout([replica_set("old", "1"), pod("old", "CrashLoopBackOff"), deployment(1, "1", 1)]);
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+}
+
+#[test]
+fn counts_and_problems_are_reported_once() {
+    let mut rollout = rollout([replica_set("new", "2"), deployment(2, "2", 0)]);
+    assert_eq!(rollout.take_new_messages(), ["deployment/a 0 of 1 ready"]);
+    assert_eq!(rollout.take_new_messages(), Vec::<String>::new());
+    rollout.apply_event(pod("new", "Odd"));
+    assert_eq!(rollout.take_new_messages(), ["container a in pod/a-new-1 is waiting: Odd: m"]);
+    rollout.apply_event(pod("new", "ContainerCreating"));
+    rollout.apply_event(pod("new", "Odd"));
+    assert_eq!(rollout.take_new_messages(), Vec::<String>::new());
+    rollout.apply_event(deployment(2, "2", 1));
+    assert_eq!(rollout.take_new_messages(), ["deployment/a 1 of 1 ready"]);
+    assert_eq!(rollout.status(), RolloutStatus::Ready);
+}
+
+fn condition_of(observed: i64, template: &str, available: i32, condition: Value) -> WatchEvent {
+    let WatchEvent::Object(Event::Apply(mut object)) = deployment(observed, template, available) else { panic!() };
+    object.data["status"]["conditions"] = json!([condition]);
+    WatchEvent::Object(Event::Apply(object))
+}
+
+/// Kubernetes 1.20 reports this status for some milliseconds.
+#[test]
+fn a_rollback_is_not_failed_by_the_exceeded_deadline_of_the_rollout_before() {
+    let exceeded = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                          "message": "it timed out"});
+    let failed = pod("failed", "ErrImagePull");
+    let mut rollout = rollout([replica_set("old", "2"), ready_pod("old"), failed, condition_of(2, "2", 0, exceeded)]);
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+    assert_eq!(rollout.take_new_messages(), ["deployment/a 1 of 1 ready"]);
+    assert_eq!(rollout.status_message().as_deref(), Some("it timed out"));
+    rollout.apply_event(deployment(2, "2", 1));
+    assert_eq!(rollout.status(), RolloutStatus::Ready);
+}
+
+fn deleting(event: WatchEvent) -> WatchEvent {
+    let WatchEvent::Pod(Event::Apply(mut pod)) = event else { panic!() };
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH);
+    pod.metadata.deletion_timestamp = Some(now);
+    WatchEvent::Pod(Event::Apply(pod))
+}
+
+fn with_spec(spec: &Value) -> WatchEvent {
+    let WatchEvent::Object(Event::Apply(mut object)) = deployment(2, "2", 0) else { panic!() };
+    spec.as_object().unwrap().iter().for_each(|(key, value)| object.data["spec"][key] = value.clone());
+    WatchEvent::Object(Event::Apply(object))
+}
+
+/// The status of a Deployment lags tens of milliseconds behind its pods.
+#[test]
+fn a_rollout_is_ready_when_its_pods_are_and_the_old_pods_are_being_deleted() {
+    let both = || [replica_set("old", "1"), replica_set("new", "2"), ready_pod("old"), ready_pod("new")];
+    let status_after = |more: Vec<WatchEvent>| rollout(both().into_iter().chain(more)).status();
+    let (replaced, in_progress) = (|| deleting(ready_pod("old")), RolloutStatus::InProgress);
+    assert_eq!(status_after(vec![deployment(2, "2", 0)]), in_progress, "the old pod serves");
+    assert_eq!(status_after(vec![deployment(2, "2", 0), replaced()]), RolloutStatus::Ready);
+    assert_eq!(
+        status_after(vec![deployment(1, "2", 0), replaced()]),
+        in_progress,
+        "the controller has not observed the change"
+    );
+    assert_eq!(
+        status_after(vec![deployment(2, "3", 0), replaced()]),
+        in_progress,
+        "the newest ReplicaSet is another one"
+    );
+    assert_eq!(
+        status_after(vec![deployment(2, "2", 0), replaced(), pod("new", "x")]),
+        in_progress,
+        "the new pod is not ready"
+    );
+    assert_eq!(
+        status_after(vec![deployment(2, "2", 0), replaced(), ready_pod("else")]),
+        in_progress,
+        "a pod of another owner is left"
+    );
+    for (spec, expected) in [
+        (json!({"replicas": 2}), &in_progress),
+        (json!({"minReadySeconds": 1}), &in_progress),
+        (json!({"paused": true}), &in_progress),
+        (json!({"minReadySeconds": 0}), &RolloutStatus::Ready),
+    ] {
+        assert_eq!(status_after(vec![with_spec(&spec), replaced()]), *expected, "{spec}");
+    }
+}
+
+#[test]
+fn an_unready_pod_without_a_problem_is_described_by_its_condition() {
+    let mut rollout = rollout([replica_set("new", "2"), deployment(2, "2", 0)]);
+    assert_eq!(rollout.status_message(), None);
+    let condition = json!({"type": "Ready", "status": "False", "message": "a gate is closed"});
+    let WatchEvent::Pod(Event::Apply(mut pod)) = pod("new", "x") else { panic!() };
+    pod.status = serde_json::from_value(json!({"conditions": [condition]})).unwrap();
+    rollout.apply_event(WatchEvent::Pod(Event::Apply(pod)));
+    assert_eq!(rollout.worst_pod_problem(), None);
+    assert_eq!(rollout.status_message().as_deref(), Some("pod/a-new-1: a gate is closed"));
+}
+
+#[test]
+fn an_object_that_was_never_seen_was_not_deleted() {
+    let empty = [WatchEvent::Object(Event::Init), WatchEvent::Object(Event::InitDone)];
+    assert_eq!(rollout(empty).status(), RolloutStatus::InProgress);
+}
+
+#[test]
+fn a_new_list_replaces_the_watched_objects() {
+    let mut rollout = rollout([deployment(2, "2", 0)]);
+    rollout.apply_event(WatchEvent::Object(Event::Init));
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+    rollout.apply_event(WatchEvent::Object(Event::InitDone));
+    assert_eq!(rollout.status(), RolloutStatus::Failed("someone else deleted the object".into()));
+}
+
+#[test]
+fn a_deployment_recreated_by_someone_else_is_another_object() {
+    let mut rollout = rollout([deployment(2, "2", 1)]);
+    rollout.set_applied(applied("other"));
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+}
+
+fn stateful_set(updated: i32) -> WatchEvent {
+    let object = json!({
+        "metadata": {"name": "a", "uid": "d", "generation": 2},
+        "spec": {"replicas": 1, "serviceName": "a", "selector": {}, "template": {}},
+        "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": updated, "readyReplicas": updated,
+                   "updateRevision": "new"},
+    });
+    WatchEvent::Object(Event::Apply(serde_json::from_value(object).unwrap()))
+}
+
+fn owned_pod(revision: &str, status: &Value) -> WatchEvent {
+    let labels = json!({"controller-revision-hash": revision});
+    let object = json!({
+        "metadata": {"name": "a-0", "uid": format!("pod-{revision}"), "labels": labels,
+                     "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "a", "uid": "d"}]},
+        "status": {"containerStatuses": [{"name": "a", "image": "i", "imageID": "", "ready": false,
+                   "restartCount": 1, "state": status}]},
+    });
+    WatchEvent::Pod(Event::Apply(serde_json::from_value(object).unwrap()))
+}
+
+fn crashing() -> Value {
+    json!({"waiting": {"reason": "CrashLoopBackOff"}})
+}
+
+#[test]
+fn a_broken_old_pod_of_a_stateful_set_is_returned_once_for_removal() {
+    let mut rollout = rollout_of(TrackedKind::StatefulSet, [stateful_set(0), owned_pod("old", &crashing())]);
+    assert_eq!(rollout.status(), RolloutStatus::InProgress, "the pod is not of the newest template");
+    assert_eq!(rollout.take_unreplaceable_pods().len(), 1);
+    assert_eq!(rollout.take_unreplaceable_pods().len(), 0);
+    rollout.apply_event(owned_pod("new", &crashing()));
+    assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(_)));
+    assert_eq!(rollout.take_unreplaceable_pods().len(), 0);
+}
+
+fn job(condition: &str) -> DynamicObject {
+    let object = json!({
+        "metadata": {"name": "a", "uid": "d", "generation": 1},
+        "spec": {"template": {}},
+        "status": {"conditions": [{"type": condition, "status": "True", "message": "too often"}]},
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn a_crash_does_not_fail_a_job() {
+    let mut rollout = rollout_of(TrackedKind::Job, [owned_pod("", &crashing())]);
+    rollout.apply_event(WatchEvent::Object(Event::Apply(job("Suspended"))));
+    assert_eq!(rollout.status(), RolloutStatus::InProgress);
+    rollout.apply_event(owned_pod("", &json!({"waiting": {"reason": "ErrImagePull"}})));
+    assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(_)));
+}
+
+#[test]
+fn a_failed_job_is_explained_by_its_pod_or_else_by_its_condition() {
+    let mut rollout = rollout_of(TrackedKind::Job, [WatchEvent::Object(Event::Apply(job("Failed")))]);
+    assert_eq!(rollout.status(), RolloutStatus::Failed("too often".to_owned()));
+    rollout.apply_event(owned_pod("", &json!({"terminated": {"exitCode": 3}})));
+    assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(problem) if problem.text == "crashed (exit code 3)"));
+}
+
+#[test]
+fn a_finished_job_that_kubernetes_cleaned_up_is_ready() {
+    let status_after =
+        |condition: &str| rollout_of(TrackedKind::Job, [WatchEvent::Object(Event::Delete(job(condition)))]).status();
+    assert_eq!(status_after("Complete"), RolloutStatus::Ready);
+    assert!(matches!(status_after("Failed"), RolloutStatus::Failed(_)));
+}

@@ -1,0 +1,58 @@
+//! Converts flags to the settings of the modules.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use tokio::sync::Semaphore;
+
+use super::error::ServeError;
+use crate::apps::{AppRoleBinding, NamespaceScope};
+use crate::config::{BuildArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
+use crate::deploy::DeploySettings;
+use crate::ssh::SshSettings;
+
+/// The namespaces that slipway may use for apps. Its own namespace is never one of them.
+pub(super) fn namespace_scope(server: &ServerArgs) -> Result<NamespaceScope, ServeError> {
+    if server.namespaces.iter().any(|listed| *listed.as_str() == *server.namespace) {
+        let reason = format!("{} is slipway's own namespace: remove it from the list", server.namespace);
+        return Err(ServeError::InvalidSetting { flag: "--namespaces", reason });
+    }
+    Ok(match (server.app_role.clone().zip(server.service_account.clone()), server.namespaces.as_slice()) {
+        (Some((role, account)), _) => NamespaceScope::RoleBinding(AppRoleBinding { role, account }),
+        (None, []) => NamespaceScope::AllNamespaces,
+        (None, listed) => NamespaceScope::AllowList(listed.iter().cloned().collect()),
+    })
+}
+
+pub(super) fn check_admin_keys(dir: Option<&Path>) -> Result<(), ServeError> {
+    match dir {
+        Some(dir) if !dir.is_dir() => {
+            let reason = format!("{} is not a directory", dir.display());
+            Err(ServeError::InvalidSetting { flag: "--admin-keys", reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
+    let ReleaseArgs { templates: _, rollout_timeout, history_max, app_url } = release;
+    let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
+    DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, history_max, app_url }
+}
+
+pub(super) fn ssh_settings(ssh: &SshArgs, host_key: russh::keys::PrivateKey) -> SshSettings {
+    SshSettings {
+        host_key,
+        login_grace: ssh.login_grace,
+        max_startups: clamp_permits(ssh.max_startups),
+        max_connections: clamp_permits(ssh.max_connections),
+        max_sessions: clamp_permits(ssh.max_sessions),
+        max_auth_tries: clamp_permits(ssh.max_auth_tries),
+        keepalive: ssh.keepalive,
+    }
+}
+
+/// A semaphore panics if it gets more permits than its maximum.
+pub(super) fn clamp_permits(limit: NonZeroUsize) -> usize {
+    limit.get().min(Semaphore::MAX_PERMITS)
+}

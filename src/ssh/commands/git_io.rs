@@ -1,0 +1,153 @@
+//! Copies data between a client and a git process until git has ended.
+
+use std::time::Duration;
+use std::{io, process};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
+
+use super::super::exit_status::ExitStatus;
+use super::super::input::CommandInput;
+use super::super::output::CommandOutput;
+use super::CommandIo;
+use crate::domain::CancelHandle;
+use crate::git::ServiceProcess;
+
+/// Bounds the wait for a git process that does not read its input. Such a wait blocks russh's session, which then neither
+/// sends keepalives nor detects a client that has disconnected.
+const STDIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes read from git at once: about one SSH packet.
+const CHUNK_SIZE: usize = 32 << 10;
+
+/// Connects the client to `git` until git has ended. If the client disconnects, git stalls or slipway stops, `cancel`
+/// decides: before the commit point git is terminated, afterwards it runs to its end and its output is discarded.
+pub(super) async fn serve(
+    mut git: ServiceProcess,
+    io: CommandIo,
+    cancel: &CancelHandle,
+    stop: &CancellationToken,
+) -> io::Result<ExitStatus> {
+    let CommandIo { input, output, disconnected } = io;
+    let stalled = CancellationToken::new();
+    let completed = tokio::select! {
+        status = copy_streams(&mut git, input, &output, &stalled) => Some(status?),
+        () = wait_until_cancelled([&disconnected, &stalled, stop], cancel) => None,
+    };
+    match completed {
+        Some(status) => Ok(to_exit_status(status)),
+        None => {
+            git.terminate().await?;
+            Ok(ExitStatus::FAILED)
+        }
+    }
+}
+
+/// Copies all three streams until git has ended and all of its output is sent.
+async fn copy_streams(
+    git: &mut ServiceProcess,
+    input: CommandInput,
+    output: &CommandOutput,
+    stalled: &CancellationToken,
+) -> io::Result<process::ExitStatus> {
+    let (stdin, stdout, stderr) = (git.stdin.take(), git.stdout.take(), git.stderr.take());
+    let ended = async {
+        let stdout = copy_output(stdout, |bytes| output.stdout(bytes));
+        let stderr = copy_output(stderr, |bytes| output.stderr(bytes));
+        tokio::join!(stdout, stderr, git.wait()).2
+    };
+    tokio::select! {
+        status = ended => status,
+        never = async { copy_input(stdin, input, stalled, STDIN_TIMEOUT).await; std::future::pending().await } => never,
+    }
+}
+
+/// Writes the client's bytes to git. Closes git's input at their end, or when git does not accept any more.
+async fn copy_input(
+    stdin: Option<impl AsyncWrite + Unpin>,
+    mut input: CommandInput,
+    stalled: &CancellationToken,
+    limit: Duration,
+) {
+    let Some(mut stdin) = stdin else { return };
+    while let Some(bytes) = input.next_chunk().await {
+        match timeout(limit, stdin.write_all(&bytes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => return stalled.cancel(),
+        }
+    }
+}
+
+/// Passes git's output to `write`. A read error ends the output like EOF.
+async fn copy_output<F: Future<Output = ()>>(pipe: Option<impl AsyncRead + Unpin>, write: impl Fn(Bytes) -> F) {
+    let Some(pipe) = pipe else { return };
+    let mut chunks = ReaderStream::with_capacity(pipe, CHUNK_SIZE);
+    while let Some(Ok(bytes)) = chunks.next().await {
+        write(bytes).await;
+    }
+}
+
+/// Resolves when one of the tokens is cancelled and `cancel` has not passed its commit point.
+async fn wait_until_cancelled(tokens: [&CancellationToken; 3], cancel: &CancelHandle) {
+    let [disconnected, stalled, stop] = tokens;
+    tokio::select! {
+        () = disconnected.cancelled() => {}
+        () = stalled.cancelled() => {}
+        () = stop.cancelled() => {}
+    }
+    if !cancel.cancel() {
+        std::future::pending().await
+    }
+}
+
+/// git's own exit status; 1 if a signal ended git.
+fn to_exit_status(status: process::ExitStatus) -> ExitStatus {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitStatus::FAILED, ExitStatus)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_git_process_that_does_not_read_its_input_has_stalled() {
+        let (sender, input) = CommandInput::for_test();
+        let (pipe, mut git) = tokio::io::duplex(16);
+        let stalled = CancellationToken::new();
+        sender.send(Bytes::from_static(&[0; 17])).await.unwrap();
+        copy_input(Some(pipe), input, &stalled, Duration::from_millis(20)).await;
+        assert!(stalled.is_cancelled());
+        // Its input is closed.
+        assert_eq!(git.read_to_end(&mut Vec::new()).await.unwrap(), 16);
+    }
+
+    #[tokio::test]
+    async fn a_git_process_that_has_closed_its_input_has_not_stalled() {
+        let (sender, input) = CommandInput::for_test();
+        let (pipe, git) = tokio::io::duplex(16);
+        drop(git);
+        sender.send(Bytes::from_static(b"x")).await.unwrap();
+        let stalled = CancellationToken::new();
+        copy_input(Some(pipe), input, &stalled, Duration::from_millis(20)).await;
+        assert!(!stalled.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_disconnected_client_cancels_only_before_the_commit_point() {
+        let (cancelled, never) = (CancellationToken::new(), CancellationToken::new());
+        cancelled.cancel();
+        for tokens in [[&cancelled, &never, &never], [&never, &cancelled, &never], [&never, &never, &cancelled]] {
+            wait_until_cancelled(tokens, &CancelHandle::default()).await;
+        }
+        let committed = CancelHandle::default();
+        committed.pass_commit_point().unwrap();
+        let waiting = wait_until_cancelled([&cancelled, &never, &never], &committed);
+        assert!(timeout(Duration::from_millis(20), waiting).await.is_err());
+    }
+}
