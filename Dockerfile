@@ -1,5 +1,5 @@
-# slipway, ready to run. The base images are arguments, so that a mirror can stand in for Docker Hub. BINARY_FROM may name
-# an image that has the program already, as /slipway; then nothing is compiled.
+# slipway's image. The base images are build arguments, so that a mirror can replace Docker Hub. BINARY_FROM may name an image that
+# contains the binary as /slipway; the build then compiles nothing.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 ARG BINARY_FROM=build
@@ -7,9 +7,9 @@ ARG BINARY_FROM=build
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-# the benchmarks are a member of the workspace: cargo wants to see them, and never compiles them here
+# cargo needs the manifest of the benchmarks, which are a workspace member, but does not compile them here
 COPY bench/Cargo.toml bench/
-# the dependencies by themselves: this layer stays cached until Cargo.lock changes
+# compiles only the dependencies: this layer stays cached until Cargo.toml or Cargo.lock changes
 RUN mkdir src bench/src && echo 'fn main() {}' | tee src/main.rs >bench/src/main.rs && : >src/lib.rs \
     && cargo build --release --locked \
     && rm -r src
@@ -21,7 +21,7 @@ RUN touch src/main.rs src/lib.rs && SLIPWAY_COMMIT=${COMMIT} cargo build --relea
 FROM ${BINARY_FROM} AS binary
 
 FROM ${RUNTIME_IMAGE}
-# git receives the pushes; tini reaps what a killed push leaves. A base that has them needs no network.
+# git receives the pushes; tini reaps orphaned processes of a killed push. A base image that contains both needs no network.
 RUN if ! command -v git || ! command -v tini; then \
       apt-get update && apt-get install -y --no-install-recommends ca-certificates git tini && rm -rf /var/lib/apt/lists/*; \
     fi \

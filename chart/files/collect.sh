@@ -1,5 +1,6 @@
-# Collects the registry's garbage when slipway makes a file, which it does while nothing is pushed, and removes the file.
-# What an upload left that was broken off goes first: collecting alone leaves it. That it failed is told by another file.
+# Runs the registry's garbage collection when slipway creates the file `collect`, which it does while no push runs. Removes
+# the file afterwards, and creates `collect.failed` first if the collection failed. Deletes the data of aborted uploads before,
+# because `garbage-collect` keeps it.
 trap 'exit 0' TERM INT
 repositories=/var/lib/registry/docker/registry/v2/repositories
 while :; do

@@ -1,9 +1,9 @@
-{{/* Name of everything: the release's, with `slipway` in it. */}}
+{{/* The name of all objects: the release's name, which contains `slipway`. */}}
 {{- define "slipway.name" -}}
 {{- if contains "slipway" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-slipway" (.Release.Name | trunc 32 | trimSuffix "-") }}{{ end }}
 {{- end }}
 
-{{/* Which pods; the argument is a list of the context and the component. */}}
+{{/* The labels that select a component's pods; the argument is a list of the context and the component. */}}
 {{- define "slipway.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: slipway
@@ -22,35 +22,35 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{/* An object's annotations, those of all objects among them; the argument is a list of the context and of its own. */}}
+{{/* An object's annotations, including `commonAnnotations`; the argument is a list of the context and the object's own annotations. */}}
 {{- define "slipway.annotations" -}}
 {{- $own := dict -}}
 {{- if gt (len .) 1 }}{{ $own = merge $own (index . 1) }}{{ end -}}
 {{- with merge $own (index . 0).Values.commonAnnotations }}{{ "\n  annotations:" }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end }}
 
-{{/* A duration such as 90s, 5m or 1h in seconds. */}}
+{{/* A duration such as 90s, 5m or 1h, in seconds. */}}
 {{- define "slipway.seconds" -}}
 {{- $number := regexFind "^[0-9]+" . | int -}}
 {{- if hasSuffix "h" . }}{{ mul $number 3600 }}{{ else if hasSuffix "m" . }}{{ mul $number 60 }}{{ else }}{{ $number }}{{ end }}
 {{- end }}
 
-{{/* Whether the registry is the one in the pod. */}}
+{{/* Non-empty if the registry is the sidecar. */}}
 {{- define "slipway.sidecar" -}}
 {{- if eq .Values.registry.mode "sidecar" }}yes{{ end }}
 {{- end }}
 
-{{/* HOST:PORT by which the Engine and slipway reach the registry. */}}
+{{/* The registry's HOST:PORT for the Engine and slipway. */}}
 {{- define "slipway.registry.push" -}}
 {{- if include "slipway.sidecar" . }}localhost:{{ .Values.registry.sidecar.port }}{{ else }}{{ .Values.registry.external.address }}{{ end }}
 {{- end }}
 
-{{/* HOST:PORT by which kubelets pull. */}}
+{{/* The registry's HOST:PORT for kubelets. */}}
 {{- define "slipway.registry.pull" -}}
 {{- if include "slipway.sidecar" . }}localhost:{{ .Values.cache.port }}{{ else }}{{ .Values.registry.external.pullAddress | default .Values.registry.external.address }}{{ end }}
 {{- end }}
 
-{{/* What every container may not do. */}}
+{{/* The securityContext of every unprivileged container. */}}
 {{- define "slipway.unprivileged" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -1,7 +1,7 @@
-{{/* What slipway may do in the namespace of an app. */}}
+{{/* slipway's permissions in the namespace of an app. */}}
 {{- define "slipway.rules.app" -}}
-# The kinds that a release may hold: applied, watched, and pruned. Helm's release records are Secrets. Nobody can give a
-# Role more rights than he has himself: a chart's Roles may allow what stands here, and no more.
+# The kinds that a release may contain: slipway applies, watches and prunes them. Helm's release records are Secrets.
+# Kubernetes prevents privilege escalation, so the Roles in an app's chart can grant only the permissions listed here.
 - apiGroups: [""]
   resources: [configmaps, persistentvolumeclaims, secrets, serviceaccounts, services]
   verbs: &all [get, list, watch, create, update, patch, delete]
@@ -23,11 +23,11 @@
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings, roles]
   verbs: *all
-# One deploy per app at a time.
+# The lock that allows one deploy per app at a time.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: *all
-# Following a rollout, saying why one fails, and removing a StatefulSet's pod that stands in its own way.
+# To follow a rollout, to explain a failure, and to delete a StatefulSet's broken pod that blocks its own replacement.
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]
@@ -37,7 +37,7 @@
 - apiGroups: [""]
   resources: [events]
   verbs: [get, list]
-# Telling what happens to the app.
+# To write events about the app.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# A development cluster and a Docker Engine that are there already. Only contexts that are plainly meant for development
-# are taken, and the context is copied into a kubeconfig of our own: switching contexts later changes nothing for us.
+# Use of an existing development cluster and Docker Engine. Only contexts that are clearly for development are used. The
+# context is copied into a separate kubeconfig, so that switching contexts later has no effect.
 
-ADOPTED_REGISTRY=slipway-dev-registry # the container, where we start one
+ADOPTED_REGISTRY=slipway-dev-registry # the container of the registry for kind
 
-# The context to adopt, or nothing. A stranger's current context is passed over.
-wanted_context() {
+# Prints the context to adopt, or nothing. Other current contexts are ignored.
+context_to_adopt() {
   [[ ${SLIPWAY_DEV_CLUSTER:-} != own ]] || return 0
   if [[ -n ${SLIPWAY_DEV_CONTEXT:-} ]]; then
     printf '%s\n' "$SLIPWAY_DEV_CONTEXT"
@@ -18,14 +18,14 @@ wanted_context() {
   esac
 }
 
-# reachable CONTEXT: says what is missing, if anything
-reachable() {
+# check_context CONTEXT: whether the Engine and the API server answer
+check_context() {
   if ! docker info >/dev/null 2>&1; then
-    warn "context $1: no Docker Engine answers"
+    warn "context $1: no Docker Engine answers: check DOCKER_HOST"
     return 1
   fi
   if ! kubectl --context "$1" --request-timeout=10s get --raw /readyz >/dev/null 2>&1; then
-    warn "context $1: its API server does not answer"
+    warn "context $1: the API server does not answer: check that the cluster runs"
     return 1
   fi
 }
@@ -33,21 +33,21 @@ reachable() {
 adopt() {
   local context=$1
   printf 'adopted %s\n' "$context" >"$STATE/cluster"
-  pin "$context"
+  save_kubeconfig "$context"
   if [[ -n ${SLIPWAY_DEV_REGISTRY:-} ]]; then
     write_registry "$SLIPWAY_DEV_REGISTRY" "${SLIPWAY_DEV_REGISTRY_PULL:-$SLIPWAY_DEV_REGISTRY}"
   elif [[ $context == kind-* ]]; then
     adopt_kind_registry "${context#kind-}"
   else
-    die "context $context needs a registry that both its nodes and this machine reach:" \
-      "set SLIPWAY_DEV_REGISTRY (where the Engine pushes) and, where the nodes call it otherwise, SLIPWAY_DEV_REGISTRY_PULL"
+    die "context $context needs a registry that its nodes and this machine can reach: set SLIPWAY_DEV_REGISTRY (the Engine's" \
+      "address for it) and, if the nodes use another address, SLIPWAY_DEV_REGISTRY_PULL"
   fi
   curl -fsS -m 10 "http://$(registry_push)/v2/" >/dev/null || die "no registry answers at http://$(registry_push)/v2/"
-  say "using the cluster of context $context, and the Docker Engine at $(<"$STATE/docker-host")"
+  say "using the cluster of context $context and the Docker Engine at $(<"$STATE/docker-host")"
 }
 
-# Once: a second `up` may come from a shell in which KUBECONFIG is already our copy.
-pin() {
+# Saves the kubeconfig only once, because KUBECONFIG may already refer to the copy when `up` runs again.
+save_kubeconfig() {
   [[ ! -s $STATE/kubeconfig ]] || return 0
   docker_host >"$STATE/docker-host"
   kubectl --context "$1" get namespace -o name >"$STATE/namespaces-before"
@@ -63,10 +63,10 @@ write_registry() {
 registry_push() { cat "$STATE/registry-push" 2>/dev/null || printf 'localhost:%s\n' "$REGISTRY_PORT"; }
 registry_pull() { cat "$STATE/registry-pull" 2>/dev/null || printf 'localhost:%s\n' "$REGISTRY_PORT"; }
 
-# The Engine that the docker command talks to, whether through DOCKER_HOST or through a docker context.
+# The Engine that the docker command uses, from DOCKER_HOST or the docker context.
 docker_host() { printf '%s\n' "${DOCKER_HOST:-$(docker context inspect -f '{{.Endpoints.docker.Host}}' 2>/dev/null || echo unix:///var/run/docker.sock)}"; }
 
-# kind's own recipe for a local registry: a container on kind's network, named on each node as localhost:PORT.
+# kind's documented setup of a local registry: a container on kind's network, which each node reaches as localhost:PORT.
 adopt_kind_registry() {
   local node dir="/etc/containerd/certs.d/localhost:$REGISTRY_PORT"
   if ! docker container inspect "$ADOPTED_REGISTRY" >/dev/null 2>&1; then
@@ -77,20 +77,20 @@ adopt_kind_registry() {
   for node in $(kind_nodes "$1"); do
     docker exec -i "$node" sh -c "mkdir -p '$dir' && cat >'$dir/hosts.toml'" <<<"[host.\"http://$ADOPTED_REGISTRY:5000\"]"
   done
-  running registry || start registry docker logs --follow --since 0s "$ADOPTED_REGISTRY"
+  is_running registry || start registry docker logs --follow --since 0s "$ADOPTED_REGISTRY"
   write_registry "localhost:$REGISTRY_PORT" "localhost:$REGISTRY_PORT"
-  until_true 30 curl -fsS "http://localhost:$REGISTRY_PORT/v2/" || true # the caller reports it
+  wait_until 30 curl -fsS "http://localhost:$REGISTRY_PORT/v2/" || true # the caller reports it
 }
 
 kind_nodes() { docker ps -q --filter "label=io.x-k8s.kind.cluster=$1"; }
 
-# The namespaces that our gateway made since the cluster was adopted: its own and those of the apps it has repositories
-# of. Another gateway's apps carry the same label, and stay.
-new_namespaces() {
+# The namespaces that the demo's gateway created since the cluster was adopted: its own and those of its repositories' apps.
+# Apps of other gateways have the same label and are kept.
+namespaces_of_gateway() {
   local repository app
   {
     for repository in "$STATE"/data/repos/*.git; do
-      [[ -d $repository ]] || continue # there are none
+      [[ -d $repository ]] || continue # the pattern matched nothing
       app=$(basename "$repository" .git)
       dev_kubectl get namespace -o name --selector "slipway.dev/app=$app"
     done
@@ -98,13 +98,13 @@ new_namespaces() {
   } | grep -vxFf "$STATE/namespaces-before" || true
 }
 
-leave_adopted() {
+clean_adopted() {
   local context=$1 node name
   export DOCKER_HOST
   DOCKER_HOST=$(<"$STATE/docker-host")
   say "removing slipway's namespaces from context $context"
-  for name in $(new_namespaces); do
-    dev_kubectl delete "$name" --timeout=120s >/dev/null || warn "$name is left"
+  for name in $(namespaces_of_gateway); do
+    dev_kubectl delete "$name" --timeout=120s >/dev/null || warn "could not delete $name: delete it with kubectl"
   done
   stop registry
   if docker container inspect "$ADOPTED_REGISTRY" >/dev/null 2>&1; then

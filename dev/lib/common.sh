@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the settings are used by the files that source this one
-# Settings and small helpers that every script under dev/ shares. Sourced, never run.
+# shellcheck disable=SC2034 # the files that source this one use the settings
+# Settings and helper functions shared by all scripts in dev/. To be sourced.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-# Every setting has a SLIPWAY_DEV_* variable, so that a second instance can stand beside the first.
-CACHE=${SLIPWAY_DEV_CACHE:-${HOME:-/root}/.cache/slipway-dev} # what is expensive to make: survives `down`
-STATE=${SLIPWAY_DEV_STATE:-/tmp/slipway-dev}                  # what a running cluster owns: `down` removes it
+# Every setting has a SLIPWAY_DEV_* variable, so that two development clusters can run on one machine.
+CACHE=${SLIPWAY_DEV_CACHE:-${HOME:-/root}/.cache/slipway-dev} # files that are expensive to create; kept by `down`
+STATE=${SLIPWAY_DEV_STATE:-/tmp/slipway-dev}                  # files of the running cluster; removed by `down`
 
-BRIDGE=${SLIPWAY_DEV_BRIDGE:-slipway0} # pods hang on this bridge; other machines do not reach it
-HOST=${SLIPWAY_DEV_HOST:-172.30.0.1}   # the machine's own address on the bridge
+BRIDGE=${SLIPWAY_DEV_BRIDGE:-slipway0} # the network bridge of the pods; other machines cannot reach it
+HOST=${SLIPWAY_DEV_HOST:-172.30.0.1}   # this machine's address on the bridge
 SUBNET=${SLIPWAY_DEV_SUBNET:-172.30.0.0/16}
 SERVICES_SUBNET=10.96.0.0/16
-SERVICES_FIRST=10.96.0.1 # where pods find the API server
+SERVICES_FIRST=10.96.0.1 # cluster IP of the API server
 
 API_PORT=${SLIPWAY_DEV_API_PORT:-16443}
 ETCD_PORT=${SLIPWAY_DEV_ETCD_PORT:-12379}
@@ -29,7 +29,6 @@ TOOLS=$CACHE/tools
 ENGINE_SOCKET=$STATE/engine/docker.sock
 
 say() { printf -- '-----> %s\n' "$*" >&2; }
-note() { printf '       %s\n' "$*" >&2; }
 warn() { printf ' !     %s\n' "$*" >&2; }
 die() {
   warn "$@"
@@ -39,8 +38,8 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [[ $(id -u) == 0 ]]; }
 
-# until_true SECONDS COMMAND...: true as soon as the command is, false when the time is over
-until_true() {
+# wait_until SECONDS COMMAND...: repeats the command until it succeeds; fails after SECONDS
+wait_until() {
   local end=$((SECONDS + $1))
   shift
   until "$@" >/dev/null 2>&1; do
@@ -49,16 +48,16 @@ until_true() {
   done
 }
 
-# port_taken ADDRESS PORT: an address that is not this machine's yet has no ports, whatever a proxy on the way answers
-port_taken() { own_address "$1" && (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
+# is_port_taken ADDRESS PORT: checks only this machine's addresses, because a proxy may answer for all others
+is_port_taken() { own_address "$1" && (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
 own_address() { [[ $1 == 127.* || -n $(ip -o addr show to "$1" 2>/dev/null) ]]; }
 
-# The state directory is removed as a whole in the end, so it has to be one that is meant for that.
+# `down` removes the whole state directory, so it must not be a directory with other content.
 check_state_dir() {
-  [[ $STATE == /*/* ]] || die "SLIPWAY_DEV_STATE has to be an absolute path below a top-level directory: $STATE"
+  [[ $STATE == /*/* ]] || die "SLIPWAY_DEV_STATE is $STATE: set it to an absolute path below a top-level directory"
   [[ $STATE != "${HOME:-/root}" && $STATE != "$ROOT" && $STATE != "$CACHE" ]] ||
-    die "SLIPWAY_DEV_STATE has to be a directory of its own: $STATE"
+    die "SLIPWAY_DEV_STATE is $STATE: set it to a directory that contains nothing else"
   [[ ! -e $STATE || -O $STATE ]] || die "$STATE belongs to another user: set SLIPWAY_DEV_STATE"
 }
 
@@ -68,17 +67,17 @@ make_state_dir() {
   mkdir -p "$STATE"/{run,log}
 }
 
-# What stands behind `up`: "own", "adopted CONTEXT", or nothing.
+# The cluster that `up` uses: "own", "adopted CONTEXT", or nothing.
 cluster_kind() { cat "$STATE/cluster" 2>/dev/null || true; }
 
-# One `up` or `down` at a time.
+# Allows one `up` or `down` at a time.
 lock() {
   mkdir -p "$CACHE"
   exec 9>"$CACHE/lock"
-  flock -w 900 9 || die "another dev/cluster is at work (lock: $CACHE/lock)"
+  flock -w 900 9 || die "another dev/cluster is running: wait until it ends (lock: $CACHE/lock)"
 }
 
-# The comment at a script's head is its help.
+# Prints the comment at the head of a script as its help.
 usage() {
   awk 'NR > 1 {if (!/^#/) exit; if (!/shellcheck/) {sub(/^# ?/, ""); print}}' "$1" >&2
   exit 2

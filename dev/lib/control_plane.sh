@@ -15,17 +15,17 @@ up_control_plane() {
 }
 
 up_etcd() {
-  if ! running etcd; then
-    port_for etcd 127.0.0.1 "$ETCD_PORT" SLIPWAY_DEV_ETCD_PORT
-    port_for etcd 127.0.0.1 "$ETCD_PEER_PORT" SLIPWAY_DEV_ETCD_PEER_PORT
+  if ! is_running etcd; then
+    check_port etcd 127.0.0.1 "$ETCD_PORT" SLIPWAY_DEV_ETCD_PORT
+    check_port etcd 127.0.0.1 "$ETCD_PEER_PORT" SLIPWAY_DEV_ETCD_PEER_PORT
     local client=http://127.0.0.1:$ETCD_PORT peer=http://127.0.0.1:$ETCD_PEER_PORT
     start etcd etcd --data-dir "$STATE/etcd" --unsafe-no-fsync --listen-client-urls "$client" --advertise-client-urls "$client" \
       --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "default=$peer"
   fi
-  await 30 etcd curl -fsS "http://127.0.0.1:$ETCD_PORT/health"
+  await_ready 30 etcd curl -fsS "http://127.0.0.1:$ETCD_PORT/health"
 }
 
-# A certificate authority, the API server's certificate, the key that signs service accounts' tokens, the admin's token.
+# Creates a certificate authority, the API server's certificate, the key that signs service account tokens, and the admin's token.
 write_credentials() {
   local dir=$STATE/certs
   if [[ ! -f $dir/server.crt ]]; then
@@ -57,28 +57,28 @@ Y
 
 up_api_server() {
   local certs=$STATE/certs
-  if ! running kube-apiserver; then
-    port_for kube-apiserver "$HOST" "$API_PORT" SLIPWAY_DEV_API_PORT
+  if ! is_running kube-apiserver; then
+    check_port kube-apiserver "$HOST" "$API_PORT" SLIPWAY_DEV_API_PORT
     start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="http://127.0.0.1:$ETCD_PORT" --secure-port="$API_PORT" --bind-address="$HOST" \
       --advertise-address="$HOST" --cert-dir="$certs" --tls-cert-file="$certs/server.crt" --tls-private-key-file="$certs/server.key" \
       --service-account-key-file="$certs/accounts.pub" --service-account-signing-key-file="$certs/accounts.key" \
       --service-account-issuer=https://kubernetes.default.svc --token-auth-file="$certs/tokens.csv" --authorization-mode=RBAC \
       --service-cluster-ip-range="$SERVICES_SUBNET" --allow-privileged=true --kubelet-preferred-address-types=InternalIP
   fi
-  await 90 kube-apiserver own_kubectl get --raw /readyz
+  await_ready 90 kube-apiserver own_kubectl get --raw /readyz
 }
 
-# The request limits are those of a large cluster: many tests share this one.
+# The request limits are high because many tests share the cluster.
 up_controllers() {
   local limits=(--kube-api-qps=200 --kube-api-burst=400)
-  running kube-controller-manager || start kube-controller-manager "$BIN/kube-controller-manager" --kubeconfig="$STATE/kubeconfig" \
+  is_running kube-controller-manager || start kube-controller-manager "$BIN/kube-controller-manager" --kubeconfig="$STATE/kubeconfig" \
     --service-account-private-key-file="$STATE/certs/accounts.key" --root-ca-file="$STATE/certs/ca.crt" --use-service-account-credentials \
     --leader-elect=false --bind-address=127.0.0.1 --port=0 --concurrent-namespace-syncs=20 "${limits[@]}"
-  running kube-scheduler || start kube-scheduler "$BIN/kube-scheduler" --kubeconfig="$STATE/kubeconfig" \
+  is_running kube-scheduler || start kube-scheduler "$BIN/kube-scheduler" --kubeconfig="$STATE/kubeconfig" \
     --leader-elect=false --bind-address=127.0.0.1 --port=0 "${limits[@]}"
 }
 
-# etcd last: the API server waits for it when it ends
+# Stops etcd last, because the API server needs it until it has shut down.
 down_control_plane() {
   local name
   for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done

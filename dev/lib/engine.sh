@@ -1,26 +1,26 @@
 # shellcheck shell=bash
-# A Docker Engine of our own: own socket, own data, own bridge, so that it never meets one that is there already.
+# A separate Docker Engine with its own socket, data directory and bridge, so that it does not affect an existing Engine.
 
-in_engine() { DOCKER_HOST=unix://$ENGINE_SOCKET docker "$@"; }
+own_docker() { DOCKER_HOST=unix://$ENGINE_SOCKET docker "$@"; }
 
 up_engine() {
-  up_network # also when the engine runs: rules may have been flushed
-  if ! running dockerd; then
+  up_network # also if the Engine runs, because iptables rules may have been flushed
+  if ! is_running dockerd; then
     say "starting dockerd"
     mkdir -p "$STATE/engine"
     write_engine_config
-    # Newer Engines refuse the API version that the kubelet speaks, unless they are told.
+    # Newer Engines reject the API version of this kubelet by default.
     start dockerd env DOCKER_MIN_API_VERSION=1.24 dockerd --config-file "$STATE/engine/daemon.json"
   fi
-  await 60 dockerd in_engine info
+  await_ready 60 dockerd own_docker info
   import_pause_image
   import_busybox_image
 }
 
-# iptables is off: dockerd would rewrite the chains that another dockerd uses, and would leave its own behind.
+# iptables is off, because dockerd would rewrite the chains of another dockerd and would not remove its own.
 write_engine_config() {
   local runtime='{}' default=runc
-  if ! oom_score_can_fall; then
+  if ! can_lower_oom_score; then
     write_runc_wrapper
     runtime=$(jq -n --arg path "$STATE/engine/runc-clamped" '{clamped: {path: $path}}')
     default=clamped
@@ -32,9 +32,9 @@ write_engine_config() {
   }' >"$STATE/engine/daemon.json"
 }
 
-oom_score_can_fall() { (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; }
+can_lower_oom_score() { (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; }
 
-# Without CAP_SYS_RESOURCE a negative oom_score_adj is refused, and the kubelet asks for one.
+# The kubelet requests a negative oom_score_adj, which the kernel rejects without CAP_SYS_RESOURCE.
 write_runc_wrapper() {
   cat >"$STATE/engine/runc-clamped" <<'R'
 #!/usr/bin/env bash
@@ -52,17 +52,17 @@ R
   chmod +x "$STATE/engine/runc-clamped"
 }
 
-# The container that holds a pod's network. It ends at once on TERM, so that pods do.
+# The image of the container that holds a pod's network namespace. It exits at once on SIGTERM, so that pods stop quickly.
 import_pause_image() {
-  ! in_engine image inspect slipway-dev/pause >/dev/null 2>&1 || return 0
+  ! own_docker image inspect slipway-dev/pause >/dev/null 2>&1 || return 0
   local script='["/busybox", "sh", "-c", "trap \"exit 0\" TERM INT; /busybox sleep 2147483647 & wait"]'
   tar -C "$(dirname "$(command -v busybox)")" -c busybox |
-    in_engine import -c "ENTRYPOINT $script" - slipway-dev/pause >/dev/null
+    own_docker import -c "ENTRYPOINT $script" - slipway-dev/pause >/dev/null
 }
 
-# The examples start FROM busybox. Where images can't be pulled, Debian's busybox stands in for it.
+# The examples start FROM busybox. Debian's busybox replaces that image, because the machine may be unable to pull images.
 import_busybox_image() {
-  ! in_engine image inspect busybox >/dev/null 2>&1 || return 0
+  ! own_docker image inspect busybox >/dev/null 2>&1 || return 0
   local root=$STATE/engine/busybox applet
   rm -rf "$root" && mkdir -p "$root"/{bin,etc,root,home,var} && mkdir -m 1777 "$root/tmp"
   cp "$(command -v busybox)" "$root/bin/busybox"
@@ -71,14 +71,14 @@ import_busybox_image() {
   done < <(busybox --list)
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' >"$root/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
-  tar -C "$root" --owner=0 --group=0 --numeric-owner -c . | in_engine import -c 'CMD ["sh"]' - busybox:latest >/dev/null
+  tar -C "$root" --owner=0 --group=0 --numeric-owner -c . | own_docker import -c 'CMD ["sh"]' - busybox:latest >/dev/null
   rm -rf "$root"
 }
 
 down_engine() {
   local pid
-  if running dockerd; then in_engine ps -aq 2>/dev/null | xargs -r env DOCKER_HOST="unix://$ENGINE_SOCKET" docker rm -fv >/dev/null 2>&1 || true; fi
+  if is_running dockerd; then own_docker ps -aq 2>/dev/null | xargs -r env DOCKER_HOST="unix://$ENGINE_SOCKET" docker rm -fv >/dev/null 2>&1 || true; fi
   stop dockerd 20
-  for pid in $(stragglers); do end_process "$pid" 5; done
-  end_cgroups
+  for pid in $(engine_leftovers); do end_process "$pid" 5; done
+  kill_cgroups
 }

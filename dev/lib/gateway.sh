@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The demo's gateway: the admin's key, and `slipway serve` in the background.
+# The demo's gateway: creates the admin's key and runs `slipway serve` in the background.
 
 ADMIN_KEY=$STATE/admin
 KNOWN_HOSTS=$STATE/known_hosts
@@ -10,7 +10,7 @@ make_admin_key() {
   cp "$ADMIN_KEY.pub" "$STATE/keys/admin.pub"
 }
 
-# No setting of the user's own ssh has a say: neither his configuration nor his agent nor his known hosts.
+# Ignores the user's ssh configuration, agent and known hosts.
 git_ssh_command() {
   printf 'ssh -F /dev/null -i %q -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile=%q' "$ADMIN_KEY" "$KNOWN_HOSTS"
   printf ' -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=accept-new\n'
@@ -25,14 +25,14 @@ start_gateway() { # PROGRAM
     SLIPWAY_DATA_DIR="$STATE/data" SLIPWAY_NAMESPACE=slipway SLIPWAY_IDENTITY=demo SLIPWAY_ADMIN_KEYS="$STATE/keys"
     SLIPWAY_REGISTRY_PUSH="$(registry_push)" SLIPWAY_REGISTRY_PULL="$(registry_pull)" SLIPWAY_ENGINE="$(engine_url)"
   )
-  # Services' addresses answer on this machine only when it is the node.
+  # This machine can reach cluster IPs only if it is the node.
   [[ $(cluster_kind) != own ]] || settings+=(SLIPWAY_APP_URL='http://{cluster_ip}')
   stop gateway 60
-  port_for slipway 127.0.0.1 "$SSH_PORT" SLIPWAY_DEV_SSH_PORT
-  port_for slipway 127.0.0.1 "$HTTP_PORT" SLIPWAY_DEV_HTTP_PORT
+  check_port slipway 127.0.0.1 "$SSH_PORT" SLIPWAY_DEV_SSH_PORT
+  check_port slipway 127.0.0.1 "$HTTP_PORT" SLIPWAY_DEV_HTTP_PORT
   mkdir -p "$STATE/data"
   start gateway env "${settings[@]}" "$1" serve
-  await 60 gateway curl -fsS "http://127.0.0.1:$HTTP_PORT/readyz"
+  await_ready 60 gateway curl -fsS "http://127.0.0.1:$HTTP_PORT/readyz"
   dev_kubectl --namespace slipway get configmap slipway-known-hosts -o json | jq -r '.data[]' >"$KNOWN_HOSTS"
 }
 

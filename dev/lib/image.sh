@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# Images for the demo in the cluster, made of what this machine has where none can be pulled: Debian with git and tini,
-# slipway on top of it, and a registry.
+# Images for the demo in the cluster, built from this machine's packages because images may be impossible to pull: Debian with git and
+# tini, slipway on top of it, and a registry.
 
 DEBIAN_IMAGE=slipway-dev/debian
 REGISTRY_IMAGE=slipway-dev/registry
 
-# A Debian of the release that this machine runs: the program was linked against its libraries.
-up_debian_image() {
+# Debian in this machine's release, because the binary is linked against its libraries.
+ensure_debian_image() {
   ! dev_docker image inspect "$DEBIAN_IMAGE" >/dev/null 2>&1 || return 0
   local release archive
   release=$(debian_release)
   archive=$CACHE/debian-$release.tar
   if [[ ! -f $archive ]]; then
-    need debootstrap:debootstrap
-    say "making a Debian of its own to build on"
+    ensure_packages debootstrap:debootstrap
+    say "creating a Debian base image"
     local root
     root=$(mktemp -d)
     debootstrap --variant=minbase --include=ca-certificates,git,tini "$release" "$root" "$(debian_mirror)" >"$STATE/log/debootstrap.log" 2>&1 ||
@@ -28,7 +28,7 @@ up_debian_image() {
 
 debian_release() { (. /etc/os-release && printf '%s' "$VERSION_CODENAME"); }
 
-# The one that this machine uses itself.
+# The mirror in this machine's apt sources.
 debian_mirror() {
   local file
   for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list; do
@@ -36,7 +36,7 @@ debian_mirror() {
   done | head -n 1
 }
 
-up_registry_image() {
+ensure_registry_image() {
   local dir
   dir=$(mktemp -d)
   cp "$(command -v docker-registry)" "$dir/registry"
@@ -52,9 +52,9 @@ Y
   rm -rf "$dir"
 }
 
-# up_slipway_image PROGRAM IMAGE: the Dockerfile, with a program that is built already. The classic builder would build its
-# first stage all the same, and pull what that starts from.
-up_slipway_image() {
+# build_slipway_image PROGRAM IMAGE: builds the Dockerfile's last stages with an existing binary. The first stage is cut out,
+# because the classic builder would build it regardless, and pull its base image.
+build_slipway_image() {
   local dir
   dir=$(mktemp -d)
   cp "$1" "$dir/slipway"
@@ -65,8 +65,8 @@ up_slipway_image() {
   rm -rf "$dir"
 }
 
-# Without buildx, docker warns at each build.
+# Hides docker's output, which includes a warning at each build without buildx, unless the build fails.
 docker_build() { dev_docker build -q "$@"; }
-quietly() { "$@" >"$STATE/log/image.log" 2>&1 || { cat "$STATE/log/image.log" >&2; die "an image could not be built"; }; }
+quietly() { "$@" >"$STATE/log/image.log" 2>&1 || { cat "$STATE/log/image.log" >&2; die "docker could not build an image: see the output above"; }; }
 
 dev_docker() { DOCKER_HOST=$(engine_url) docker "$@"; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Kubernetes server programs. Debian packages none of them, but it packages the whole source of 1.20.2.
+# The Kubernetes server programs. Debian does not package them, but has the complete source of 1.20.2.
 
 KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 
@@ -7,7 +7,7 @@ build_kubernetes() {
   local program work=$CACHE/build
   for program in "${KUBERNETES_PROGRAMS[@]}"; do [[ -x $BIN/$program ]] || break; done
   [[ ! -x $BIN/$program ]] || return 0
-  need "${KUBERNETES_BUILD_PACKAGES[@]}"
+  ensure_packages "${KUBERNETES_BUILD_PACKAGES[@]}"
   say "building Kubernetes $KUBERNETES from Debian's source package (once, about 6 minutes on 2 cores)"
   remove_tree "$work"
   mkdir -p "$work"
@@ -21,18 +21,18 @@ build_kubernetes() {
   remove_tree "$work"
 }
 
-# Go keeps its module cache read-only.
+# Makes a directory writable before removing it, because Go's module cache is read-only.
 remove_tree() {
   [[ ! -d $1 ]] || chmod -R u+w "$1"
   rm -rf "$1"
 }
 
-# Downloads with an apt configuration of its own: the machine's list of sources stays as it is.
+# Downloads with a separate apt configuration, so that the machine's list of sources does not change.
 fetch_kubernetes_source() {
   local work=$1 mirror suite options
   read -r mirror suite < <(apt-cache policy kubernetes-client |
     awk '$2 ~ /^https?:/ && $3 ~ /\/main$/ {sub(/\/main$/, "", $3); print $2, $3; exit}') ||
-    die "this machine's apt sources have no kubernetes-client: Debian 12 is needed to build a cluster"
+    die "this machine's apt sources have no kubernetes-client: use Debian 12 to create a cluster"
   mkdir -p "$work/lists/partial"
   printf 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$suite" >"$work/sources.list"
   options=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
@@ -40,7 +40,7 @@ fetch_kubernetes_source() {
   (cd "$work" && apt-get "${options[@]}" update -q && apt-get "${options[@]}" source -q --download-only kubernetes) >"$CACHE/build.log" 2>&1 ||
     die "the source package could not be downloaded: see $CACHE/build.log"
   tar -xzf "$work"/kubernetes_*.orig.tar.gz -C "$work"
-  [[ -d $work/kubernetes-$KUBERNETES ]] || die "Debian's source package is not Kubernetes $KUBERNETES: Debian 12 is needed"
+  [[ -d $work/kubernetes-$KUBERNETES ]] || die "Debian's source package is not Kubernetes $KUBERNETES: use Debian 12"
 }
 
 compile_kubernetes() {

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What a run of the tests may leave behind: gateways, containers, namespaces and what else belongs to the whole cluster.
-# Compared before and after.
+# Finds resources that a test run leaves behind, by comparing lists from before and after: gateway processes, containers, namespaces
+# and cluster-scoped objects.
 
-# snapshot: one line per thing that stands now
-snapshot() {
+# list_resources: prints one line for each resource
+list_resources() {
   gateways
   containers
   namespaces
 }
 
-# processes that run a slipway of this checkout, and git's that have lost their parent
+# Lists processes that run this checkout's slipway, and git processes whose parent has ended.
 gateways() {
   local dir target
   target=$(target_dir)
@@ -25,28 +25,28 @@ gateways() {
 
 target_dir() { printf '%s\n' "${CARGO_TARGET_DIR:-$ROOT/target}"; }
 
-# without those of the cluster's own pods, which go with their namespaces
+# Lists containers, except those of pods, which are removed with their namespaces.
 containers() {
   DOCKER_HOST=$(engine_url) docker ps -a --format '{{.Label "io.kubernetes.pod.namespace"}} {{.ID}} {{.Image}} {{.Names}}' | sed -n 's/^ /container /p'
 }
 
 namespaces() { dev_kubectl get namespace,persistentvolume,clusterrole,clusterrolebinding,validatingwebhookconfiguration -o name; }
 
-# leftovers FILE: what is there now and was not when FILE was written; things that are ending get two minutes
+# leftovers FILE: prints the resources that are missing in FILE; waits up to two minutes for resources to be removed
 leftovers() {
   local end=$((SECONDS + 120)) found
-  while found=$(comm -13 <(sort "$1") <(snapshot | sort)) && [[ -n $found ]]; do
+  while found=$(comm -13 <(sort "$1") <(list_resources | sort)) && [[ -n $found ]]; do
     ((SECONDS < end)) || break
     sleep 1
   done
   printf '%s' "$found"
 }
 
-# remains: what `down` should have removed and has not
-remains() {
+# list_remains: prints what `down` should have removed but has not
+list_remains() {
   [[ ! -e $STATE ]] || printf 'directory %s\n' "$STATE"
   mounts_of_state | sed 's/^/mount /'
-  stragglers | sed 's/^/process /'
+  engine_leftovers | sed 's/^/process /'
   our_cgroups | sed 's/^/cgroup /'
   ! have ip || ip -o link show dev "$BRIDGE" 2>/dev/null | sed 's/^/bridge /'
   local table

