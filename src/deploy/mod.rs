@@ -7,6 +7,7 @@
 
 mod app_lock;
 mod connectivity;
+mod dependency_health;
 mod deployer;
 mod destroy;
 mod doctor;
