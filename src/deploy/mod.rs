@@ -29,6 +29,7 @@ mod pull_secret;
 mod push;
 mod recovery;
 mod redeploy;
+mod registry_passwords;
 mod request;
 mod rollback;
 mod run;
