@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
 use crate::domain::{AppName, DeployTrace, PipelineResult, Progress};
-use crate::release::lock::{self, HolderInfo};
+use crate::release::lock::{self, AppLock, HolderInfo};
 use crate::release::{self, Recovered, RecoveryOutcome, ReleaseError, RollbackOutcome};
 
 use super::deployer::Deployer;
@@ -90,19 +90,8 @@ impl Deployer {
 
     async fn recover_app(&self, app: &AppName) -> Result<(), DeployError> {
         let lock = lock::acquire(&self.cluster, app, &self.gateway, &HolderInfo::default()).await?;
-        let (progress, mut events) = Progress::channel();
-        let recovery = async {
-            let outcome = release::recover(&self.cluster, &lock, &progress).await;
-            drop(progress);
-            outcome
-        };
-        let log = async {
-            while let Some(event) = events.recv().await {
-                tracing::debug!(%app, ?event, "recovery progress");
-            }
-        };
         let trace = DeployTrace::recovery(app);
-        let (outcome, ()) = trace.scope(async { tokio::join!(recovery, log) }).await;
+        let outcome = trace.scope(self.recover_locked(&lock)).await;
         lock.release().await;
         let RecoveryOutcome::Recovered(recovered) = outcome? else {
             trace.set_result(PipelineResult::Skip);
@@ -113,5 +102,20 @@ impl Deployer {
         trace.set_result(PipelineResult::Success);
         tracing::info!(%app, %revision, %outcome, "recovered an interrupted release");
         Ok(())
+    }
+
+    /// Recovers the app, and logs the progress.
+    async fn recover_locked(&self, lock: &AppLock) -> Result<RecoveryOutcome, ReleaseError> {
+        let (progress, mut events) = Progress::channel();
+        let recovery = async {
+            let progress = progress;
+            release::recover(&self.cluster, lock, &progress).await
+        };
+        let log = async {
+            while let Some(event) = events.recv().await {
+                tracing::debug!(app = %lock.app(), ?event, "recovery progress");
+            }
+        };
+        tokio::join!(recovery, log).0
     }
 }
