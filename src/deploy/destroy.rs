@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tracing::Instrument;
 
-use crate::apps::DeletionOutcome;
+use crate::apps::{AppsError, DeletionOutcome};
 use crate::auth::PushGrant;
 use crate::domain::Progress;
 use crate::release;
@@ -38,20 +38,30 @@ impl Deployer {
         progress.start_stage(format!("Removing the release of {app}")).await;
         self.uninstall(&lock, progress).await;
         progress.start_stage(format!("Removing the namespace {app}")).await;
-        // The Lease of the lock is in the namespace and is deleted with it.
-        lock.release().await;
-        let deletion = self.apps.delete(app).await;
+        let deletion = self.delete_namespace(lock).await;
         match &deletion {
             Ok(DeletionOutcome::Deleted) => tracing::info!("deleted the app"),
-            Ok(DeletionOutcome::Released) => {
-                tracing::info!("deleted the app and released its namespace");
-                lock::delete_lease(&self.cluster, app).await;
-                self.apps.delete_pull_secret(app).await?;
-                self.apps.unbind_role(app).await?;
-            }
+            Ok(DeletionOutcome::Released) => tracing::info!("deleted the app and released its namespace"),
             Err(error) => tracing::warn!(error = crate::telemetry::error_chain(error), "cannot delete the namespace"),
         }
-        Ok(deletion?)
+        let outcome = deletion?;
+        if outcome == DeletionOutcome::Released {
+            lock::delete_lease(&self.cluster, app).await;
+            self.apps.delete_pull_secret(app).await?;
+            self.apps.unbind_role(app).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Holds the lock until the API server has accepted the deletion. If the lock were free before, a deploy could take
+    /// it and go live in a namespace that is about to be deleted. A deploy that takes the lock afterwards fails: in a
+    /// terminating namespace nobody can create the record of a new revision.
+    async fn delete_namespace(&self, lock: AppLock) -> Result<DeletionOutcome, AppsError> {
+        let app = lock.app().clone();
+        let accepted = self.apps.start_deletion(&app).await;
+        // The Lease is in the namespace, and is deleted with it. The release spares others the wait for that.
+        lock.release().await;
+        self.apps.finish_deletion(&app, accepted?).await
     }
 
     async fn uninstall(&self, lock: &AppLock, progress: &Progress) {
