@@ -6,9 +6,9 @@ use tracing::Instrument;
 
 use crate::apps::DeletionOutcome;
 use crate::auth::PushGrant;
-use crate::domain::Progress;
+use crate::domain::{AppName, Progress, Target};
 use crate::release;
-use crate::release::lock::{self, AppLock, HolderInfo};
+use crate::release::lock::{self, HolderInfo, ReleaseLock};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -31,12 +31,12 @@ impl Deployer {
     }
 
     async fn delete_app(&self, grant: &PushGrant, progress: &Progress) -> Result<DeletionOutcome, DeployError> {
-        let app = grant.app();
+        let (app, target) = (grant.app(), Target::of_app(grant.app()));
         let holder = HolderInfo { user: Some(grant.user().clone()), commit: None };
         self.apps.bind_role(app).await?;
-        let lock = lock::acquire(&self.cluster, app, &self.gateway, &holder).await?;
+        let lock = lock::acquire(&self.cluster, &target, &self.gateway, &holder).await?;
         progress.start_stage(format!("Removing the release of {app}")).await;
-        self.uninstall(&lock, progress).await;
+        self.uninstall(app, &lock, progress).await;
         progress.start_stage(format!("Removing the namespace {app}")).await;
         // The Lease of the lock is in the namespace and is deleted with it.
         lock.release().await;
@@ -45,7 +45,7 @@ impl Deployer {
             Ok(DeletionOutcome::Deleted) => tracing::info!("deleted the app"),
             Ok(DeletionOutcome::Released) => {
                 tracing::info!("deleted the app and released its namespace");
-                lock::delete_lease(&self.cluster, app).await;
+                lock::delete_lease(&self.cluster, &target).await;
                 self.apps.delete_pull_secret(app).await?;
                 self.apps.unbind_role(app).await?;
             }
@@ -54,9 +54,9 @@ impl Deployer {
         Ok(deletion?)
     }
 
-    async fn uninstall(&self, lock: &AppLock, progress: &Progress) {
+    async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) {
         match release::uninstall(&self.cluster, lock, progress).await {
-            Ok(images) => self.delete_images(lock.app(), images).await,
+            Ok(images) => self.delete_images(app, images).await,
             Err(error) => {
                 tracing::warn!(error = crate::telemetry::error_chain(&error), "cannot uninstall the whole release");
                 progress.log(format!("the release was not removed completely: {error}")).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::domain::{BranchName, Revision, in_span};
 use crate::git;
 use crate::release;
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 
 use super::deployer::Deployer;
 use super::live_deploy::LiveDeploy;
@@ -27,7 +27,7 @@ impl Deployer {
     }
 
     async fn finalize_locked(&self, deployed: LiveDeploy, repository: &Path) {
-        let LiveDeploy { lock, local_image, branch, commit, revision, trace: _ } = deployed;
+        let LiveDeploy { app, lock, local_image, branch, commit, revision, trace: _ } = deployed;
         let moved = match git::resolve_ref(repository, &branch.to_ref()).await {
             Ok(head) => head.as_ref() == Some(&commit),
             Err(error) => {
@@ -46,11 +46,11 @@ impl Deployer {
             false => self.record_unmoved_branch(&lock, revision, &branch).await,
         }
         // Before the lock is released: the next build of the app uses the same image name in the Engine.
-        tokio::join!(self.trim_history(&lock), local_image.discard());
+        tokio::join!(self.trim_history(&app, &lock), local_image.discard());
         lock.release().await;
     }
 
-    async fn record_unmoved_branch(&self, lock: &AppLock, revision: Revision, branch: &BranchName) {
+    async fn record_unmoved_branch(&self, lock: &ReleaseLock, revision: Revision, branch: &BranchName) {
         tracing::error!(%revision, %branch, "the release is live, but git could not move its branch");
         if let Err(error) = release::record_unmoved_branch(&self.cluster, lock, revision, branch).await {
             let error = crate::telemetry::error_chain(&error);

@@ -11,7 +11,7 @@ use crate::build::{self, BuildPlan, LocalImage, keep_declared_args};
 use crate::chart::{self, Values};
 use crate::domain::{
     AppName, BuiltImage, CancelHandle, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
-    Revision,
+    Revision, Target,
 };
 use crate::git::{self, TreeLimits};
 use crate::registry;
@@ -92,8 +92,8 @@ impl Deployer {
             }
         };
         self.report_deployed(&pushed.app, &released, began.elapsed(), progress).await;
-        let DeployRequest { pushed: PushedCommit { branch, commit, .. }, trace, .. } = request;
-        Ok(LiveDeploy { lock, local_image, branch, commit, revision, trace })
+        let DeployRequest { pushed: PushedCommit { app, branch, commit, .. }, trace, .. } = request;
+        Ok(LiveDeploy { app, lock, local_image, branch, commit, revision, trace })
     }
 
     /// The stages between the preflight and the first change in the cluster.
@@ -103,7 +103,7 @@ impl Deployer {
         preflight: &PreflightResult,
         progress: &Progress,
     ) -> Result<PreparedRelease, DeployError> {
-        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &pushed.app).await?) };
+        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &Target::of_app(&pushed.app)).await?) };
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
         let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
         let revision = history.next_revision();
@@ -115,7 +115,7 @@ impl Deployer {
             ..self.chart_values(pushed, &preflight.tree.version, reference)
         };
         let mut chart = chart::render(&self.templates, &values)?;
-        release::normalize_versions(&self.cluster, &pushed.app, &mut chart).await?;
+        release::normalize_versions(&self.cluster, &Target::of_app(&pushed.app), &mut chart).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
         Ok(PreparedRelease { history, revision, digest, chart, manifest_text, local_image })

@@ -8,9 +8,9 @@ use metrics::counter;
 
 use crate::build::{find_dockerfile, ignore_file_candidates};
 use crate::chart::{self, Values};
-use crate::domain::{AppName, ImageRef, Progress, PushedCommit, in_span, metric_names};
+use crate::domain::{AppName, ImageRef, Progress, PushedCommit, Target, in_span, metric_names};
 use crate::git;
-use crate::release::lock::{self, AppLock, HolderInfo, LockError};
+use crate::release::lock::{self, HolderInfo, LockError, ReleaseLock};
 use crate::release::{self, ApiDiscovery, RecoveryOutcome, ReleaseHistory};
 
 use super::deployer::Deployer;
@@ -28,7 +28,7 @@ pub(super) const PLACEHOLDER_DIGEST: &str = "00000000000000000000000000000000000
 
 /// What the preflight passes to the later stages.
 pub(super) struct PreflightResult {
-    pub lock: AppLock,
+    pub lock: ReleaseLock,
     pub tree: SourceTree,
     /// The discovered API resources of the chart's kinds.
     pub discovery: ApiDiscovery,
@@ -63,7 +63,8 @@ impl Deployer {
         let recovery = self.recover_before_deploy(&lock, progress);
         let (revalidated, history) = tokio::join!(self.revalidate(request), recovery);
         revalidated?;
-        let dry_run = release::dry_run(&self.cluster, &pushed.app, &placeholder_chart, history?);
+        let target = Target::of_app(&pushed.app);
+        let dry_run = release::dry_run(&self.cluster, &target, &placeholder_chart, history?);
         let discovery = in_span("dry-run", dry_run).await?;
         Ok(PreflightResult { lock, tree, discovery })
     }
@@ -86,7 +87,7 @@ impl Deployer {
         pushed: &PushedCommit,
         options: DeployOptions,
         progress: &Progress,
-    ) -> Result<AppLock, DeployError> {
+    ) -> Result<ReleaseLock, DeployError> {
         let holder = HolderInfo { user: Some(pushed.pusher.clone()), commit: Some(pushed.commit.clone()) };
         self.lock_app(&pushed.app, &holder, options, progress).await
     }
@@ -97,7 +98,7 @@ impl Deployer {
         holder: &HolderInfo,
         options: DeployOptions,
         progress: &Progress,
-    ) -> Result<AppLock, DeployError> {
+    ) -> Result<ReleaseLock, DeployError> {
         self.apps.bind_role(app).await?;
         let acquired = in_span("lock", self.acquire_lock(app, holder, options, progress)).await;
         if let Err(LockError::Held(_) | LockError::WaitTimedOut { .. }) = &acquired {
@@ -112,16 +113,16 @@ impl Deployer {
         holder: &HolderInfo,
         options: DeployOptions,
         progress: &Progress,
-    ) -> Result<AppLock, LockError> {
-        let (cluster, gateway) = (&self.cluster, &self.gateway);
+    ) -> Result<ReleaseLock, LockError> {
+        let (cluster, target, gateway) = (&self.cluster, &Target::of_app(app), &self.gateway);
         if options.wait {
             let limit = self.settings.lock_wait;
-            return lock::acquire_waiting(cluster, app, gateway, holder, limit, progress).await;
+            return lock::acquire_waiting(cluster, target, gateway, holder, limit, progress).await;
         }
-        match lock::acquire(cluster, app, gateway, holder).await {
+        match lock::acquire(cluster, target, gateway, holder).await {
             // The holder is the recovery of an interrupted release, which this deploy would have to start with anyway.
             Err(LockError::Held(current)) if current.is_maintenance() => {
-                lock::acquire_waiting(cluster, app, gateway, holder, RECOVERY_WAIT, progress).await
+                lock::acquire_waiting(cluster, target, gateway, holder, RECOVERY_WAIT, progress).await
             }
             result => result,
         }
@@ -149,7 +150,7 @@ impl Deployer {
     /// refuses the deploy.
     pub(super) async fn recover_before_deploy(
         &self,
-        lock: &AppLock,
+        lock: &ReleaseLock,
         progress: &Progress,
     ) -> Result<Option<ReleaseHistory>, DeployError> {
         match in_span("heal", release::recover(&self.cluster, lock, progress)).await? {

@@ -99,7 +99,7 @@ impl Deployer {
         let rolled_back = rolled_back.inspect_err(|error| self.recover_later_if_unfinished(app, error));
         if let Ok(rolled_back) = &rolled_back {
             self.report_deployed(app, &rolled_back.released, began.elapsed(), progress).await;
-            self.trim_history(&lock).await;
+            self.trim_history(app, &lock).await;
         }
         lock.release().await;
         Ok(rolled_back?)
