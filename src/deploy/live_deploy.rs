@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::build::LocalImage;
 use crate::domain::{AppName, BranchName, CommitSha, DeployTrace, Revision};
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 
 use super::request::DeployRequest;
 
@@ -14,7 +14,7 @@ use super::request::DeployRequest;
 /// were free before git moves the ref, a second push could deploy on top of the old ref and then fail to move it.
 #[must_use = "the app stays locked until the deploy is finalized"]
 pub struct LiveDeploy {
-    pub(super) lock: AppLock,
+    pub(super) lock: ReleaseLock,
     /// None for a rollback, which builds nothing.
     pub(super) local_image: Option<LocalImage>,
     pub(super) repository: PathBuf,
@@ -25,7 +25,7 @@ pub struct LiveDeploy {
 impl LiveDeploy {
     pub(super) fn new(
         request: &DeployRequest,
-        lock: AppLock,
+        lock: ReleaseLock,
         local_image: Option<LocalImage>,
         revision: Revision,
         source: DeployedSource,
