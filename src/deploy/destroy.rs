@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tracing::Instrument;
 
-use crate::apps::{AppsError, DeletionOutcome};
+use crate::apps::DeletionOutcome;
 use crate::auth::PushGrant;
 use crate::domain::{AppName, Progress, Target};
 use crate::release;
@@ -17,8 +17,9 @@ impl Deployer {
     /// Uninstalls the app's release, deletes its images from the registry, and deletes or releases its namespace.
     ///
     /// # Errors
-    /// [`DeployError::Lock`] if a deploy of the app holds the lock; [`DeployError::App`] if the namespace cannot be
-    /// deleted. An object that cannot be deleted is reported as progress, and is deleted with the namespace.
+    /// [`DeployError::Lock`] if a deploy of the app holds the lock, or this deletion lost it; [`DeployError::App`] if the
+    /// namespace cannot be deleted. An object that cannot be deleted is reported as progress, and is deleted with the
+    /// namespace.
     pub async fn destroy(
         &self,
         grant: &PushGrant,
@@ -56,11 +57,13 @@ impl Deployer {
     /// Holds the lock until the API server has accepted the deletion. If the lock were free before, a deploy could take
     /// it and go live in a namespace that is about to be deleted. A deploy that takes the lock afterwards fails: in a
     /// terminating namespace nobody can create the record of a new revision.
-    async fn delete_namespace(&self, app: &AppName, lock: ReleaseLock) -> Result<DeletionOutcome, AppsError> {
+    async fn delete_namespace(&self, app: &AppName, lock: ReleaseLock) -> Result<DeletionOutcome, DeployError> {
+        // A lost lock may be another deploy's by now.
+        lock.check()?;
         let accepted = self.apps.start_deletion(app).await;
         // The Lease is in the namespace, and is deleted with it. The release spares others the wait for that.
         lock.release().await;
-        self.apps.finish_deletion(app, accepted?).await
+        Ok(self.apps.finish_deletion(app, accepted?).await?)
     }
 
     async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) {
