@@ -31,6 +31,6 @@ pub(crate) use process::ServiceProcess;
 pub(crate) use queries::{deploy_branch_head, describe_commit, push_facts, refresh_refs, resolve_ref, set_head};
 pub(crate) use ref_policy::{PushFacts, RefDecision, RefRejection, RefUpdate, decide_refs};
 pub(crate) use repositories::Repositories;
-pub(crate) use service::Service;
+pub(crate) use service::GitService;
 pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
 pub(crate) use tree::{TreeLimits, list_top_level, read_file};

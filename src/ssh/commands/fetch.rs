@@ -4,13 +4,13 @@ use super::super::exit_status::ExitStatus;
 use super::{Caller, CommandError, CommandIo, CommandService, git_io};
 use crate::auth::authorize_read;
 use crate::domain::{AppName, CancelHandle};
-use crate::git::{Service, ServiceCommand};
+use crate::git::{GitService, ServiceCommand};
 
 pub(super) async fn run(
     service: &CommandService,
     caller: &Caller,
     app: &AppName,
-    git_service: Service,
+    git_service: GitService,
     protocol: Option<&str>,
     io: CommandIo,
 ) -> Result<ExitStatus, CommandError> {

@@ -33,7 +33,7 @@ use crate::auth::{AccessDenied, AppCreationPolicy, Identity, authorize_read};
 use crate::deploy::{DeployError, Deployer};
 use crate::deploy_logs::{DeployLogError, DeployLogStore};
 use crate::domain::AppName;
-use crate::git::{GitError, Repositories, Service, ServiceSettings};
+use crate::git::{GitError, GitService, Repositories, ServiceSettings};
 use crate::keys::{KeyStore, KeysError, ParseKeysError};
 use crate::release::ReleaseError;
 
@@ -144,9 +144,11 @@ impl CommandService {
             ChannelRequest::Shell => Ok(help::greet(&caller.identity, &io.output).await),
             ChannelRequest::Exec(command) => match command? {
                 ExecCommand::ReceivePack(app) => Box::pin(push::run(self, caller, &app, protocol, io)).await,
-                ExecCommand::UploadPack(app) => fetch::run(self, caller, &app, Service::UploadPack, protocol, io).await,
+                ExecCommand::UploadPack(app) => {
+                    fetch::run(self, caller, &app, GitService::UploadPack, protocol, io).await
+                }
                 ExecCommand::UploadArchive(app) => {
-                    fetch::run(self, caller, &app, Service::UploadArchive, protocol, io).await
+                    fetch::run(self, caller, &app, GitService::UploadArchive, protocol, io).await
                 }
                 ExecCommand::App(command) => Box::pin(self.dispatch_app_command(caller, command, io)).await,
             },

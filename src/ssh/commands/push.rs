@@ -16,7 +16,7 @@ use crate::auth::{PushGrant, authorize_push};
 use crate::deploy::{DeployError, IncomingPush, LiveDeploy};
 use crate::domain::metric_names;
 use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace, PipelineResult, Progress, in_span};
-use crate::git::{HookConfig, HookListener, PendingHook, Service, ServiceCommand, ServiceProcess, Verdict};
+use crate::git::{GitService, HookConfig, HookListener, PendingHook, ServiceCommand, ServiceProcess, Verdict};
 use crate::telemetry::error_chain;
 
 /// How long a command waits for a repository that is being moved aside, packed or removed.
@@ -160,7 +160,7 @@ impl Push<'_> {
     fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<ServiceProcess, CommandError> {
         let hook = HookConfig { directory: self.service.repositories.hooks_dir(), socket: listener.path() };
         let git = ServiceCommand {
-            service: Service::ReceivePack,
+            service: GitService::ReceivePack,
             repository: self.repository,
             protocol,
             settings: &self.service.git,
