@@ -107,7 +107,8 @@ impl BenchEnv {
 
     /// Deletes the run's namespaces and images, and waits until the namespaces are gone.
     pub async fn clean_up(&self) -> Result<()> {
-        let (namespaces, images) = self.with_metadata(|metadata| (metadata.namespaces.clone(), metadata.images.clone()));
+        let (namespaces, images) =
+            self.with_metadata(|metadata| (metadata.namespaces.clone(), metadata.images.clone()));
         for image in images {
             self.delete_from_registry(&image).await;
             // fails for an image that was never built

@@ -1,4 +1,4 @@
-//! The app chart as one would write it for helm, and a check that it renders the same objects as slipway's templates.
+//! A helm chart that is equivalent to slipway's templates, and a check that both render the same objects.
 
 use std::path::{Path, PathBuf};
 

@@ -21,7 +21,8 @@ pub struct HttpProbe {
 impl HttpProbe {
     /// Resolves the address of the app's Service.
     pub async fn for_app(cluster: &Client, app: &str) -> Result<Self> {
-        let service = Api::<Service>::namespaced(cluster.clone(), app).get(app).await.context("cannot get the Service")?;
+        let service =
+            Api::<Service>::namespaced(cluster.clone(), app).get(app).await.context("cannot get the Service")?;
         let address = service.spec.and_then(|spec| spec.cluster_ip).context("the Service has no cluster IP")?;
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).no_proxy().build();
         Ok(Self { client: client.context("cannot build an HTTP client")?, url: format!("http://{address}/") })

@@ -46,8 +46,11 @@ impl Sshd {
         let address = free_address()?;
         let privsep_dir = PrivsepDir::create()?;
         let program = find_sshd()?;
-        std::fs::write(path("config"), config(address, dir.path(), options.force_command, supports_penalties(&program).await))
-            .context("cannot write sshd_config")?;
+        std::fs::write(
+            path("config"),
+            config(address, dir.path(), options.force_command, supports_penalties(&program).await),
+        )
+        .context("cannot write sshd_config")?;
         // sshd has to be started by its absolute path: it executes itself again
         let mut command = pinned_command(&program, options.core);
         command.args(["-D", "-e", "-f"]).arg(path("config"));

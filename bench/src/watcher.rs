@@ -48,7 +48,8 @@ impl ClusterWatcher {
         let pods = watcher(Api::<Pod>::namespaced(client.clone(), namespace), Config::default());
         let pods = pods.default_backoff().filter_map(|event| async { observed_kind(event.ok()?, pod_kind) });
         let deployments = watcher(Api::<Deployment>::namespaced(client.clone(), namespace), Config::default());
-        let deployments = deployments.default_backoff().filter_map(|event| async { observed_kind(event.ok()?, deployment_kind) });
+        let deployments =
+            deployments.default_backoff().filter_map(|event| async { observed_kind(event.ok()?, deployment_kind) });
         let (log, mut all) = (Arc::clone(&observations), stream::select(pods.boxed(), deployments.boxed()));
         let task = tokio::spawn(async move {
             while let Some(kind) = all.next().await {

@@ -1,7 +1,7 @@
-//! What slipway does, shown with the real parts: git, the OpenSSH client, the Docker Engine, a
-//! registry, Kubernetes. `make test` starts them and sets the environment that `support::world` reads.
+//! Scenarios against the real dependencies: git, the OpenSSH client, the Docker Engine, a registry, Kubernetes. `make test`
+//! starts them, and sets the variables that `support::environment` reads.
 //!
-//! Every test has a gateway and apps of its own, so all of them can run side by side.
+//! Every test has a gateway and apps of its own, so that the tests can run in parallel.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,37 +13,51 @@
 
 mod support;
 
-mod alerts;
-mod api_faults;
-mod build;
-mod builds;
-mod cancel;
+mod api_server_faults;
+mod broken_key_config_maps;
+mod builders;
+mod cancellation;
 mod chart;
-mod clock;
+mod clock_jumps;
+mod cluster_policies;
 mod cost;
+mod deploy_lock;
+mod deploy_logs;
 mod destroy;
+mod doctor;
 mod dry_run;
-mod earlier_state;
-mod every_write;
-mod faults;
-mod helm;
+mod failed_rollouts;
+mod fetch;
+mod full_disk;
+mod health;
+mod helm_interoperability;
+mod history_limit;
+mod host_key;
 mod in_cluster;
 mod keys;
-mod keys_broken;
-mod kill;
-mod kinds;
+mod kill_at_every_write;
+mod kill_during_push;
 mod limits;
-mod lock;
+mod missing_permissions;
+mod object_kinds;
+mod ownership;
+mod prometheus;
 mod pull_secret;
 mod push;
-mod reach;
 mod refs;
-mod refusals;
-mod refused_by_the_cluster;
-mod releases;
+mod refused_pushes;
+mod registry_connectivity;
+mod release_history;
+mod release_records;
 mod remote_engine;
 mod render;
+mod replicas;
 mod rollback;
-mod rollout;
-mod serve;
+mod settings;
+mod shutdown;
+mod ssh_authentication;
+mod telemetry;
 mod traces;
+mod unreachable_dependencies;
+mod untrusted_input;
+mod upgrade_from_0_1;

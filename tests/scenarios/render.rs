@@ -1,4 +1,4 @@
-//! `slipway render`: the chart without a cluster.
+//! `slipway render`: the app chart without a cluster.
 
 use std::process::{Command, Stdio};
 
@@ -13,35 +13,36 @@ fn render(arguments: &[&str]) -> Output {
 #[test]
 fn manifests_are_printed_without_a_cluster() {
     let output = render(&["--app", "shop", "--image", "localhost:5000/shop:v1"]).ok();
-    output.says("kind: Deployment").says("kind: Service").says("localhost:5000/shop:v1").never_says("replicas");
+    output.prints_all(&["kind: Deployment", "kind: Service", "localhost:5000/shop:v1"]).does_not_print("replicas");
 }
 
 #[test]
-fn values_come_from_a_file_and_a_wrong_one_is_named() {
+fn values_are_read_from_a_file_and_an_invalid_key_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("values.yaml");
-    let with = |text: &str| {
+    let render_with_values = |text: &str| {
         std::fs::write(&path, text).unwrap();
         render(&["--app", "shop", "--image", "x", "--values", path.to_str().unwrap()])
     };
-    with("port: 3000\nenv:\n  GREETING: \"hello\\n---\\nkind: Pod\"\n").ok().says("3000").says("GREETING");
-    let wrong = with("prot: 3000\n").fails().says("prot");
-    assert_eq!(wrong.code, Some(2));
-    with("port: many\n").fails().says("port");
-    with("port: 1\nport: 2\n").fails();
-    with("env: [").fails();
+    let valid = "port: 3000\nenv:\n  GREETING: \"hello\\n---\\nkind: Pod\"\n";
+    render_with_values(valid).ok().prints("3000").prints("GREETING");
+    let invalid = render_with_values("prot: 3000\n").fails().prints("prot");
+    assert_eq!(invalid.code, Some(2));
+    render_with_values("port: many\n").fails().prints("port");
+    render_with_values("port: 1\nport: 2\n").fails();
+    render_with_values("env: [").fails();
 }
 
 #[test]
-fn wrong_arguments_end_with_2() {
+fn invalid_arguments_end_with_exit_code_2() {
     assert_eq!(render(&["--app", "No Name", "--image", "x"]).code, Some(2));
     assert_eq!(render(&["--app", "shop"]).code, Some(2));
     assert_eq!(render(&["--app", "shop", "--image", "x", "--values", "/nonexistent"]).code, Some(2));
 }
 
 #[test]
-fn who_reads_only_the_beginning_gets_no_error_and_a_full_disk_is_one() {
-    let ending = |stdout: Stdio| {
+fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
+    let render_to = |stdout: Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_slipway"));
         command.args(["render", "--app", "shop", "--image", "x"]).stdout(stdout).stderr(Stdio::piped());
         let output = command.output().unwrap();
@@ -49,8 +50,8 @@ fn who_reads_only_the_beginning_gets_no_error_and_a_full_disk_is_one() {
     };
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    assert_eq!(ending(writer.into()), (Some(0), String::new()));
-    let (code, said) = ending(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("standard output"), "{said}");
+    assert_eq!(render_to(writer.into()), (Some(0), String::new()));
+    let (code, error) = render_to(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("standard output"), "{error}");
 }

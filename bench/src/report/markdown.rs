@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 use super::table::format_figure;
 use crate::measurement::Measurement;
 
-const HEAD: &str =
-    "| # | what | baseline | ratio (95 %) | goal | slipway | baseline median | pairs |\n|---|---|---|---|---|---|---|---|\n";
+const HEAD: &str = "| # | what | baseline | ratio (95 %) | goal | slipway | baseline median | pairs |\n|---|---|---|---|---|---|---|---|\n";
 
 pub fn write(rows: &[Measurement], path: &Path) -> Result<()> {
     let mut text = HEAD.to_owned();
@@ -21,7 +20,9 @@ pub fn write(rows: &[Measurement], path: &Path) -> Result<()> {
 
 fn table_line(row: &Measurement) -> String {
     let ratio = match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => format!("{}× ({}–{})", format_figure(ratio), format_figure(low), format_figure(high)),
+        (Some(ratio), Some(low), Some(high)) => {
+            format!("{}× ({}–{})", format_figure(ratio), format_figure(low), format_figure(high))
+        }
         _ => format!("not measured: {}", row.note.lines().next().unwrap_or_default()),
     };
     let goal = match row.met {
@@ -29,7 +30,8 @@ fn table_line(row: &Measurement) -> String {
         Some(false) => format!("**{} missed**", row.goal),
         None => row.goal.clone(),
     };
-    let absolute = |value: Option<f64>| value.map(|value| format!("{} {}", format_figure(value), row.unit)).unwrap_or_default();
+    let absolute =
+        |value: Option<f64>| value.map(|value| format!("{} {}", format_figure(value), row.unit)).unwrap_or_default();
     let goal = goal.replace("<=", "≤").replace(">=", "≥");
     let (ours, theirs) = (absolute(row.ours), absolute(row.theirs));
     format!("| {} | {} | {} | {ratio} | {goal} | {ours} | {theirs} | {} |", row.id, row.what, row.baseline, row.samples)

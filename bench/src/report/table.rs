@@ -13,7 +13,8 @@ pub fn print(rows: &[Measurement]) {
     table.load_style(presets::NOTHING).set_header(HEADERS);
     for row in rows {
         table.add_row(cells(row).into_iter().enumerate().map(|(column, text)| {
-            let alignment = if RIGHT_ALIGNED_COLUMNS.contains(&column) { CellAlignment::Right } else { CellAlignment::Left };
+            let alignment =
+                if RIGHT_ALIGNED_COLUMNS.contains(&column) { CellAlignment::Right } else { CellAlignment::Left };
             Cell::new(text).set_alignment(alignment)
         }));
     }
@@ -28,7 +29,9 @@ pub fn print(rows: &[Measurement]) {
 
 fn cells(row: &Measurement) -> [String; 8] {
     let ratio = match (row.ratio, row.low, row.high) {
-        (Some(ratio), Some(low), Some(high)) => format!("{}× ({}–{})", format_figure(ratio), format_figure(low), format_figure(high)),
+        (Some(ratio), Some(low), Some(high)) => {
+            format!("{}× ({}–{})", format_figure(ratio), format_figure(low), format_figure(high))
+        }
         _ => "not measured".to_owned(),
     };
     let mark = match row.met {
@@ -36,7 +39,8 @@ fn cells(row: &Measurement) -> [String; 8] {
         Some(false) => " missed",
         None => "",
     };
-    let absolute = |value: Option<f64>| value.map(|value| format!("{} {}", format_figure(value), row.unit)).unwrap_or_default();
+    let absolute =
+        |value: Option<f64>| value.map(|value| format!("{} {}", format_figure(value), row.unit)).unwrap_or_default();
     [
         row.id.clone(),
         row.what.clone(),
@@ -66,6 +70,9 @@ mod tests {
 
     #[test]
     fn figures_have_three_significant_digits() {
-        assert_eq!([1234.5, 12.34, 1.234, 0.1234, 0.01234].map(format_figure), ["1234", "12.3", "1.23", "0.123", "0.0123"]);
+        assert_eq!(
+            [1234.5, 12.34, 1.234, 0.1234, 0.01234].map(format_figure),
+            ["1234", "12.3", "1.23", "0.123", "0.0123"]
+        );
     }
 }

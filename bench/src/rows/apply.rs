@@ -9,7 +9,7 @@ use kube::Client;
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, UserName};
 use slipway::release::lock::{self, HolderInfo};
-use slipway::release::{self, ApiDiscovery, UpgradeContext, OnFailure, ReleaseHistory, ReleaseRequest};
+use slipway::release::{self, ApiDiscovery, OnFailure, ReleaseHistory, ReleaseRequest, UpgradeContext};
 use tokio::process::Command;
 
 use crate::cluster;
@@ -42,7 +42,8 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
         let title = |baseline| Title { id: "P9", what: description(changes), baseline };
         let note = "slipway's figure includes the lock, the record and the dry run, and no process start, since slipway runs all the time";
         rows.push(
-            Measurement::from_samples(title("helm upgrade"), "s", Ratio::OursToTheirs, Goal::AtMost(0.5), &ours, &helm).with_note(note),
+            Measurement::from_samples(title("helm upgrade"), "s", Ratio::OursToTheirs, Goal::AtMost(0.5), &ours, &helm)
+                .with_note(note),
         );
         rows.push(Measurement::from_samples(
             title("kubectl apply --server-side"),
@@ -73,7 +74,8 @@ struct ThreeWay {
 impl ThreeWay {
     async fn prepare(env: &BenchEnv, changes: bool) -> Result<Self> {
         let kind = if changes { "changed" } else { "same" };
-        let [app, helm, kubectl] = ["ours", "helm", "kubectl"].map(|who| env.unique_namespace(&format!("p9-{kind}-{who}")));
+        let [app, helm, kubectl] =
+            ["ours", "helm", "kubectl"].map(|who| env.unique_namespace(&format!("p9-{kind}-{who}")));
         let namespaces = vec![
             cluster::app_namespace(&app, ADMIN, "slipway"),
             cluster::unowned_namespace(&helm),
@@ -87,7 +89,8 @@ impl ThreeWay {
         write_templates(&chart.join("templates"), |number| {
             config_map(number, if changes { "{{ .Values.commit | quote }}" } else { "\"same\"" })
         })?;
-        std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: ten\nversion: 0.1.0\n").context("cannot write a chart")?;
+        std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: ten\nversion: 0.1.0\n")
+            .context("cannot write a chart")?;
         Ok(Self {
             cluster: env.cluster.clone(),
             app: app.parse().context("invalid name")?,
@@ -101,9 +104,12 @@ impl ThreeWay {
     async fn apply_with_slipway(&self, round: u32) -> Result<f64> {
         let (commit, pusher) = (unique_commit(round)?, ADMIN.parse::<UserName>().context("invalid name")?);
         let began = Instant::now();
-        let gateway = lock::ProcessIdentity { identity: "bench".to_owned(), instance: uuid::Uuid::new_v4() };
-        let lock = lock::acquire(&self.cluster, &self.app, &gateway, &HolderInfo::default()).await.context("no lock")?;
-        let history = ReleaseHistory::read(&self.cluster, &self.app).await.context("cannot read the release history")?;
+        let process = lock::ProcessIdentity { identity: "bench".to_owned(), instance: uuid::Uuid::new_v4() };
+        let lock = lock::acquire(&self.cluster, &self.app, &process, &HolderInfo::default())
+            .await
+            .context("cannot acquire the lock")?;
+        let history =
+            ReleaseHistory::read(&self.cluster, &self.app).await.context("cannot read the release history")?;
         let revision = history.next_revision();
         let image = ImageRef::verbatim("registry.example/web:1");
         let values = Values { commit: Some(commit.clone()), ..Values::new(self.app.clone(), image) };

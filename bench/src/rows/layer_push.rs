@@ -9,12 +9,12 @@ use slipway::domain::{AppName, BuiltImage, Progress, Revision};
 use slipway::registry::{self, Registry};
 use tempfile::TempDir;
 
-use crate::test_app::{self, BASE_IMAGE};
-use crate::sampling::{SamplePlan, sample_rounds};
 use crate::command::{command, run, run_timed};
-use crate::proxy::CountingProxy;
-use crate::measurement::{Goal, Ratio, Measurement, Title};
 use crate::environment::BenchEnv;
+use crate::measurement::{Goal, Measurement, Ratio, Title};
+use crate::proxy::CountingProxy;
+use crate::sampling::{SamplePlan, sample_rounds};
+use crate::test_app::{self, BASE_IMAGE};
 
 const DOCKER_PUSH: &str = "docker push";
 const BYTES: Title = Title { id: "P11", what: "bytes of one changed layer", baseline: DOCKER_PUSH };
@@ -36,7 +36,9 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
     let [seconds, their_seconds, bytes, their_bytes] = measured.await?;
     Ok(vec![
         Measurement::from_samples(BYTES, "bytes", Ratio::OursToTheirs, Goal::AtMost(1.02), &bytes, &their_bytes)
-            .with_note("all bytes that are sent to the registry, including requests; both push through the same Engine"),
+            .with_note(
+                "all bytes that are sent to the registry, including requests; both push through the same Engine",
+            ),
         Measurement::from_samples(TIME, "s", Ratio::OursToTheirs, Goal::AtMost(1.0), &seconds, &their_seconds)
             .with_note("slipway's time includes the request for the digest, and no process start"),
     ])
@@ -61,8 +63,12 @@ impl Fixture {
         std::fs::write(dir.path().join("Dockerfile"), format!("FROM {BASE_IMAGE}\nCOPY layer /\n"))
             .context("cannot write a Dockerfile")?;
         Ok(Self {
-            registry: Registry::new(&address, &address, &[]).context("no registry")?,
-            docker: Engine::from_url(&env.engine).context("no Engine")?.client().await.context("no Engine")?,
+            registry: Registry::new(&address, &address, &[]).context("invalid registry address")?,
+            docker: Engine::from_url(&env.engine)
+                .context("invalid Engine URL")?
+                .client()
+                .await
+                .context("cannot connect to the Engine")?,
             app: format!("bench-{}-p11", std::process::id()).parse().context("invalid name")?,
             proxy,
             address,

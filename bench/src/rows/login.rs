@@ -9,8 +9,8 @@ use anyhow::Result;
 use crate::environment::BenchEnv;
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::login_client::{self, CIPHER, LoginOptions, LoginTarget};
+use crate::measurement::{Goal, Measurement, Ratio, Title};
 use crate::sampling::{SamplePlan, sample_rounds};
-use crate::measurement::{Goal, Ratio, Measurement, Title};
 use crate::sshd::{Sshd, SshdOptions};
 use crate::stats::median;
 
@@ -35,12 +35,14 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
     let plan = env.plan(SamplePlan::DEFAULT, SamplePlan::new(1, 3));
     let serial = async |address: SocketAddr, key: PathBuf| {
         let target = LoginTarget { address, key, count: one, parallel: 1 };
-        let times = login_client::run_in_process(env, Some(CLIENT_CORE), &LoginOptions { target, refused: false }).await?;
+        let times =
+            login_client::run_in_process(env, Some(CLIENT_CORE), &LoginOptions { target, refused: false }).await?;
         anyhow::Ok(median(&times.each))
     };
     let rate = async |address: SocketAddr, key: PathBuf| {
         let target = LoginTarget { address, key, count: many, parallel: CONCURRENT_LOGINS };
-        let times = login_client::run_in_process(env, Some(CLIENT_CORE), &LoginOptions { target, refused: false }).await?;
+        let times =
+            login_client::run_in_process(env, Some(CLIENT_CORE), &LoginOptions { target, refused: false }).await?;
         #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
         anyhow::Ok(many as f64 / times.total)
     };

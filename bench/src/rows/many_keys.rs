@@ -14,8 +14,8 @@ use crate::cluster;
 use crate::environment::BenchEnv;
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::login_client::{self, LoginOptions, LoginTarget};
+use crate::measurement::{Goal, Measurement, Ratio, Title};
 use crate::sampling::{SamplePlan, sample_rounds};
-use crate::measurement::{Goal, Ratio, Measurement, Title};
 use crate::ssh_keys;
 use crate::sshd::{Sshd, SshdOptions};
 use crate::stats::median;
@@ -50,8 +50,16 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
         });
         let [ours, with_one, theirs] = measured.await?;
         let title = |baseline| Title { id: "P5", what, baseline };
-        rows.push(Measurement::from_samples(title(one_key_baseline), "s", Ratio::OursToTheirs, Goal::AtMost(1.05), &ours, &with_one));
-        let row = Measurement::from_samples(title("sshd"), "s", Ratio::TheirsToOurs, Goal::AtLeast(20.0), &ours, &theirs);
+        rows.push(Measurement::from_samples(
+            title(one_key_baseline),
+            "s",
+            Ratio::OursToTheirs,
+            Goal::AtMost(1.05),
+            &ours,
+            &with_one,
+        ));
+        let row =
+            Measurement::from_samples(title("sshd"), "s", Ratio::TheirsToOurs, Goal::AtLeast(20.0), &ours, &theirs);
         rows.push(if refused {
             row.with_note("slipway delays every refusal to 1 ms, so that all refusals take equally long")
         } else {
@@ -88,7 +96,9 @@ impl ManyKeys {
         std::fs::create_dir(&dir).context("cannot make a directory")?;
         let keys: Vec<PrivateKey> = (0..count).map(|_| ssh_keys::generate()).collect::<Result<_>>()?;
         let lines: Vec<String> = keys.iter().map(ssh_keys::public_key_line).collect::<Result<_>>()?;
-        let save = |key: Option<&PrivateKey>, name: &str| ssh_keys::write_private_key(key.context("there are no keys")?, &dir.join(name));
+        let save = |key: Option<&PrivateKey>, name: &str| {
+            ssh_keys::write_private_key(key.context("there are no keys")?, &dir.join(name))
+        };
         save(keys.first(), "first")?;
         save(keys.last(), "last")?;
         ssh_keys::generate_to_file(&dir.join("unknown"))?;

@@ -37,10 +37,18 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
     let note = format!(
         "the Pss of all server processes with {count} connections, less the Pss without them, divided by {count}; the user is root, for whom sshd runs one process for each connection instead of two"
     );
-    Ok(vec![Measurement::from_samples(TITLE, "KiB", Ratio::OursToTheirs, Goal::AtMost(0.1), &ours, &theirs).with_note(note)])
+    Ok(vec![
+        Measurement::from_samples(TITLE, "KiB", Ratio::OursToTheirs, Goal::AtMost(0.1), &ours, &theirs).with_note(note),
+    ])
 }
 
-async fn memory_per_connection(env: &BenchEnv, server: u32, address: SocketAddr, key: &Path, count: usize) -> Result<f64> {
+async fn memory_per_connection(
+    env: &BenchEnv,
+    server: u32,
+    address: SocketAddr,
+    key: &Path,
+    count: usize,
+) -> Result<f64> {
     let before = process_stats::tree_pss_kib(server)?;
     let mut client = Command::new(&env.bench_program);
     client.args(["client", "hold", "--address", &address.to_string(), "--count", &count.to_string()]);
@@ -48,7 +56,8 @@ async fn memory_per_connection(env: &BenchEnv, server: u32, address: SocketAddr,
     let mut client = client.spawn().context("the client cannot be started")?;
     let mut lines = BufReader::new(client.stdout.take().context("the client has no standard output")?).lines();
     let held = tokio::time::timeout(CLIENT_TIMEOUT, lines.next_line()).await;
-    let held = held.context("the client did not open its connections in time")?.context("cannot read the client's output")?;
+    let held =
+        held.context("the client did not open its connections in time")?.context("cannot read the client's output")?;
     if held.as_deref() != Some("held") {
         bail!("the client could not keep {count} connections open");
     }

@@ -71,8 +71,7 @@ pub async fn measure(env: &BenchEnv, selected: &[String]) -> (Vec<Measurement>, 
 async fn measure_pushes(env: &BenchEnv) -> Result<Vec<Measurement>> {
     if !env.reaches_services {
         let title = |id| Title { id, what: "a push and what follows", baseline: "doing it by hand" };
-        let reason =
-            "this machine cannot connect to the cluster's Services; use the cluster that `make up` starts";
+        let reason = "this machine cannot connect to the cluster's Services; use the cluster that `make up` starts";
         return Ok(["P1", "P2", "P8"].map(|id| Measurement::unmeasured(title(id), Goal::Unstated, reason)).into());
     }
     let samples = push_samples::collect(env).await?;

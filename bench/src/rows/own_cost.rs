@@ -1,6 +1,6 @@
 //! P2: slipway's own part of a push: P1 without the build, the push to the registry and the rollout.
 
-use crate::measurement::{Goal, Ratio, Measurement, Title};
+use crate::measurement::{Goal, Measurement, Ratio, Title};
 use crate::stats::median;
 
 use super::push_samples::PushSamples;

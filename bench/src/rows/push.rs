@@ -1,6 +1,6 @@
 //! P1: the time from `git push` until the page shows the change. Baseline: docker and helm by hand.
 
-use crate::measurement::{Goal, Ratio, Measurement, Title};
+use crate::measurement::{Goal, Measurement, Ratio, Title};
 use crate::stats::median;
 
 use super::push_samples::PushSamples;
@@ -19,13 +19,21 @@ pub fn measurements(samples: &PushSamples) -> Vec<Measurement> {
         median(&samples.hand_pod)
     );
     let until_changed = |all: &[f64], pod: &[f64]| all.iter().zip(pod).map(|(all, pod)| all - pod).collect::<Vec<_>>();
-    let (changed, hand_changed) = (until_changed(&samples.push, &samples.pod), until_changed(&samples.hand, &samples.hand_pod));
+    let (changed, hand_changed) =
+        (until_changed(&samples.push, &samples.pod), until_changed(&samples.hand, &samples.hand_pod));
     vec![
-        Measurement::from_samples(LIVE, "s", Ratio::OursToTheirs, Goal::AtMost(0.8), &samples.push, &samples.hand).with_note(phases),
-        Measurement::from_samples(ENDED, "s", Ratio::OursToTheirs, Goal::Unstated, &samples.push_ended, &samples.hand_ended)
-            .with_note("until the shell's prompt is back"),
-        Measurement::from_samples(CHANGED, "s", Ratio::OursToTheirs, Goal::Unstated, &changed, &hand_changed).with_note(
-            "the first row without the rollout of the pod, which the kubelet does in the same way for both",
-        ),
+        Measurement::from_samples(LIVE, "s", Ratio::OursToTheirs, Goal::AtMost(0.8), &samples.push, &samples.hand)
+            .with_note(phases),
+        Measurement::from_samples(
+            ENDED,
+            "s",
+            Ratio::OursToTheirs,
+            Goal::Unstated,
+            &samples.push_ended,
+            &samples.hand_ended,
+        )
+        .with_note("until the shell's prompt is back"),
+        Measurement::from_samples(CHANGED, "s", Ratio::OursToTheirs, Goal::Unstated, &changed, &hand_changed)
+            .with_note("the first row without the rollout of the pod, which the kubelet does in the same way for both"),
     ]
 }

@@ -65,8 +65,19 @@ pub async fn collect(env: &BenchEnv) -> Result<PushSamples> {
         let [push, push_ended, preflight, build, publish, pod, deployed, reports_ready, kubectl] = ours;
         let [hand, hand_ended, hand_pod, helm] = theirs;
         Ok([
-            push, push_ended, preflight, build, publish, pod, deployed, reports_ready, kubectl, hand, hand_ended,
-            hand_pod, helm,
+            push,
+            push_ended,
+            preflight,
+            build,
+            publish,
+            pod,
+            deployed,
+            reports_ready,
+            kubectl,
+            hand,
+            hand_ended,
+            hand_pod,
+            helm,
         ])
     });
     let [
@@ -182,8 +193,12 @@ impl ManualSide {
         let began = Instant::now();
         let mut script = deploy_command(env, &self.app, &self.chart, &commit);
         let script = async { run_timed(&mut script).await.map(|_| Instant::now()) };
-        let (ended, live, changed, ready) =
-            tokio::join!(script, self.probe.wait_for_text(&text), self.watcher.wait_changed(&checkpoint), self.watcher.wait_ready(&checkpoint));
+        let (ended, live, changed, ready) = tokio::join!(
+            script,
+            self.probe.wait_for_text(&text),
+            self.watcher.wait_changed(&checkpoint),
+            self.watcher.wait_ready(&checkpoint)
+        );
         let (ended, live, changed, ready) = (ended?, live?, changed?, ready?);
         wait_for_old_pods(env, &self.app.name).await?;
         Ok([

@@ -1,6 +1,6 @@
 //! P8: the time from the pod's readiness until the push reports it.
 
-use crate::measurement::{Goal, Ratio, Measurement, Title};
+use crate::measurement::{Goal, Measurement, Ratio, Title};
 
 use super::push_samples::PushSamples;
 

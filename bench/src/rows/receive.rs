@@ -11,10 +11,10 @@ use tokio::process::Command;
 use crate::command::{command, run, run_timed};
 use crate::environment::BenchEnv;
 use crate::gateway::{Gateway, GatewayOptions};
-use crate::sampling::{SamplePlan, sample_rounds};
 use crate::measurement::{Goal, Measurement, Ratio, Title};
 use crate::process_stats;
 use crate::proxy::DelayingProxy;
+use crate::sampling::{SamplePlan, sample_rounds};
 use crate::sshd::{self, Sshd, SshdOptions};
 use crate::test_app::{TestApp, repository_url, ssh};
 
@@ -64,17 +64,10 @@ impl Fixture {
         let parent = if in_memory { env.memory.path() } else { env.disk.path() };
         let copy = copy_directory(&ours.path, &parent.join(format!("{name}.git"))).await?;
         let theirs = RestorableRepository::back_up(copy).await?;
-        let receive_pack = write_receive_pack_script(&app, &slipway, &theirs.path, &parent.join(format!("{name}.sh"))).await?;
+        let receive_pack =
+            write_receive_pack_script(&app, &slipway, &theirs.path, &parent.join(format!("{name}.sh"))).await?;
         let sshd = Sshd::start(env, SshdOptions { force_command: Some(&receive_pack), ..Default::default() }).await?;
-        Ok(Self {
-            app,
-            slipway,
-            sshd,
-            in_memory,
-            slipway_repository: ours,
-            sshd_repository: theirs,
-            receive_pack,
-        })
+        Ok(Self { app, slipway, sshd, in_memory, slipway_repository: ours, sshd_repository: theirs, receive_pack })
     }
 
     async fn compare(&self, env: &BenchEnv) -> Result<Vec<Measurement>> {

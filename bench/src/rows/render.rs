@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, ImageRef};
 
-use crate::helm_chart::HelmChart;
-use crate::sampling::{SamplePlan, sample_rounds};
 use crate::command::{command, run_timed};
-use crate::measurement::{Goal, Ratio, Measurement, Title};
 use crate::environment::BenchEnv;
+use crate::helm_chart::HelmChart;
+use crate::measurement::{Goal, Measurement, Ratio, Title};
+use crate::sampling::{SamplePlan, sample_rounds};
 
 const PROGRAM: Title = Title { id: "P10", what: "rendering the app chart", baseline: "helm template" };
 const IN_PROCESS: Title = Title { id: "P10", what: "in process, one of many apps", baseline: "helm template" };
@@ -31,7 +31,9 @@ pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
     Ok(vec![
         Measurement::from_samples(PROGRAM, "s", Ratio::TheirsToOurs, Goal::AtLeast(10.0), &ours, &helm),
         Measurement::from_samples(IN_PROCESS, "s", Ratio::TheirsToOurs, Goal::AtLeast(50.0), &in_process, &helm)
-            .with_note(format!("slipway's figure is the mean time for rendering one of {apps} apps and writing it as YAML")),
+            .with_note(format!(
+                "slipway's figure is the mean time for rendering one of {apps} apps and writing it as YAML"
+            )),
     ])
 }
 

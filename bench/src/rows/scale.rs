@@ -108,7 +108,11 @@ async fn collect_sample(env: &BenchEnv, slipway: &Gateway, app: &TestApp, when: 
     let [push] = pushes.await?;
     let lists = sample_rounds(env.plan(SamplePlan::DEFAULT, SamplePlan::new(1, 3)), async || {
         let time_command = async |words: &[&str]| run_timed(ssh(slipway).args(words)).await;
-        Ok([time_command(&["apps"]).await?, time_command(&["releases"]).await?, time_command(&["releases", &app.name]).await?])
+        Ok([
+            time_command(&["apps"]).await?,
+            time_command(&["releases"]).await?,
+            time_command(&["releases", &app.name]).await?,
+        ])
     });
     let [apps, releases, releases_of_one] = lists.await?;
     Ok(ScaleSample { push, apps, releases, releases_of_one, memory: vec![process_stats::resident_kib(slipway.pid())?] })

@@ -1,52 +1,48 @@
-//! Its life: installed, pushed to, robbed of its pod and of its volume.
+//! An installation that loses its pod, its volume and its permissions.
 
-use std::process::Command;
-
-use crate::support::{App, Installed, run, world};
+use crate::support::helm::helm;
+use crate::support::{App, Installation, kubectl};
 
 #[test]
-fn a_first_push_from_outside_goes_live_and_nothing_is_lost_with_the_pod() {
-    let slipway = Installed::prepared();
-    slipway.install().ok().says("Push an app that has a Dockerfile");
+fn a_deployed_app_survives_the_loss_of_slipways_pod_and_volume() {
+    let mut slipway = Installation::prepared();
+    slipway.install().ok().prints("Push an app that has a Dockerfile");
     slipway.write_known_hosts();
     let app = App::web("one");
-    let first = slipway.ready("");
-    slipway.push(&app).ok().says("Released v1");
+    let first_pod = slipway.wait_for_new_pod("");
+    slipway.push(&app).ok().prints("Released v1");
     app.shows("one");
-    // the kubelet pulled by the cache of its node
+    // the kubelet pulls through its node's cache
     let cache = slipway.values.iter().find_map(|value| value.strip_prefix("cache.port=")).unwrap();
-    let deployment = app.object("deployment", &app.name).unwrap().to_string();
+    let deployment = app.deployment().to_string();
     assert!(deployment.contains(&format!("localhost:{cache}/{}@sha256:", app.name)), "{deployment}");
-    // rights where they are needed, and nowhere else
-    assert!(slipway.may("list", "secrets", &app.name));
-    assert!(!slipway.may("list", "secrets", "default"));
-    assert!(!slipway.may("create", "deployments", "default"));
+    // slipway has permissions in the app's namespace only
+    assert!(slipway.can_i("list", "secrets", &app.name));
+    assert!(!slipway.can_i("list", "secrets", "default"));
+    assert!(!slipway.can_i("create", "deployments", "default"));
 
-    slipway.kubectl(&["delete", "pod", &format!("{}-0", slipway.name)]);
-    let second = slipway.ready(&first);
-    app.write("index.html", "two");
-    app.commit("second");
-    // with the same host key, keys, repository and output of what was deployed before
-    slipway.tell(&format!("builds:output {} 1", app.name)).ok().says("Released v1");
-    slipway.push(&app).ok().says("Released v2");
+    slipway.kubectl(&["delete", "pod", &slipway.pod_name()]);
+    let second_pod = slipway.wait_for_new_pod(&first_pod);
+    app.commit_page("two");
+    // the host key, the keys, the repository and the deploy logs are the same
+    slipway.run_command(&format!("builds:output {} 1", app.name)).ok().prints("Released v1");
+    slipway.push(&app).ok().prints("Released v2");
     app.shows("two");
 
-    // the volume of the repositories too
-    slipway.lose("data");
-    slipway.ready(&second);
+    slipway.lose_volume("data");
+    slipway.wait_for_new_pod(&second_pod);
     app.shows("two");
-    app.write("index.html", "three");
-    app.commit("third");
-    slipway.push(&app).ok().says("Released v3");
+    app.commit_page("three");
+    slipway.push(&app).ok().prints("Released v3");
     app.shows("three");
-    let history = run(Command::new("helm").args(["history", &app.name, "-n", &app.name])).stdout;
+    let history = helm(&app, &["history", &app.name]).stdout;
     assert_eq!(history.lines().count(), 4, "{history}");
 
-    // rights that somebody took away are taken again, by whatever needs them first
-    world::kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
-    slipway.tell(&format!("rollback {} v2", app.name)).ok().says("Released v4");
+    // each command that needs a deleted RoleBinding creates it again
+    kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
+    slipway.run_command(&format!("rollback {} v2", app.name)).ok().prints("Released v4");
     app.shows("two");
-    world::kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
-    slipway.tell(&format!("apps:destroy {} --force", app.name)).ok().says("is gone");
-    assert_eq!(world::object(&["namespace", &app.name]), None);
+    kubectl(&["delete", "rolebinding", "slipway", "-n", &app.name]);
+    slipway.run_command(&format!("apps:destroy {} --force", app.name)).ok().prints("is deleted");
+    assert!(!app.namespace_exists());
 }

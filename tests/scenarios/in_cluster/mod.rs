@@ -1,8 +1,8 @@
-//! slipway as it is really run: its image in a pod, installed with helm.
+//! slipway in a pod, installed with the chart.
 
+mod external_services;
 mod lifecycle;
 mod namespaces;
-mod outside;
-mod registry;
-mod rights;
+mod node_pulls;
+mod own_registry;
 mod upgrade;

@@ -1,46 +1,44 @@
-//! slipway in the cluster without a right in the whole of it: it may use namespaces that are there, and no other.
+//! An installation without cluster-wide permissions, which may use existing namespaces only.
 
 use std::process::Command;
 
-use crate::support::{App, Installed, run, world};
+use crate::support::helm::helm;
+use crate::support::{App, Installation, kubectl, run};
 
 #[test]
-fn without_rights_in_the_whole_cluster_slipway_uses_the_namespaces_that_it_was_given() {
-    let mut slipway = Installed::prepared();
+fn slipway_without_cluster_wide_permissions_uses_the_listed_namespaces_only() {
+    let mut slipway = Installation::prepared();
     let (app, helms, foreign) = (App::web("one"), App::web("one"), App::web("one"));
     for namespace in [&app.name, &helms.name, &foreign.name] {
-        world::kubectl(&["create", "namespace", namespace]);
+        kubectl(&["create", "namespace", namespace]);
     }
-    // helm was there before
+    // one namespace has a release of helm's
     let chart = slipway.path("chart");
     run(Command::new("helm").args(["create", chart.to_str().unwrap()]));
-    let helm = ["install", &helms.name, chart.to_str().unwrap(), "--namespace", &helms.name, "--set", "replicaCount=0"];
-    run(Command::new("helm").args(helm));
+    let install = ["install", &helms.name, chart.to_str().unwrap(), "--set", "replicaCount=0"];
+    helm(&helms, &install);
     slipway.values.push("rbac.scope=namespaces".to_owned());
     slipway.values.push(format!("rbac.namespaces={{{},{}}}", app.name, helms.name));
-    slipway.install().ok();
-    slipway.write_known_hosts();
-    slipway.ready("");
-    assert!(!slipway.may("create", "namespaces", "default") && !slipway.may("list", "secrets", &foreign.name));
+    slipway.start();
+    assert!(!slipway.can_i("create", "namespaces", "default") && !slipway.can_i("list", "secrets", &foreign.name));
 
-    // a first push takes one of them, and no other
-    slipway.push(&app).ok().says("Released v1");
+    // a first push claims a listed namespace, and no other one
+    slipway.push(&app).ok().prints("Released v1");
     app.shows("one");
-    slipway.push(&foreign).fails().says("none of the namespaces that slipway may use here");
-    slipway.push(&helms).fails().says("was not made by slipway");
-    slipway.tell(&format!("apps:adopt {}", helms.name)).ok().says("Helm's release is at v1");
-    let apps = slipway.tell("apps").ok();
-    assert!(apps.contains(&app.name) && apps.contains(&helms.name) && !apps.contains(&foreign.name), "{apps:?}");
+    slipway.push(&foreign).fails().prints("not one of the namespaces that slipway may use here");
+    slipway.push(&helms).fails().prints("was not made by slipway");
+    slipway.run_command(&format!("apps:adopt {}", helms.name)).ok().prints("Its Helm release is at v1");
+    let apps = slipway.run_command("apps").ok();
+    apps.prints(&app.name).prints(&helms.name).does_not_print(&foreign.name);
 
-    // the namespace stays when the app ends, and is free again
-    slipway.tell(&format!("apps:destroy {} --force", app.name)).ok().says("stays");
-    assert_eq!(app.object("deployment", &app.name), None);
-    assert!(!slipway.tell("apps").ok().contains(&app.name));
-    slipway.push(&app).ok().says("Released v1");
+    // the namespace of a deleted app stays, and can be claimed again
+    slipway.run_command(&format!("apps:destroy {} --force", app.name)).ok().prints("remains");
+    assert_eq!(app.get("deployment", &app.name), None);
+    slipway.run_command("apps").ok().does_not_print(&app.name);
+    slipway.push(&app).ok().prints("Released v1");
 
-    // one that is gone is asked for, not made
-    world::kubectl(&["delete", "namespace", &app.name]);
-    slipway.push(&app).fails().says("may not make it");
-    assert!(slipway.tell("apps").ok().contains(&helms.name));
-    world::kubectl(&["delete", "namespace", &foreign.name, "--wait=false"]);
+    // a deleted namespace is not created again
+    app.delete_namespace();
+    slipway.push(&app).fails().prints("may not create namespaces here");
+    slipway.run_command("apps").ok().prints(&helms.name);
 }

@@ -1,71 +1,47 @@
-//! slipway in the cluster, whose pod ends while somebody deploys, or whose nodes cannot pull.
+//! An upgrade of slipway during a deploy.
 
-use crate::support::{App, Installed, eventually};
+use crate::support::{App, Installation, wait_until};
 
-/// Makes another pod of it.
-fn upgrade(slipway: &mut Installed, annotation: &str) {
+/// Upgrades the release with a new pod annotation, which replaces the pod.
+fn upgrade(slipway: &mut Installation, annotation: &str) {
     slipway.values.push(format!("podAnnotations.{annotation}=x"));
     slipway.install().ok();
 }
 
 #[test]
-fn an_upgrade_of_slipway_lets_running_deploys_finish_and_heals_those_that_take_too_long() {
-    let mut slipway = Installed::prepared();
-    slipway.install().ok();
-    slipway.write_known_hosts();
-    let first = slipway.ready("");
+fn an_upgrade_of_slipway_waits_for_short_deploys_and_undoes_long_ones() {
+    let mut slipway = Installation::prepared();
+    let first_pod = slipway.start();
     let app = App::web("one");
     slipway.push(&app).ok();
 
-    // one that finishes in time, beyond the end of its pod
-    app.web_files("two");
-    app.slow_start(6);
+    // a deploy that ends within the drain timeout
+    app.commit_web("two");
+    app.commit_slow_start(6);
     let push = slipway.start_push(&app);
-    push.until("0 of 1 ready");
+    push.wait_for_output("0 of 1 ready");
     upgrade(&mut slipway, "first");
-    push.finish().ok().says("Released v2");
-    let second = slipway.ready(&first);
+    push.wait().ok().prints("Released v2");
+    let second_pod = slipway.wait_for_new_pod(&first_pod);
     app.shows("two");
 
-    // one that does not
+    // a deploy that does not
     slipway.values.push("settings.drainTimeout=1s".to_owned());
     upgrade(&mut slipway, "second");
-    let third = slipway.ready(&second);
-    app.web_files("three");
-    app.slow_start(600);
+    let third_pod = slipway.wait_for_new_pod(&second_pod);
+    app.commit_web("three");
+    app.commit_slow_start(600);
     let push = slipway.start_push(&app);
-    push.until("0 of 1 ready");
+    push.wait_for_output("0 of 1 ready");
     upgrade(&mut slipway, "third");
-    push.finish().fails();
-    slipway.ready(&third);
-    let status = || slipway.tell(&format!("releases {}", app.name)).ok().stdout;
-    eventually("the new pod undoes it", || {
-        status().lines().any(|line| line.contains("v3") && line.contains("failed")).then_some(())
+    push.wait().fails();
+    slipway.wait_for_new_pod(&third_pod);
+    wait_until("the new pod undoes the deploy", || {
+        let releases = slipway.run_command(&format!("releases {}", app.name)).ok().stdout;
+        releases.lines().any(|line| line.contains("v3") && line.contains("failed"))
     });
     app.shows("two");
-    app.web_files("four");
-    app.commit("fourth");
-    slipway.push(&app).ok().says("Released");
+    app.commit_web("four");
+    slipway.push(&app).ok().prints("Released");
     app.shows("four");
-}
-
-#[test]
-fn a_node_that_cannot_pull_is_named_with_what_it_lacks() {
-    let slipway = Installed::prepared();
-    slipway.install().ok();
-    slipway.write_known_hosts();
-    slipway.ready("");
-    let nowhere = r#"{"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "x"}}}}}"#;
-    slipway.kubectl(&["patch", "daemonset", &format!("{}-cache", slipway.name), "--patch", nowhere]);
-    let gone = "--selector=app.kubernetes.io/component=cache";
-    slipway.kubectl(&["wait", "pod", gone, "--for=delete", "--timeout=1m"]);
-    let app = App::web("one");
-    let refused = slipway.push(&app).fails().says("cannot be pulled");
-    refused.says("nothing answers at localhost:").says("registry's cache");
-
-    let everywhere = r#"{"spec": {"template": {"spec": {"nodeSelector": null}}}}"#;
-    slipway.kubectl(&["patch", "daemonset", &format!("{}-cache", slipway.name), "--patch", everywhere]);
-    slipway.kubectl(&["rollout", "status", "daemonset", &format!("{}-cache", slipway.name), "--timeout=1m"]);
-    slipway.push(&app).ok().says("Released v2");
-    app.shows("one");
 }

@@ -1,89 +1,70 @@
-//! A small app with a repository of its own.
+//! A small app in a git repository of its own, and pushing it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::gateway::{Gateway, git};
-use super::process::{Output, Running, run, try_run};
-use super::{eventually, world};
+use super::background::BackgroundCommand;
+use super::base_image::busybox_path;
+use super::client::git;
+use super::gateway::{ADMIN, Gateway};
+use super::process::{Output, run, try_run};
+use super::{base_image, environment, kubectl};
 
-/// A working copy, and the name under which it is pushed. Its namespace ends with it.
+/// A working copy, and the app's name. Its namespace is deleted when the value is dropped.
 pub struct App {
     pub name: String,
     pub dir: TempDir,
 }
 
 impl App {
-    /// A web server that answers with its page.
-    pub fn web(page: &str) -> Self {
-        let app = Self::empty();
-        app.web_files(page);
-        app.commit("first");
+    /// An empty repository on branch `main`.
+    pub fn empty() -> Self {
+        let app = Self { name: environment::unique_name("app"), dir: tempfile::tempdir().unwrap() };
+        run(git(app.path()).args(["init", "-q", "-b", "main"]));
         app
     }
 
-    /// A web server that was pushed when it showed `one`, and pushed again when it showed `two`.
+    /// A web server that serves the page, committed.
+    pub fn web(page: &str) -> Self {
+        let app = Self::empty();
+        app.commit_web(page);
+        app
+    }
+
+    /// A web server with page "one" that was pushed once.
     #[track_caller]
-    pub fn upgraded(gateway: &Gateway) -> Self {
+    pub fn deployed(gateway: &Gateway) -> Self {
         let app = Self::web("one");
         app.push(gateway).ok();
-        app.write("index.html", "two");
-        app.commit("second");
+        app
+    }
+
+    /// A web server that was pushed with page "one", and then with page "two".
+    #[track_caller]
+    pub fn upgraded(gateway: &Gateway) -> Self {
+        let app = Self::deployed(gateway);
+        app.commit_page("two");
         app.push(gateway).ok();
         app.shows("two");
         app
     }
 
-    /// Nothing but an empty repository on branch `main`.
-    pub fn empty() -> Self {
-        let app = Self { name: world::unique("app"), dir: tempfile::tempdir().unwrap() };
-        run(git(app.path()).args(["init", "-q", "-b", "main"]));
-        app
-    }
-
-    /// A Dockerfile that starts from the base image and ends with these lines.
-    pub fn dockerfile(lines: &str) -> Self {
+    /// An app with a Dockerfile that starts from the base image and continues with these lines.
+    pub fn from_dockerfile(lines: &str) -> Self {
         let app = Self::empty();
-        app.write("Dockerfile", &format!("FROM {}\n{lines}\n", world::base_image()));
-        app.commit("first");
+        app.commit_dockerfile(lines);
         app
     }
 
-    /// Writes the web server's files.
-    pub fn web_files(&self, page: &str) {
-        let dockerfile = format!(
-            "FROM {}\nCOPY index.html /www/\nEXPOSE 8080\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
-            world::base_image()
-        );
-        self.write("Dockerfile", &dockerfile);
-        self.write("index.html", page);
-    }
-
-    /// Commits a Dockerfile with one more step. The step is this app's alone: no cache has it.
-    pub fn build_step(&self, step: &str) -> String {
-        let dockerfile = std::fs::read_to_string(self.path().join("Dockerfile")).unwrap();
-        self.write("Dockerfile", &format!("{dockerfile}RUN {step} # {}\n", self.name));
-        self.commit(step)
-    }
-
-    /// Commits a Dockerfile whose container waits before it listens.
-    pub fn slow_start(&self, seconds: u32) -> String {
-        let dockerfile = std::fs::read_to_string(self.path().join("Dockerfile")).unwrap();
-        let start = format!("CMD [\"sh\", \"-c\", \"sleep {seconds}; exec $0 $@\", ");
-        self.write("Dockerfile", &dockerfile.replace("CMD [", &start));
-        self.commit("slow to start")
-    }
-
-    /// Commits a file `noise` that no compression makes smaller.
-    pub fn noise(&self, mebibytes: u64) -> String {
-        let random = std::fs::File::open("/dev/urandom").unwrap();
-        let mut file = std::fs::File::create(self.path().join("noise")).unwrap();
-        std::io::copy(&mut std::io::Read::take(random, mebibytes << 20), &mut file).unwrap();
-        // git does not even try to compress what is larger
-        self.git(&["config", "core.bigFileThreshold", "1m"]);
-        self.commit("noise")
+    /// A web server that any Engine can build, since it needs no base image.
+    pub fn from_scratch(page: &str) -> Self {
+        let app = Self::empty();
+        std::fs::copy(busybox_path(), app.path().join("busybox")).unwrap();
+        app.write("Dockerfile", include_str!("../fixtures/scratch.Dockerfile"));
+        app.commit_page(page);
+        app
     }
 
     pub fn path(&self) -> &Path {
@@ -96,13 +77,18 @@ impl App {
         std::fs::write(path, text).unwrap();
     }
 
-    /// `git ARGUMENTS` in the working copy, which must succeed: what it printed.
-    #[track_caller]
-    pub fn git(&self, arguments: &[&str]) -> String {
-        run(git(self.path()).args(arguments)).stdout.trim().to_owned()
+    /// Replaces a text in the Dockerfile.
+    pub fn edit_dockerfile(&self, text: &str, replacement: &str) {
+        let dockerfile = self.dockerfile();
+        assert!(dockerfile.contains(text), "{text:?} is not in:\n{dockerfile}");
+        self.write("Dockerfile", &dockerfile.replace(text, replacement));
     }
 
-    /// Commits everything: the commit's id.
+    fn dockerfile(&self) -> String {
+        std::fs::read_to_string(self.path().join("Dockerfile")).unwrap()
+    }
+
+    /// Commits all files, and returns the commit's id.
     #[track_caller]
     pub fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
@@ -110,125 +96,132 @@ impl App {
         self.head()
     }
 
-    /// The commit that is checked out.
-    pub fn head(&self) -> String {
-        self.git(&["rev-parse", "HEAD"])
+    /// Commits the files of a web server that serves the page, in place of an earlier Dockerfile.
+    #[track_caller]
+    pub fn commit_web(&self, page: &str) -> String {
+        self.write("Dockerfile", &include_str!("../fixtures/web.Dockerfile").replace("BASE_IMAGE", base_image()));
+        self.commit_page(page)
     }
 
-    /// `git push URL ARGUMENTS` as a user.
+    /// Commits another page.
     #[track_caller]
-    pub fn push_as(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Output {
-        try_run(&mut self.push_command(gateway, user, arguments))
+    pub fn commit_page(&self, page: &str) -> String {
+        self.write("index.html", page);
+        self.commit(page)
+    }
+
+    /// Commits a Dockerfile that starts from the base image and continues with these lines.
+    #[track_caller]
+    pub fn commit_dockerfile(&self, lines: &str) -> String {
+        self.write("Dockerfile", &format!("FROM {}\n{lines}\n", base_image()));
+        self.commit("another Dockerfile")
+    }
+
+    /// Commits a Dockerfile whose container prints "the last words" and exits with code 3.
+    #[track_caller]
+    pub fn commit_crash(&self) -> String {
+        self.commit_dockerfile(r#"CMD ["sh", "-c", "echo the last words; exit 3"]"#)
+    }
+
+    /// Commits a Dockerfile with one more step. The app's name in it keeps other apps' build caches out.
+    #[track_caller]
+    pub fn commit_build_step(&self, step: &str) -> String {
+        self.write("Dockerfile", &format!("{}RUN {step} # {}\n", self.dockerfile(), self.name));
+        self.commit(step)
+    }
+
+    /// Commits a Dockerfile whose container starts to listen after a while, to make the rollout last.
+    #[track_caller]
+    pub fn commit_slow_start(&self, seconds: u32) -> String {
+        self.edit_dockerfile("CMD [", &format!("CMD [\"sh\", \"-c\", \"sleep {seconds}; exec $0 $@\", "));
+        self.commit("slow to start")
+    }
+
+    /// Commits a file `random` of this size, which cannot be compressed.
+    #[track_caller]
+    pub fn commit_random_file(&self, mebibytes: u64) -> String {
+        let random = std::fs::File::open("/dev/urandom").unwrap();
+        let mut file = std::fs::File::create(self.path().join("random")).unwrap();
+        std::io::copy(&mut std::io::Read::take(random, mebibytes << 20), &mut file).unwrap();
+        // git does not try to compress files above the threshold
+        self.git(&["config", "core.bigFileThreshold", "1m"]);
+        self.commit("random file")
+    }
+
+    /// Replaces the newest commit with one that lacks the file `random`.
+    pub fn amend_without_random_file(&self) {
+        std::fs::remove_file(self.path().join("random")).unwrap();
+        self.git(&["commit", "-q", "-a", "--amend", "--allow-empty", "-m", "small"]);
+    }
+
+    /// Runs `git ARGUMENTS` in the working copy, which must succeed, and returns its output.
+    #[track_caller]
+    pub fn git(&self, arguments: &[&str]) -> String {
+        run(git(self.path()).args(arguments)).stdout.trim().to_owned()
+    }
+
+    /// The id of the checked-out commit.
+    pub fn head(&self) -> String {
+        self.git(&["rev-parse", "HEAD"])
     }
 
     /// `git push URL main` as the admin.
     #[track_caller]
     pub fn push(&self, gateway: &Gateway) -> Output {
-        self.push_as(gateway, super::gateway::ADMIN, &["main"])
+        self.push_as(gateway, ADMIN, &["main"])
     }
 
-    /// A push that runs while the test goes on.
-    pub fn start_push(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Running {
-        Running::start(&mut self.push_command(gateway, user, arguments))
+    /// `git push URL ARGUMENTS` as a user. Options may be among the arguments.
+    #[track_caller]
+    pub fn push_as(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Output {
+        try_run(&mut self.push_command(gateway, user, arguments))
+    }
+
+    /// Starts `git push URL main` as the admin.
+    pub fn start_push(&self, gateway: &Gateway) -> BackgroundCommand {
+        self.start_push_with(gateway, &["main"])
+    }
+
+    /// Starts `git push URL ARGUMENTS` as the admin.
+    pub fn start_push_with(&self, gateway: &Gateway, arguments: &[&str]) -> BackgroundCommand {
+        BackgroundCommand::start(&mut self.push_command(gateway, ADMIN, arguments))
+    }
+
+    /// Commits a build step such as `sleep 20`, pushes, and waits until the step runs. A test that needs the step to end gives it
+    /// a duration within which the test can do its part.
+    #[track_caller]
+    pub fn start_push_with_build_step(&self, gateway: &Gateway, step: &str) -> BackgroundCommand {
+        self.commit_build_step(step);
+        let push = self.start_push(gateway);
+        push.wait_for_output(step);
+        push
     }
 
     fn push_command(&self, gateway: &Gateway, user: &str, arguments: &[&str]) -> Command {
         let mut command = gateway.git(user, self.path());
         let (options, refs): (Vec<&&str>, Vec<&&str>) = arguments.iter().partition(|text| text.starts_with('-'));
-        command.arg("push").args(options).arg(gateway.url(&self.name)).args(refs);
+        command.arg("push").args(options).arg(gateway.repository_url(&self.name)).args(refs);
         command
     }
 
-    /// `kubectl get KIND NAME` in the app's namespace.
-    pub fn object(&self, kind: &str, name: &str) -> Option<serde_json::Value> {
-        world::object(&[kind, name, "-n", &self.name])
-    }
-
-    /// The gateway that holds the app's deploy lock.
-    pub fn lock_holder(&self) -> Option<String> {
-        let lease = self.object("lease", "slipway-deploy")?;
-        lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned)
-    }
-
-    /// Watches who holds the app's deploy lock, a line each: `holder=` and the gateway. To ask again and again would take
-    /// longer than what some scenarios measure.
-    pub fn watch_lock(&self) -> Running {
-        let columns = "jsonpath=holder={.spec.holderIdentity}{\"\\n\"}";
-        let lease = ["get", "lease", "slipway-deploy", "-n", &self.name, "--watch", "-o", columns];
-        let watch = Running::start(Command::new("kubectl").args(lease));
-        watch.until("holder=");
-        watch
-    }
-
-    /// Puts something into the app's namespace that keeps it from ending.
-    pub fn hold_namespace(&self) {
-        world::apply(&format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: kept, namespace: {}, finalizers: [example.com/keep]}}\n",
-            self.name
-        ));
-    }
-
-    /// Lets the namespace end.
-    pub fn free_namespace(&self) {
-        let nothing = r#"{"metadata":{"finalizers":null}}"#;
-        world::kubectl(&["patch", "configmap", "kept", "-n", &self.name, "-p", nothing]);
-    }
-
-    /// What the app answers through its Service, once it answers anything.
-    pub fn page(&self) -> String {
-        let service = self.object("service", &self.name).expect("the app's Service");
-        let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
-        eventually("the app answers", || {
-            let output =
-                try_run(Command::new("curl").args(["-sS", "--fail", "--max-time", "2", &format!("http://{address}/")]));
-            (output.code == Some(0)).then_some(output.stdout)
-        })
-    }
-
-    /// Waits until the app answers with this page: a Service may lead to an old pod for a moment longer, or to whoever
-    /// got that pod's address since.
-    #[track_caller]
-    pub fn shows(&self, page: &str) {
-        eventually(&format!("the page {page:?}"), || (self.page().trim() == page.trim()).then_some(()));
-    }
-
-    /// What the gateway's repository has at a ref.
-    pub fn deployed_ref(&self, gateway: &Gateway, reference: &str) -> Option<String> {
-        // it may be removed at any moment, which must not be a working directory's fate
-        let repository = format!("--git-dir={}", gateway.repository(&self.name).display());
+    /// The commit that a ref of the gateway's repository points to.
+    pub fn remote_ref(&self, gateway: &Gateway, reference: &str) -> Option<String> {
+        // not git's working directory, since the repository may be removed at any moment
+        let repository = format!("--git-dir={}", gateway.repository_path(&self.name).display());
         let output = try_run(git(self.path()).args([&repository, "rev-parse", "--verify", "-q", reference]));
         (output.code == Some(0)).then(|| output.stdout.trim().to_owned())
     }
 
-    /// The quarantine of a push that the gateway is receiving.
-    pub fn incoming(&self, gateway: &Gateway) -> Option<std::path::PathBuf> {
-        let objects = std::fs::read_dir(gateway.repository(&self.name).join("objects")).ok()?;
+    /// The quarantine directory of a push that the gateway is receiving.
+    pub fn quarantine(&self, gateway: &Gateway) -> Option<PathBuf> {
+        let objects = std::fs::read_dir(gateway.repository_path(&self.name).join("objects")).ok()?;
         let mut paths = objects.map_while(Result::ok).map(|entry| entry.path());
         paths.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("tmp_objdir-incoming-"))
-    }
-
-    /// Number and status of every release record, the oldest first.
-    pub fn releases(&self) -> Vec<(u32, String)> {
-        let list = world::object(&["secret", "-n", &self.name, "-l", "owner=helm"]).expect("a list");
-        let mut releases: Vec<(u32, String)> = list["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|secret| &secret["metadata"]["labels"])
-            .map(|labels| {
-                (labels["version"].as_str().unwrap().parse().unwrap(), labels["status"].as_str().unwrap().to_owned())
-            })
-            .collect();
-        releases.sort();
-        releases
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        let _ = Command::new("kubectl")
-            .args(["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"])
-            .stdout(std::process::Stdio::null())
-            .status();
+        kubectl::delete_in_background("namespace", &self.name);
     }
 }

@@ -1,28 +1,28 @@
-//! Certificates as openssl makes them.
+//! TLS certificates, made with openssl.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::run;
+use super::{environment, run};
 
-/// A CA that signs for one server and one client. What docker calls `DOCKER_CERT_PATH` is its directory `client`.
-pub struct Authority(TempDir);
+/// A CA with the certificates of one server and one client. Its directory `client` can be used as `DOCKER_CERT_PATH`.
+pub struct CertificateAuthority(TempDir);
 
-impl Authority {
-    /// One with a server at this address.
-    pub fn of_a_server_at(address: &str) -> Self {
+impl CertificateAuthority {
+    /// Issues certificates for a server at this IP address, and for a client.
+    pub fn for_server(address: &str) -> Self {
         let authority = Self(tempfile::tempdir().unwrap());
-        let name = super::world::unique("ca");
+        let name = environment::unique_name("ca");
         let own = format!("req -x509 -newkey ed25519 -nodes -days 2 -subj /CN={name} -keyout ca-key.pem -out ca.pem");
         openssl(authority.path(""), &own);
-        authority.sign("server", &format!("subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth"));
-        authority.sign("client", "extendedKeyUsage=clientAuth");
+        authority.issue("server", &format!("subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth"));
+        authority.issue("client", "extendedKeyUsage=clientAuth");
         authority
     }
 
-    fn sign(&self, name: &str, extensions: &str) {
+    fn issue(&self, name: &str, extensions: &str) {
         let dir = self.path(name);
         std::fs::create_dir(&dir).unwrap();
         std::fs::copy(self.path("ca.pem"), dir.join("ca.pem")).unwrap();
@@ -34,7 +34,7 @@ impl Authority {
         openssl(&dir, sign);
     }
 
-    /// `client`, `server`, or a file in one of them.
+    /// The path of `ca.pem`, `client`, `server`, or a file in one of these directories.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

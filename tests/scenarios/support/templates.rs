@@ -1,44 +1,50 @@
-//! Charts of other operators: the templates that slipway comes with, and changes to them.
+//! Changed copies of slipway's templates, as operators use them with `--templates`.
+
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::Gateway;
 
-/// A folder of templates; it ends with the value.
+/// A directory of templates.
 pub struct Templates(TempDir);
 
 impl Templates {
-    /// A copy of those that slipway comes with.
-    pub fn copied() -> Self {
+    /// A copy of the built-in templates.
+    pub fn copy() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
         for entry in std::fs::read_dir("templates").unwrap().map(Result::unwrap) {
-            std::fs::copy(entry.path(), copy.0.path().join(entry.file_name())).unwrap();
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
         }
         copy
     }
 
-    /// Replaces a text wherever it is.
-    pub fn replaced(self, text: &str, replacement: &str) -> Self {
-        for entry in std::fs::read_dir(self.0.path()).unwrap().map(Result::unwrap) {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Replaces a text in every file.
+    pub fn replace(self, text: &str, replacement: &str) -> Self {
+        for entry in std::fs::read_dir(self.path()).unwrap().map(Result::unwrap) {
             let template = std::fs::read_to_string(entry.path()).unwrap();
             std::fs::write(entry.path(), template.replace(text, replacement)).unwrap();
         }
         self
     }
 
-    /// Adds one more file.
-    pub fn with(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.0.path().join(name), text).unwrap();
+    /// Adds a file.
+    pub fn with_file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.path().join(name), text).unwrap();
         self
     }
 
-    /// The setting that makes a gateway use them.
+    /// The setting for a gateway that uses the templates.
     pub fn setting(&self) -> (&str, &str) {
-        ("SLIPWAY_TEMPLATES", self.0.path().to_str().unwrap())
+        ("SLIPWAY_TEMPLATES", self.path().to_str().unwrap())
     }
 
-    /// A gateway that uses them.
-    pub fn gateway(&self) -> Gateway {
+    /// Starts a gateway that uses the templates.
+    pub fn start_gateway(&self) -> Gateway {
         Gateway::with(&[self.setting()])
     }
 }

@@ -1,23 +1,23 @@
-//! An admission webhook as platform teams run them: HTTPS, asked by the API server about the Deployments of one app.
+//! A validating admission webhook for the Deployments of one app.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::api::read_head;
-use super::{App, eventually, run, world};
+use super::http::{RequestHead, json_response};
+use super::{App, eventually, kubectl, run};
 
-/// A webhook that denies everything. Its configuration ends with it.
+/// A webhook that denies every change. It is unregistered when the value is dropped.
 pub struct Webhook {
     name: String,
-    tls: Child,
+    tls_proxy: Child,
 }
 
 impl Webhook {
-    /// Denies each change of the app's Deployments with these words.
-    pub fn that_denies(app: &App, words: &'static str) -> Self {
+    /// Registers a webhook that denies each change of the app's Deployments with this message.
+    pub fn denying(app: &App, message: &'static str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (key, cert, both) = (dir.path().join("key"), dir.path().join("cert"), dir.path().join("both"));
         let subject = ["-subj", "/CN=webhook", "-addext", "subjectAltName=IP:127.0.0.1"];
@@ -28,15 +28,15 @@ impl Webhook {
 
         let plain = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = plain.local_addr().unwrap();
-        std::thread::spawn(move || plain.incoming().map_while(Result::ok).for_each(|stream| deny(stream, words)));
+        std::thread::spawn(move || plain.incoming().map_while(Result::ok).for_each(|stream| deny(stream, message)));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,verify=0,cert={}", both.display());
         let mut socat = Command::new("socat");
-        let tls = socat.args([listen, format!("TCP:{address}")]).stderr(Stdio::null()).spawn().unwrap();
+        let tls_proxy = socat.args([listen, format!("TCP:{address}")]).stderr(Stdio::null()).spawn().unwrap();
         eventually("the webhook listens", || TcpStream::connect(("127.0.0.1", port)).ok());
 
         let bundle = run(Command::new("base64").arg("-w0").arg(&cert)).stdout;
-        let webhook = Self { name: app.name.clone(), tls };
+        let webhook = Self { name: app.name.clone(), tls_proxy };
         webhook.register(port, bundle.trim());
         webhook
     }
@@ -55,13 +55,13 @@ impl Webhook {
                            "operations": ["CREATE", "UPDATE"]}],
             }],
         });
-        world::apply(&configuration.to_string());
+        kubectl::apply(&configuration.to_string());
     }
 
-    /// It is registered, and does not answer any more.
-    pub fn ends(&mut self) {
-        let _ = self.tls.kill();
-        let _ = self.tls.wait();
+    /// Stops the server. The webhook stays registered.
+    pub fn stop(&mut self) {
+        let _ = self.tls_proxy.kill();
+        let _ = self.tls_proxy.wait();
     }
 }
 
@@ -69,19 +69,16 @@ impl Drop for Webhook {
     fn drop(&mut self) {
         let kind = "validatingwebhookconfiguration";
         let _ = Command::new("kubectl").args(["delete", kind, &self.name]).stdout(Stdio::null()).status();
-        self.ends();
+        self.stop();
     }
 }
 
-fn deny(stream: TcpStream, words: &str) {
+fn deny(stream: TcpStream, message: &str) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let Some((_, _, length)) = read_head(&mut reader) else { return };
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    let Some(head) = RequestHead::read(&mut reader) else { return };
+    let body = head.read_body(&mut reader).unwrap();
     let review: Value = serde_json::from_slice(&body).unwrap();
-    let response = json!({"uid": review["request"]["uid"], "allowed": false, "status": {"message": words}});
-    let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
-    let answer = answer.to_string();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", answer.len());
-    let _ = (&stream).write_all(format!("{head}Connection: close\r\n\r\n{answer}").as_bytes());
+    let response = json!({"uid": review["request"]["uid"], "allowed": false, "status": {"message": message}});
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    let _ = (&stream).write_all(json_response("200 OK", &review.to_string()).as_bytes());
 }

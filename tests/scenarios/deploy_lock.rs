@@ -1,0 +1,56 @@
+//! The deploy lock: one deploy of an app at a time.
+
+use crate::support::{ADMIN, App, Gateway};
+
+/// Lasts long enough for a second push to be refused, or to begin waiting.
+const SLOW_STEP: &str = "sleep 8";
+
+#[test]
+fn a_second_push_is_refused_immediately_with_the_first_pusher() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let first = app.start_push_with_build_step(&gateway, SLOW_STEP);
+    app.push(&gateway).fails().prints("root is deploying").prints(&app.head()[..7]).prints("since");
+    assert!(!first.output().contains("Pushing"), "the second pusher had to wait");
+    first.wait().ok().prints("Released v1");
+}
+
+#[test]
+fn a_push_can_wait_for_the_lock() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let first = app.start_push_with_build_step(&gateway, SLOW_STEP);
+    app.git(&["checkout", "-q", "-b", "next"]);
+    app.commit_page("two");
+    // the first push moves the branch, so that git's old id of it is outdated then
+    let waiting = app.start_push_with(&gateway, &["--push-option=wait", "next:main"]);
+    waiting.wait_for_output("waiting");
+    first.wait().ok();
+    waiting.wait().fails().prints("another push has changed");
+    app.push_as(&gateway, ADMIN, &["--push-option=wait", "next:main"]).ok().prints("Released v2");
+}
+
+#[test]
+fn a_first_push_that_waited_cannot_choose_another_deploy_branch() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    let first = app.start_push_with_build_step(&gateway, SLOW_STEP);
+    // when this push begins, the app has no deploy branch yet
+    let waiting = app.start_push_with(&gateway, &["--push-option=wait", "main:develop"]);
+    waiting.wait_for_output("waiting");
+    first.wait().ok();
+    waiting.wait().fails().prints("another push has changed");
+    assert_eq!(app.history().len(), 1);
+    app.push_as(&gateway, ADMIN, &["main:develop"]).ok().prints("not deployed");
+}
+
+#[test]
+fn two_gateways_of_a_cluster_share_the_lock() {
+    let gateway = Gateway::start();
+    let twin = gateway.twin(&[]);
+    let app = App::web("one");
+    let first = app.start_push_with_build_step(&gateway, SLOW_STEP);
+    app.push(&twin).fails().prints("root is deploying");
+    first.wait().ok();
+    app.push(&twin).ok().prints("Released v2");
+}
