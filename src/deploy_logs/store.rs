@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tokio::fs;
 use tokio::task::spawn_blocking;
 
@@ -29,7 +30,7 @@ pub enum DeployLogError {
 }
 
 /// The log of one deploy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeployLog {
     pub summary: DeploySummary,
     pub events: Vec<ProgressEvent>,
