@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::adoption;
 use super::answers::{DeletionOutcome, Release};
 use super::error::ServiceError;
 use super::handle::{Caller, Service};
 use crate::apps::App;
 use crate::auth::{PushGrant, authorize_adoption, authorize_read};
 use crate::domain::{AppName, AppOwner, Progress, UserName};
-use crate::release;
 
 /// An app that the caller may read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,9 +86,7 @@ impl Service {
         }
         let apps = &self.deployer.apps;
         let grant = authorize_adoption(&caller.identity, &app, &apps.find_owner(&app).await?, owner)?;
-        apps.bind_role(&app).await?;
-        let release = release::list_releases(&self.deployer.cluster, &app, 1).await?.pop();
-        apps.adopt(&app, grant.owner()).await?;
+        let release = adoption::adopt(apps, &self.deployer.cluster, &app, grant.owner()).await?;
         tracing::info!(%app, owner = %grant.owner(), release = release.is_some(), "adopted a namespace");
         Ok(AdoptedApp { app, owner: grant.owner().clone(), release })
     }

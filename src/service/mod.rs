@@ -4,6 +4,7 @@
 //! value that serializes. A front door parses, authenticates and prints; it decides nothing.
 
 mod access;
+mod adoption;
 mod answers;
 mod apps;
 mod builds;
