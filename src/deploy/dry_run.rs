@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{CancelHandle, Progress, in_span};
+use crate::domain::{CancelHandle, Progress, Target, in_span};
 use crate::release;
 
 use super::deployer::Deployer;
@@ -50,7 +50,8 @@ impl Deployer {
         };
         let chart = chart::render(&self.templates, &values)?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
-        let changes = release::diff_against_live(&self.cluster, &pushed.app, &chart, lock.is_some()).await?;
+        let target = Target::of_app(&pushed.app);
+        let changes = release::diff_against_live(&self.cluster, &target, &chart, lock.is_some()).await?;
         if lock.is_none() {
             let app = &pushed.app;
             progress.log(format!("{app} does not exist yet: the API server did not validate the objects")).await;

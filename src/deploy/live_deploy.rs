@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::build::LocalImage;
 use crate::domain::{AppName, BranchName, CommitSha, DeployTrace, Revision};
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 
 /// A deploy whose release is live. It holds the app's lock until [`finalize`](super::Deployer::finalize): if the lock
 /// were free before git moves the ref, a second push could deploy on top of the old ref and then fail to move it.
 #[must_use = "the app stays locked until the deploy is finalized"]
 pub struct LiveDeploy {
-    pub(super) lock: AppLock,
+    pub(super) lock: ReleaseLock,
     /// None for a rollback, which builds nothing.
     pub(super) local_image: Option<LocalImage>,
     pub(super) repository: PathBuf,

@@ -9,7 +9,7 @@ use crate::apps::PULL_SECRET;
 use crate::build::LocalImage;
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
+    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Target,
 };
 use crate::release::{self, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
 
@@ -99,7 +99,7 @@ impl Deployer {
         preflight: &PreflightResult,
         progress: &Progress,
     ) -> Result<PreparedRelease, DeployError> {
-        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &pushed.app).await?) };
+        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &request.target()).await?) };
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
         let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
         let revision = history.next_revision();
@@ -130,7 +130,7 @@ impl Deployer {
         let BuiltImage { exposed_port, user, .. } = built;
         let values = Values { exposed_port, user, ..self.chart_values(pushed, version, image) };
         let mut chart = chart::render(&self.templates, &values)?;
-        release::normalize_versions(&self.cluster, &pushed.app, &mut chart).await?;
+        release::normalize_versions(&self.cluster, &Target::of_app(&pushed.app), &mut chart).await?;
         Ok(chart)
     }
 

@@ -7,7 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
-use crate::domain::{AppName, DeployTrace, PipelineResult, Progress};
+use crate::domain::{AppName, DeployTrace, PipelineResult, Progress, Target};
 use crate::release::lock::{self, HolderInfo};
 use crate::release::{self, Recovered, RecoveryOutcome, ReleaseError, RollbackOutcome};
 
@@ -46,8 +46,12 @@ impl Deployer {
         let find_interrupted = || {
             let this = Arc::clone(&self);
             async move {
-                let apps = this.apps.list().await?.into_iter().map(|app| app.name).collect();
-                Ok::<_, DeployError>(release::find_interrupted(&this.cluster, apps, &this.gateway).await)
+                let apps = this.apps.list().await?;
+                let targets = apps.iter().map(|app| Target::of_app(&app.name)).collect();
+                let interrupted = release::find_interrupted(&this.cluster, targets, &this.gateway).await;
+                let names = apps.into_iter().map(|app| app.name);
+                let names = names.filter(|app| interrupted.contains(&Target::of_app(app)));
+                Ok::<_, DeployError>(names.collect::<Vec<_>>())
             }
         };
         match self.stop.run_until_cancelled(find_interrupted.retry(retry_policy())).await {
@@ -89,7 +93,7 @@ impl Deployer {
     }
 
     async fn recover_app(&self, app: &AppName) -> Result<(), DeployError> {
-        let lock = lock::acquire(&self.cluster, app, &self.gateway, &HolderInfo::default()).await?;
+        let lock = lock::acquire(&self.cluster, &Target::of_app(app), &self.gateway, &HolderInfo::default()).await?;
         let (progress, mut events) = Progress::channel();
         let recovery = async {
             let outcome = release::recover(&self.cluster, &lock, &progress).await;

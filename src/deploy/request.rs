@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::auth::PushGrant;
 use crate::deploy_logs::LogHeader;
-use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, UserName};
+use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, Target, UserName};
 use crate::git::{PushFacts, RefUpdate};
 
 use super::options::{DeployMode, DeployOptions};
@@ -53,6 +53,10 @@ pub(super) enum Trigger {
 impl DeployRequest {
     pub(super) fn app(&self) -> &AppName {
         self.grant.app()
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::of_app(self.app())
     }
 
     pub(super) fn user(&self) -> &UserName {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::auth::PushGrant;
 use crate::domain::{CancelHandle, DeployTrace, Progress, Revision, in_span};
-use crate::release::lock::{AppLock, HolderInfo};
+use crate::release::lock::{HolderInfo, ReleaseLock};
 use crate::release::{self, RollbackRequest, RolledBack};
 
 use super::deployer::Deployer;
@@ -65,7 +65,11 @@ impl Deployer {
     }
 
     /// On success, the app is locked.
-    async fn rollback_preflight(&self, request: &DeployRequest, progress: &Progress) -> Result<AppLock, DeployError> {
+    async fn rollback_preflight(
+        &self,
+        request: &DeployRequest,
+        progress: &Progress,
+    ) -> Result<ReleaseLock, DeployError> {
         let holder = HolderInfo { user: Some(request.user().clone()), commit: None };
         let lock = self.lock_app(request.app(), &holder, request.options.when_locked, progress).await?;
         self.recover_before_deploy(&lock, progress).await?;
@@ -74,7 +78,7 @@ impl Deployer {
     }
 }
 
-fn live_rollback(request: &DeployRequest, lock: AppLock, rolled_back: RolledBack) -> LiveDeploy {
+fn live_rollback(request: &DeployRequest, lock: ReleaseLock, rolled_back: RolledBack) -> LiveDeploy {
     let RolledBack { released, to, commit } = rolled_back;
     let source = DeployedSource::Revision { revision: to, commit };
     LiveDeploy {

@@ -6,7 +6,7 @@ use kube::Client;
 use super::answers::Release;
 use super::error::ServiceError;
 use crate::apps::Apps;
-use crate::domain::{AppName, AppOwner, UserName};
+use crate::domain::{AppName, AppOwner, Target, UserName};
 use crate::release;
 use crate::telemetry::error_chain;
 
@@ -31,7 +31,7 @@ async fn bind_and_adopt(
     owner: &UserName,
 ) -> Result<Option<Release>, ServiceError> {
     apps.bind_role(app).await?;
-    let newest = release::list_releases(cluster, app, 1).await?.pop();
+    let newest = release::list_releases(cluster, &Target::of_app(app), 1).await?.pop();
     apps.adopt(app, owner).await?;
     Ok(newest)
 }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::answers::{Release, ReleaseDetails, RevisionDiff};
 use super::error::ServiceError;
 use super::handle::{Caller, Service};
-use crate::domain::{AppName, Revision};
+use crate::domain::{AppName, Revision, Target};
 use crate::release::{self, ListScope};
 
 /// Up to this many apps, one list of records per namespace is cheaper than a list of all namespaces.
@@ -47,7 +47,7 @@ impl Service {
         request: &ReleasesRequest,
     ) -> Result<Vec<Release>, ServiceError> {
         let grant = self.authorize_read(caller, &request.app).await?;
-        Ok(release::list_releases(&self.deployer.cluster, grant.app(), request.limit).await?)
+        Ok(release::list_releases(&self.deployer.cluster, &Target::of_app(grant.app()), request.limit).await?)
     }
 
     /// The newest revision of each app that the caller may read, ordered by app.
@@ -56,10 +56,17 @@ impl Service {
     /// [`ServiceError`]
     pub async fn newest_releases(&self, caller: &Caller) -> Result<Vec<AppRelease>, ServiceError> {
         let apps: Vec<AppName> = self.list_apps(caller).await?.into_iter().map(|app| app.app).collect();
+        let targets: Vec<_> = apps.iter().map(Target::of_app).collect();
         let is_one_list_cheaper = self.deployer.apps.can_list_all_namespaces() && apps.len() > MAX_NAMESPACE_LISTS;
         let scope = if is_one_list_cheaper { ListScope::ClusterWide } else { ListScope::PerNamespace };
-        let newest = release::newest_releases(&self.deployer.cluster, apps, scope).await?;
-        Ok(newest.into_iter().map(|(app, release)| AppRelease { app, release }).collect())
+        let newest = release::newest_releases(&self.deployer.cluster, targets, scope).await?;
+        // In the same order, without the apps that have no release.
+        let mut apps = apps.into_iter();
+        let with_app = newest.into_iter().filter_map(|(target, release)| {
+            let app = apps.find(|app| Target::of_app(app) == target)?;
+            Some(AppRelease { app, release })
+        });
+        Ok(with_app.collect())
     }
 
     /// A revision with its objects; by default the deployed one.
@@ -73,7 +80,7 @@ impl Service {
         revision: Option<Revision>,
     ) -> Result<ReleaseDetails, ServiceError> {
         let grant = self.authorize_read(caller, app).await?;
-        Ok(release::show_release(&self.deployer.cluster, grant.app(), revision).await?)
+        Ok(release::show_release(&self.deployer.cluster, &Target::of_app(grant.app()), revision).await?)
     }
 
     /// The differences between the objects of two revisions.
@@ -82,7 +89,8 @@ impl Service {
     /// [`ServiceError`]
     pub async fn diff_revisions(&self, caller: &Caller, request: &DiffRequest) -> Result<RevisionDiff, ServiceError> {
         let grant = self.authorize_read(caller, &request.app).await?;
-        Ok(release::diff_revisions(&self.deployer.cluster, grant.app(), request.from, request.to).await?)
+        Ok(release::diff_revisions(&self.deployer.cluster, &Target::of_app(grant.app()), request.from, request.to)
+            .await?)
     }
 }
 
