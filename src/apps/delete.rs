@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, ResourceExt};
+use serde::Serialize;
 
 use super::adopt::{is_adopted, release_namespace};
 use super::app::read_owner;
@@ -18,7 +19,8 @@ use crate::k8s::with_retries;
 const DELETION_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What happened to the namespace of a deleted app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DeletionOutcome {
     Deleted,
     /// The namespace was adopted: it remains, without slipway's label and annotations.

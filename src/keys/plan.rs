@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use russh::keys::ssh_key::Fingerprint;
+use serde::{Serialize, Serializer};
 
 use super::error::KeysError;
 use super::index::KeyIndex;
@@ -13,11 +14,13 @@ use crate::auth::{Role, UploadGrant};
 use crate::domain::UserName;
 
 /// The result of an upload.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UploadResult {
     /// Keys that were not stored before.
+    #[serde(serialize_with = "as_text")]
     pub added: Vec<Fingerprint>,
     /// Keys that the user had before.
+    #[serde(serialize_with = "as_text")]
     pub existing: Vec<Fingerprint>,
 }
 
@@ -28,6 +31,10 @@ impl UploadResult {
         let existing = self.existing.iter().map(|key| format!("{user} has {key} already"));
         added.chain(existing).collect()
     }
+}
+
+fn as_text<S: Serializer>(keys: &[Fingerprint], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(ToString::to_string))
 }
 
 /// A change of one entry of one ConfigMap.

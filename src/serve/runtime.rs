@@ -25,9 +25,8 @@ pub(super) fn lock_running_file(path: &Path) -> Result<File, ServeError> {
     lock().map_err(|e: std::io::Error| invalid_setting("--running-file")(&e))
 }
 
-pub(super) async fn open_repositories(server: &ServerArgs) -> Result<Repositories, ServeError> {
-    let program = std::env::current_exe().map_err(|e| cannot("find slipway's own program file")(&e))?;
-    Repositories::open(&server.data_dir, &program).await.map_err(|e| invalid_setting("--data-dir")(&e))
+pub(super) async fn open_repositories(server: &ServerArgs, program: &Path) -> Result<Repositories, ServeError> {
+    Repositories::open(&server.data_dir, program).await.map_err(|e| invalid_setting("--data-dir")(&e))
 }
 
 pub(super) async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {

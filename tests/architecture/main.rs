@@ -10,6 +10,7 @@
 )]
 
 mod imports;
+mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
