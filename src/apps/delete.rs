@@ -11,11 +11,13 @@ use super::adopt::{is_adopted, release_namespace};
 use super::app::read_owner;
 use super::error::AppsError;
 use super::handle::Apps;
-use crate::domain::AppName;
-use crate::k8s::with_retries;
+use crate::domain::{AppName, AppOwner};
+use crate::k8s::{with_retries, with_timeout};
 
 /// How long the deletion of a namespace may take: its pods have a grace period of 30 s by default.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long the read of the conditions may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What happened to the namespace of a deleted app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +32,20 @@ impl Apps {
     /// instead.
     ///
     /// # Errors
-    /// [`AppsError::Foreign`] if the namespace is foreign; [`AppsError::DeletionTimedOut`]; [`AppsError`].
+    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's;
+    /// [`AppsError::DeletionTimedOut`]; [`AppsError`].
     pub async fn delete(&self, app: &AppName) -> Result<DeletionOutcome, AppsError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
         let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(DeletionOutcome::Deleted) };
-        if read_owner(&namespace.metadata, app, &self.installation).is_none() {
-            return Err(AppsError::Foreign(app.clone()));
+        match read_owner(&namespace.metadata, app, &self.installation) {
+            AppOwner::User(_) => {}
+            AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
+            AppOwner::Foreign | AppOwner::None => return Err(AppsError::Foreign(app.clone())),
         }
         if is_adopted(&namespace) {
             release_namespace(&namespaces, &namespace).await?;
-            self.cache.wait_visible(app, false).await;
+            self.cache.wait_unlisted(app).await;
             return Ok(DeletionOutcome::Released);
         }
         let uid = namespace.uid().unwrap_or_default();
@@ -53,7 +58,7 @@ impl Apps {
         let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
         match tokio::time::timeout(DELETION_TIMEOUT, deleted).await {
             Ok(Ok(_)) => {
-                self.cache.wait_visible(app, false).await;
+                self.cache.wait_unlisted(app).await;
                 Ok(DeletionOutcome::Deleted)
             }
             Ok(Err(_)) | Err(_) => Err(deletion_timed_out(&namespaces, app).await),
@@ -63,7 +68,8 @@ impl Apps {
 
 /// The error with the reasons that the namespace controller states in the conditions of the namespace.
 async fn deletion_timed_out(namespaces: &Api<Namespace>, app: &AppName) -> AppsError {
-    let namespace = namespaces.get_opt(app.as_str()).await.ok().flatten().unwrap_or_default();
+    let read = with_timeout("reading the namespace", READ_TIMEOUT, namespaces.get_opt(app.as_str())).await;
+    let namespace = read.ok().flatten().unwrap_or_default();
     let conditions = namespace.status.and_then(|status| status.conditions).unwrap_or_default();
     let reasons = conditions.into_iter().filter(|condition| condition.status == "True");
     let reasons: Vec<String> = reasons.filter_map(|condition| condition.message).collect();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use metrics::counter;
 
+use crate::apps::Claim;
+use crate::auth::PushGrant;
 use crate::build::{find_dockerfile, ignore_file_candidates};
 use crate::chart::{self, Values};
 use crate::domain::{AppName, ImageRef, Progress, PushedCommit, in_span, metric_names};
@@ -46,6 +48,11 @@ pub(super) struct SourceTree {
     pub version: String,
 }
 
+/// The claim that a push makes.
+fn claim(grant: &PushGrant) -> Claim<'_> {
+    Claim { app: grant.app(), user: grant.user(), is_admin: grant.is_admin(), creates_app: grant.creates_app() }
+}
+
 impl Deployer {
     /// Runs all checks before the build. On success, the app's namespace exists and the app is locked.
     pub(super) async fn preflight(
@@ -58,7 +65,7 @@ impl Deployer {
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
         let (tree, (), ()) = tokio::try_join!(self.read_source_tree(pushed), engine, registry)?;
         let placeholder_chart = chart::render(&self.templates, &self.placeholder_values(pushed, &tree.version))?;
-        self.apps.claim(grant.app(), grant.user(), grant.is_admin(), grant.creates_app()).await?;
+        self.apps.claim(&claim(grant)).await?;
         let lock = self.lock_for_push(pushed, *options, progress).await?;
         let recovery = self.recover_before_deploy(&lock, progress);
         let (revalidated, history) = tokio::join!(self.revalidate(request), recovery);
