@@ -20,6 +20,7 @@ use crate::config::{PushArgs, ServeArgs};
 use crate::deploy::Deployer;
 use crate::git::{Repositories, ServiceSettings};
 use crate::http::{self, Readiness};
+use crate::k8s::EventPublisher;
 use crate::keys::KeyStore;
 use crate::rbac_check::check_permissions;
 use crate::release::lock::ProcessIdentity;
@@ -67,14 +68,16 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         let namespaced = k8s::ensure_namespace(&client, &server.namespace).await;
         namespaced.map_err(|e| cannot("create slipway's own namespace")(&e))?;
     }
-    let key_store = start_key_store(&client, &server, &ssh).await?;
+    let identity = server.identity.clone().unwrap_or_else(host_name);
+    let events = EventPublisher::new(client.clone(), &identity);
+    let key_store = start_key_store(&client, &server, &ssh, events.clone()).await?;
     let public = ssh.ssh_public.clone().unwrap_or_else(|| format!("127.0.0.1:{}", ssh_address.port()));
     let host_key = keys::ensure_host_key(&client, &server.namespace, &public).await;
     let host_key = host_key.map_err(|e| cannot("read or create the SSH host key")(&e))?;
 
-    let identity = server.identity.unwrap_or_else(host_name);
     let deployer = Arc::new(Deployer {
         cluster: client.clone(),
+        events,
         gateway: ProcessIdentity { identity, instance: Uuid::new_v4() },
         engine,
         registry,
