@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::deployer::Deployer;
 use super::error::DeployError;
-use crate::domain::{AppName, Revision, UserName};
+use super::live_deploy::{Deployed, DeployedSource};
+use crate::domain::{AppName, UserName};
 use crate::release::{ReleaseError, RollbackOutcome};
 
 /// The deploy does not wait for its events.
@@ -30,16 +31,23 @@ impl DeployEvent {
         Self { kind: EventType::Normal, reason: "PushReceived", note: format!("{commit} by {user}") }
     }
 
-    pub fn deployed(revision: Revision, commit: &str, user: &UserName) -> Self {
-        Self { kind: EventType::Normal, reason: "Deployed", note: format!("{revision}: {commit} by {user}") }
-    }
-
-    pub fn rolled_back(revision: Revision, to: Revision, user: &UserName) -> Self {
-        Self { kind: EventType::Normal, reason: "RolledBack", note: format!("to {to}, as {revision}, by {user}") }
-    }
-
     /// None for a deploy that was refused before its build.
-    pub fn failed(error: &DeployError) -> Option<Self> {
+    pub fn from_result(user: &UserName, result: Result<&Deployed, &DeployError>) -> Option<Self> {
+        result.map_or_else(Self::failed, |deployed| Some(Self::live(deployed, user)))
+    }
+
+    fn live(deployed: &Deployed, user: &UserName) -> Self {
+        let revision = deployed.revision;
+        let (reason, note) = match &deployed.source {
+            DeployedSource::Commit { commit, .. } => ("Deployed", format!("{revision}: {} by {user}", commit.short())),
+            DeployedSource::Revision { revision: to, .. } => {
+                ("RolledBack", format!("to {to}, as {revision}, by {user}"))
+            }
+        };
+        Self { kind: EventType::Normal, reason, note }
+    }
+
+    fn failed(error: &DeployError) -> Option<Self> {
         let reason = match error {
             DeployError::Build(_) => "BuildFailed",
             DeployError::Registry(_) => "PublishFailed",

@@ -4,12 +4,14 @@ use tokio::time::timeout;
 
 use super::super::app_command::DeployFlags;
 use super::super::exit_status::ExitStatus;
+use super::super::output::CommandOutput;
 use super::super::output::progress::format_event;
 use super::push::REPOSITORY_LOCK_TIMEOUT;
 use super::{Caller, CommandError, CommandIo, CommandService};
 use crate::auth::{PushGrant, authorize_push, authorize_read};
-use crate::deploy::{DeployError, DeployOptions, RedeployCommand, RollbackCommand};
+use crate::deploy::{DeployError, DeployOptions, DeployRequest, Deployed, DeployedSource, WhenLocked};
 use crate::domain::{AppName, CancelHandle, Progress, Revision};
+use crate::release::OnFailure;
 
 pub(super) async fn rollback(
     service: &CommandService,
@@ -21,22 +23,8 @@ pub(super) async fn rollback(
 ) -> Result<ExitStatus, CommandError> {
     let grant = service.authorize_deploy(caller, app).await?;
     let repository = service.repositories.path(app);
-    let rollback = RollbackCommand {
-        grant: &grant,
-        repository: &repository,
-        to,
-        options: deploy_options(flags),
-        remote: caller.remote,
-    };
-    let work = async |progress, cancel: &CancelHandle| service.deployer.rollback(&rollback, &progress, cancel).await;
-    let rolled_back = run_with_progress(&io, work).await?;
-    let output = &io.output;
-    match rolled_back.commit {
-        Some(commit) => output.line(&format!("       The app runs commit {commit}, as in {}.", rolled_back.to)).await,
-        None => output.line(&format!("       The app runs what {} deployed.", rolled_back.to)).await,
-    }
-    output.line("       The deploy branch has not moved: pushing the same commit again deploys nothing.").await;
-    output.line(&format!("       To deploy the branch's commit again: redeploy {app}")).await;
+    let request = DeployRequest::rollback(grant, repository, caller.remote, to, deploy_options(flags));
+    print_source(&deploy(service, request, &io).await?, &io.output).await;
     Ok(ExitStatus::OK)
 }
 
@@ -55,15 +43,8 @@ pub(super) async fn redeploy(
         return Err(CommandError::NoRepository(app.clone()));
     }
     let repository = service.repositories.path(app);
-    let redeploy = RedeployCommand {
-        grant: &grant,
-        repository: &repository,
-        options: deploy_options(flags),
-        remote: caller.remote,
-    };
-    let work = async |progress, cancel: &CancelHandle| service.deployer.redeploy(&redeploy, &progress, cancel).await;
-    let live = run_with_progress(&io, work).await?;
-    service.deployer.finalize(live, &repository).await;
+    let request = DeployRequest::redeploy(grant, repository, caller.remote, deploy_options(flags)).await?;
+    print_source(&deploy(service, request, &io).await?, &io.output).await;
     Ok(ExitStatus::OK)
 }
 
@@ -78,7 +59,27 @@ impl CommandService {
 
 fn deploy_options(flags: DeployFlags) -> DeployOptions {
     let DeployFlags { wait, no_rollback } = flags;
-    DeployOptions { wait, no_rollback, dry_run: false }
+    DeployOptions {
+        when_locked: if wait { WhenLocked::Wait } else { WhenLocked::Fail },
+        on_failure: if no_rollback { OnFailure::Keep } else { OnFailure::RollBack },
+    }
+}
+
+async fn deploy(service: &CommandService, request: DeployRequest, io: &CommandIo) -> Result<Deployed, CommandError> {
+    let work = async |progress, cancel: &CancelHandle| service.deployer.run(request, &progress, cancel).await;
+    let live = run_with_progress(io, work).await?;
+    Ok(service.deployer.finalize(live).await)
+}
+
+/// Prints what the app runs now, if that is not its deploy branch.
+async fn print_source(deployed: &Deployed, output: &CommandOutput) {
+    let DeployedSource::Revision { revision, commit } = &deployed.source else { return };
+    match commit {
+        Some(commit) => output.line(&format!("       The app runs commit {commit}, as in {revision}.")).await,
+        None => output.line(&format!("       The app runs what {revision} deployed.")).await,
+    }
+    output.line("       The deploy branch has not moved: pushing the same commit again deploys nothing.").await;
+    output.line(&format!("       To deploy the branch's commit again: redeploy {}", deployed.app)).await;
 }
 
 /// Runs a deploy and prints its progress. If the client disconnects before the commit point, the deploy is cancelled.

@@ -13,7 +13,7 @@ use super::super::output::progress::{format_error, format_event};
 use super::repository_locks::ExclusiveAccess;
 use super::{Caller, CommandError, CommandIo, CommandService, git_io};
 use crate::auth::{PushGrant, authorize_push};
-use crate::deploy::{DeployError, IncomingPush, LiveDeploy};
+use crate::deploy::{DeployError, IncomingPush, LiveDeploy, PushDecision};
 use crate::domain::metric_names;
 use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace, PipelineResult, Progress, in_span};
 use crate::git::{HookConfig, HookListener, PendingHook, Service, ServiceCommand, ServiceProcess, Verdict};
@@ -146,7 +146,9 @@ impl Push<'_> {
         let (exit_status, outcome) = tokio::join!(serve, self.handle_hook(&listener, &ended));
         counter!(metric_names::RECEIVES_TOTAL, "result" => outcome.as_label()).increment(1);
         match outcome {
-            HookOutcome::Deployed(live) => self.service.deployer.finalize(*live, self.repository).await,
+            HookOutcome::Deployed(live) => {
+                self.service.deployer.finalize(*live).await;
+            }
             // receive-pack exits with 0 once it has reported the rejection.
             HookOutcome::Rejected => return exit_status.map_err(CommandError::from).map(|_| ExitStatus::FAILED),
             HookOutcome::Stored | HookOutcome::HookNotRun if matches!(exit_status, Ok(ExitStatus::OK)) => {
@@ -204,14 +206,17 @@ impl Push<'_> {
         let (progress, mut events) = Progress::channel();
         let push = IncomingPush {
             grant: self.grant,
-            request: &hook.request,
+            hook: &hook.request,
             repository: self.repository,
             remote: self.caller.remote,
             trace: &self.trace,
         };
         let work = async {
-            let progress = progress;
-            self.service.deployer.push(&push, &progress, &self.cancel).await
+            let (deployer, progress) = (&self.service.deployer, progress);
+            match deployer.decide_push(&push, &progress, &self.cancel).await? {
+                PushDecision::Deploy(request) => deployer.run(*request, &progress, &self.cancel).await.map(Some),
+                PushDecision::Store => Ok(None),
+            }
         };
         let print = async {
             // Printing stops for good once it fails: a client that does not read must not delay a deploy, which holds
