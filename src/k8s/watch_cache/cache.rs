@@ -114,8 +114,8 @@ impl<V: WatchView> WatchCache<V> {
     fn replace_all(&mut self) {
         let listed = take(&mut self.listing);
         let names: BTreeSet<&str> = listed.iter().filter_map(|object| object.meta().name.as_deref()).collect();
-        for name in self.selected.extract_if(.., |name, _| !names.contains(name.as_str())) {
-            self.view.remove(&name.0, None);
+        for (name, _) in self.selected.extract_if(.., |name, _| !names.contains(name.as_str())) {
+            self.view.remove(&name, None);
         }
         listed.into_iter().for_each(|object| self.select(object));
         self.is_synced = true;
@@ -145,6 +145,8 @@ impl<V: WatchView> WatchCache<V> {
 
     /// Counts every failure of the watch, and logs the first one as a warning.
     fn interrupt(&mut self, error: &watcher::Error) {
+        // A list that failed begins again.
+        self.listing.clear();
         counter!(metric_names::WATCH_RESTARTS_TOTAL, "watch" => V::WATCH).increment(1);
         let error: &dyn Error = error;
         if replace(&mut self.freshness, Freshness::Interrupted) == Freshness::Interrupted {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::ObjectMeta;
@@ -100,9 +101,9 @@ fn a_new_list_replaces_the_view_at_once_and_removes_what_it_does_not_contain() {
 #[test]
 fn a_list_that_was_not_completed_has_no_effect() {
     let mut cache = cache_after(list(&[("a", "1")]));
-    feed(&mut cache, [Event::Init, Event::InitApply(config_map("b", "2"))]);
+    feed(&mut cache, [Event::InitApply(config_map("b", "2"))]);
     cache.apply(interruption());
-    feed(&mut cache, list(&[("a", "1")]));
+    feed(&mut cache, [Event::InitApply(config_map("a", "1")), Event::InitDone]);
     assert_eq!((names(&cache), removed(&cache)), (vec!["a"], vec![]));
 }
 
@@ -162,6 +163,15 @@ async fn an_update_notifies_waiters_only_of_a_change() {
     assert!(!changes.has_changed().unwrap());
     cache.update(|view| view.uids.insert("a".into(), "1".into()).is_none());
     assert!(changes.has_changed().unwrap());
+}
+
+/// Otherwise each list that fails would reset the delay.
+#[tokio::test]
+async fn a_list_that_fails_is_an_error_and_no_event() {
+    let client = fake_api_server(|_| (500, json!({"kind": "Status", "status": "Failure", "code": 500})));
+    let events = watch_events::<ConfigMap>(Api::default_namespaced(client), Config::default());
+    let events: Vec<_> = events.take(2).collect().await;
+    assert!(events.iter().all(Result::is_err), "{events:?}");
 }
 
 /// The API server fails the first list. Each watch reports one object and ends.
