@@ -12,13 +12,15 @@ use super::adopt::{is_adopted, release_namespace};
 use super::app::read_owner;
 use super::error::AppsError;
 use super::handle::Apps;
-use crate::domain::AppName;
-use crate::k8s::with_retries;
+use crate::domain::{AppName, AppOwner};
+use crate::k8s::{with_retries, with_timeout};
 
 /// How long the deletion of a namespace may take: its pods have a grace period of 30 s by default.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long the read of the conditions may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happened to the namespace of a deleted app.
+/// The fate of the namespace of a deleted app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeletionOutcome {
@@ -32,7 +34,7 @@ pub enum DeletionOutcome {
 pub enum AcceptedDeletion {
     Gone,
     Released,
-    /// Nobody can create objects in it any more.
+    /// No object can be created in it any more.
     Terminating {
         uid: String,
     },
@@ -43,13 +45,15 @@ impl Apps {
     /// Releases an adopted namespace instead.
     ///
     /// # Errors
-    /// [`AppsError::Foreign`] if the namespace is foreign; [`AppsError`].
+    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's; [`AppsError`].
     pub async fn start_deletion(&self, app: &AppName) -> Result<AcceptedDeletion, AppsError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
         let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(AcceptedDeletion::Gone) };
-        if read_owner(&namespace.metadata, app, &self.installation).is_none() {
-            return Err(AppsError::Foreign(app.clone()));
+        match read_owner(&namespace.metadata, app, &self.installation) {
+            AppOwner::User(_) => {}
+            AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
+            AppOwner::Foreign | AppOwner::None => return Err(AppsError::Foreign(app.clone())),
         }
         if is_adopted(&namespace) {
             release_namespace(&namespaces, &namespace).await?;
@@ -78,7 +82,7 @@ impl Apps {
             AcceptedDeletion::Released => DeletionOutcome::Released,
             AcceptedDeletion::Terminating { uid } => self.wait_deleted(app, &uid).await?,
         };
-        self.cache.wait_visible(app, false).await;
+        self.cache.wait_unlisted(app).await;
         Ok(outcome)
     }
 
@@ -94,7 +98,8 @@ impl Apps {
 
 /// The error with the reasons that the namespace controller states in the conditions of the namespace.
 async fn deletion_timed_out(namespaces: &Api<Namespace>, app: &AppName) -> AppsError {
-    let namespace = namespaces.get_opt(app.as_str()).await.ok().flatten().unwrap_or_default();
+    let read = with_timeout("reading the namespace", READ_TIMEOUT, namespaces.get_opt(app.as_str())).await;
+    let namespace = read.ok().flatten().unwrap_or_default();
     let conditions = namespace.status.and_then(|status| status.conditions).unwrap_or_default();
     let reasons = conditions.into_iter().filter(|condition| condition.status == "True");
     let reasons: Vec<String> = reasons.filter_map(|condition| condition.message).collect();

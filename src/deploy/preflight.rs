@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::apps::Claim;
+use crate::auth::PushGrant;
 use crate::chart::{self, Values};
 use crate::domain::{ImageRef, Progress, PushedCommit, in_span};
 use crate::git;
@@ -25,6 +27,11 @@ pub(super) struct PreflightResult {
     pub discovery: ApiDiscovery,
 }
 
+/// The claim that a push makes.
+fn claim(grant: &PushGrant) -> Claim<'_> {
+    Claim { app: grant.app(), user: grant.user(), is_admin: grant.is_admin(), creates_app: grant.creates_app() }
+}
+
 impl Deployer {
     /// Runs all checks before the build. On success, the app's namespace exists and the app is locked.
     pub(super) async fn preflight(
@@ -38,7 +45,7 @@ impl Deployer {
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
         let (tree, (), ()) = tokio::try_join!(SourceTree::read(pushed), engine, registry)?;
         let placeholder_chart = chart::render(&self.templates, &self.placeholder_values(pushed, &tree.version))?;
-        self.apps.claim(grant.app(), grant.user(), grant.is_admin(), grant.creates_app()).await?;
+        self.apps.claim(&claim(grant)).await?;
         let lock = self.lock_for_commit(pushed, request.options.when_locked, progress).await?;
         let recovery = self.recover_before_deploy(&lock, progress);
         let (revalidated, history) = tokio::join!(self.revalidate(source), recovery);

@@ -21,8 +21,7 @@ use crate::config::ServeArgs;
 use crate::deploy::Deployer;
 use crate::git::Repositories;
 use crate::http::Readiness;
-use crate::k8s::{self, ApiHealth};
-
+use crate::k8s::{self, ApiHealth, EventPublisher};
 use crate::rbac_check::check_permissions;
 use crate::registry::Registry;
 use crate::release::lock::ProcessIdentity;
@@ -74,10 +73,13 @@ impl Prepared {
         let Self { args, templates, engine, registry, scope, running_lock, repositories } = self;
         let ServeArgs { server, ssh, push, build, registry: _, release } = args;
         let (cluster, api_health) = connect_cluster(&server.namespace, &scope).await?;
-        let keys = start_key_store(&cluster, &server, &ssh).await?;
+        let identity = server.identity.clone().unwrap_or_else(host_name);
+        let events = EventPublisher::new(cluster.clone(), &identity);
+        let keys = start_key_store(&cluster, &server, &ssh, events.clone()).await?;
         let deployer = Arc::new(Deployer {
             cluster: cluster.clone(),
-            gateway: ProcessIdentity { identity: server.identity.unwrap_or_else(host_name), instance: Uuid::new_v4() },
+            events,
+            gateway: ProcessIdentity { identity, instance: Uuid::new_v4() },
             engine,
             registry,
             apps: Apps::new(cluster.clone(), scope, &server.namespace),

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::error::{ServeError, cannot, invalid_setting};
 use crate::config::{ServerArgs, SshArgs};
 use crate::git::Repositories;
+use crate::k8s::EventPublisher;
 use crate::keys::KeyStore;
 
 const KEYS_SYNC_TIMEOUT: Duration = Duration::from_secs(60);
@@ -46,8 +47,9 @@ pub(super) async fn start_key_store(
     client: &Client,
     server: &ServerArgs,
     ssh: &SshArgs,
+    events: EventPublisher,
 ) -> Result<KeyStore, ServeError> {
-    let store = KeyStore::start(client.clone(), &server.namespace);
+    let store = KeyStore::start(client.clone(), &server.namespace, events);
     if !store.wait_synced(KEYS_SYNC_TIMEOUT).await {
         let reason = format!("the Kubernetes API did not list them within {} s", KEYS_SYNC_TIMEOUT.as_secs());
         return Err(ServeError::Startup { action: "read the keys", reason });

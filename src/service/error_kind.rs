@@ -51,7 +51,9 @@ impl ServiceError {
 fn of_denial(error: &AccessDenied) -> ErrorKind {
     match error {
         AccessDenied::NotReadable { .. } | AccessDenied::NothingToAdopt(_) => ErrorKind::NotFound,
-        AccessDenied::ForeignNamespace(_) | AccessDenied::AlreadyAnApp(_) => ErrorKind::Conflict,
+        AccessDenied::ForeignNamespace(_) | AccessDenied::OtherInstallation { .. } | AccessDenied::AlreadyAnApp(_) => {
+            ErrorKind::Conflict
+        }
         AccessDenied::NotOwner { .. }
         | AccessDenied::CreationRequiresAdmin(_)
         | AccessDenied::AdoptionRequiresAdmin
@@ -62,7 +64,11 @@ fn of_denial(error: &AccessDenied) -> ErrorKind {
 
 fn of_apps(error: &AppsError) -> ErrorKind {
     match error {
-        AppsError::OwnedByOther(_) | AppsError::Foreign(_) | AppsError::NamespaceGone(_) => ErrorKind::Conflict,
+        AppsError::OwnedByOther(_)
+        | AppsError::Foreign(_)
+        | AppsError::OtherInstallation { .. }
+        | AppsError::RoleBindingTaken { .. }
+        | AppsError::NamespaceGone(_) => ErrorKind::Conflict,
         AppsError::NotListed(_) => ErrorKind::Forbidden,
         AppsError::NamespaceMissing(_) => ErrorKind::NotFound,
         AppsError::BeingDeleted(_) | AppsError::PermissionPending(_) => ErrorKind::Busy,
@@ -148,12 +154,12 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AppName, Revision};
+    use crate::domain::{AppName, Revision, Target};
 
     #[test]
     fn the_kind_is_found_through_the_stages() {
         let app: AppName = "web".parse().unwrap();
-        let missing = || ReleaseError::NoSuchRevision { app: app.clone(), revision: Revision(9) };
+        let missing = || ReleaseError::NoSuchRevision { target: Target::of_app(&app), revision: Revision(9) };
         assert_eq!(ServiceError::from(missing()).kind(), ErrorKind::NotFound);
         let wrapped = DeployError::Release(ReleaseError::PreconditionFailed(Box::new(missing())));
         assert_eq!(ServiceError::from(wrapped).kind(), ErrorKind::NotFound);
