@@ -148,12 +148,12 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AppName, Revision};
+    use crate::domain::{AppName, Revision, Target};
 
     #[test]
     fn the_kind_is_found_through_the_stages() {
         let app: AppName = "web".parse().unwrap();
-        let missing = || ReleaseError::NoSuchRevision { app: app.clone(), revision: Revision(9) };
+        let missing = || ReleaseError::NoSuchRevision { target: Target::of_app(&app), revision: Revision(9) };
         assert_eq!(ServiceError::from(missing()).kind(), ErrorKind::NotFound);
         let wrapped = DeployError::Release(ReleaseError::PreconditionFailed(Box::new(missing())));
         assert_eq!(ServiceError::from(wrapped).kind(), ErrorKind::NotFound);
