@@ -123,7 +123,7 @@ mod tests {
             let error = apps.claim(&claim).await.unwrap_err();
             assert!(error.to_string().contains("the slipway in the namespace staging"), "{error}");
             assert!(matches!(apps.adopt(&app, &user).await, Err(AppsError::OtherInstallation { .. })));
-            assert!(matches!(apps.delete(&app).await, Err(AppsError::OtherInstallation { .. })));
+            assert!(matches!(apps.start_deletion(&app).await, Err(AppsError::OtherInstallation { .. })));
         }
     }
 }

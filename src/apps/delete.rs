@@ -27,17 +27,27 @@ pub enum DeletionOutcome {
     Released,
 }
 
+/// The state of the namespace once the API server has accepted its deletion.
+#[must_use = "the deletion is not finished"]
+pub enum AcceptedDeletion {
+    Gone,
+    Released,
+    /// Nobody can create objects in it any more.
+    Terminating {
+        uid: String,
+    },
+}
+
 impl Apps {
-    /// Deletes the app's namespace with everything in it, and waits until it is gone. Releases an adopted namespace
-    /// instead.
+    /// Deletes the app's namespace with everything in it, and returns when the API server has accepted the deletion.
+    /// Releases an adopted namespace instead.
     ///
     /// # Errors
-    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's;
-    /// [`AppsError::DeletionTimedOut`]; [`AppsError`].
-    pub async fn delete(&self, app: &AppName) -> Result<DeletionOutcome, AppsError> {
+    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's; [`AppsError`].
+    pub async fn start_deletion(&self, app: &AppName) -> Result<AcceptedDeletion, AppsError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
-        let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(DeletionOutcome::Deleted) };
+        let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(AcceptedDeletion::Gone) };
         match read_owner(&namespace.metadata, app, &self.installation) {
             AppOwner::User(_) => {}
             AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
@@ -45,22 +55,40 @@ impl Apps {
         }
         if is_adopted(&namespace) {
             release_namespace(&namespaces, &namespace).await?;
-            self.cache.wait_unlisted(app).await;
-            return Ok(DeletionOutcome::Released);
+            return Ok(AcceptedDeletion::Released);
         }
         let uid = namespace.uid().unwrap_or_default();
         let same_namespace = Preconditions { uid: Some(uid.clone()), resource_version: None };
         let params = DeleteParams::background().preconditions(same_namespace);
         match with_retries("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
-            Err(error) if error.is_not_found() => return Ok(DeletionOutcome::Deleted),
-            result => result.map(drop)?,
+            Err(error) if error.is_not_found() => Ok(AcceptedDeletion::Gone),
+            result => Ok(result.map(|_| AcceptedDeletion::Terminating { uid })?),
         }
-        let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
+    }
+
+    /// Waits until a deleted namespace is gone.
+    ///
+    /// # Errors
+    /// [`AppsError::DeletionTimedOut`].
+    pub async fn finish_deletion(
+        &self,
+        app: &AppName,
+        deletion: AcceptedDeletion,
+    ) -> Result<DeletionOutcome, AppsError> {
+        let outcome = match deletion {
+            AcceptedDeletion::Gone => return Ok(DeletionOutcome::Deleted),
+            AcceptedDeletion::Released => DeletionOutcome::Released,
+            AcceptedDeletion::Terminating { uid } => self.wait_deleted(app, &uid).await?,
+        };
+        self.cache.wait_unlisted(app).await;
+        Ok(outcome)
+    }
+
+    async fn wait_deleted(&self, app: &AppName, uid: &str) -> Result<DeletionOutcome, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(uid));
         match tokio::time::timeout(DELETION_TIMEOUT, deleted).await {
-            Ok(Ok(_)) => {
-                self.cache.wait_unlisted(app).await;
-                Ok(DeletionOutcome::Deleted)
-            }
+            Ok(Ok(_)) => Ok(DeletionOutcome::Deleted),
             Ok(Err(_)) | Err(_) => Err(deletion_timed_out(&namespaces, app).await),
         }
     }
@@ -92,8 +120,8 @@ mod tests {
             (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
         });
         let apps = Apps::new(client, NamespaceScope::AllNamespaces, "slipway");
-        let error = apps.delete(&"web".parse().unwrap()).await.unwrap_err();
-        assert!(matches!(error, AppsError::Foreign(_)), "{error}");
+        let deletion = apps.start_deletion(&"web".parse().unwrap()).await;
+        assert!(matches!(deletion, Err(AppsError::Foreign(_))));
     }
 
     #[tokio::test]

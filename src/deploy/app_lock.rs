@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use metrics::counter;
 
-use crate::domain::{AppName, Progress, PushedCommit, in_span, metric_names};
-use crate::release::lock::{self, AppLock, HolderInfo, LockError};
+use crate::domain::{AppName, Progress, PushedCommit, Target, in_span, metric_names};
+use crate::release::lock::{self, HolderInfo, LockError, ReleaseLock};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -21,7 +21,7 @@ impl Deployer {
         pushed: &PushedCommit,
         when_locked: WhenLocked,
         progress: &Progress,
-    ) -> Result<AppLock, DeployError> {
+    ) -> Result<ReleaseLock, DeployError> {
         let holder = HolderInfo { user: Some(pushed.pusher.clone()), commit: Some(pushed.commit.clone()) };
         self.lock_app(&pushed.app, &holder, when_locked, progress).await
     }
@@ -32,7 +32,7 @@ impl Deployer {
         holder: &HolderInfo,
         when_locked: WhenLocked,
         progress: &Progress,
-    ) -> Result<AppLock, DeployError> {
+    ) -> Result<ReleaseLock, DeployError> {
         self.apps.bind_role(app).await?;
         let acquired = in_span("lock", self.acquire_lock(app, holder, when_locked, progress)).await;
         if let Err(LockError::Held(_) | LockError::WaitTimedOut { .. }) = &acquired {
@@ -47,12 +47,12 @@ impl Deployer {
         holder: &HolderInfo,
         when_locked: WhenLocked,
         progress: &Progress,
-    ) -> Result<AppLock, LockError> {
-        let (cluster, gateway) = (&self.cluster, &self.gateway);
-        let wait = |limit| lock::acquire_waiting(cluster, app, gateway, holder, limit, progress);
+    ) -> Result<ReleaseLock, LockError> {
+        let (cluster, target, gateway) = (&self.cluster, &Target::of_app(app), &self.gateway);
+        let wait = |limit| lock::acquire_waiting(cluster, target, gateway, holder, limit, progress);
         match when_locked {
             WhenLocked::Wait => wait(self.settings.lock_wait).await,
-            WhenLocked::Fail => match lock::acquire(cluster, app, gateway, holder).await {
+            WhenLocked::Fail => match lock::acquire(cluster, target, gateway, holder).await {
                 // The holder is the recovery of an interrupted release, which this deploy would have to start with
                 // anyway.
                 Err(LockError::Held(current)) if current.is_maintenance() => wait(RECOVERY_WAIT).await,

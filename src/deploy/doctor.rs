@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::deployer::Deployer;
 use super::error::DeployError;
-use crate::domain::{AppName, Digest, Revision};
+use crate::domain::{AppName, Digest, Revision, Target};
 use crate::release::record::ReleaseStatus;
 use crate::release::{self, ReleaseInfo};
 
@@ -30,7 +30,7 @@ impl Deployer {
     async fn check_app(&self, app: &AppName) -> Result<Vec<Diagnosis>, DeployError> {
         self.apps.bind_role(app).await?;
         let mut findings = Vec::new();
-        for info in release::list_releases(&self.cluster, app, usize::MAX).await? {
+        for info in release::list_releases(&self.cluster, &Target::of_app(app), usize::MAX).await? {
             let finding = match required_image(&info) {
                 Some(digest) if !self.registry.has_image(app, &digest).await? => missing_image_problem(app, &info),
                 Some(_) => continue,

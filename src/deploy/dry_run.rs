@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{CancelHandle, Progress, in_span};
+use crate::domain::{CancelHandle, Progress, PushedCommit, RenderedChart, Target, in_span};
 use crate::release;
 
 use super::deployer::Deployer;
@@ -41,16 +41,10 @@ impl Deployer {
             true => None,
             false => Some(self.lock_for_commit(pushed, request.options.when_locked, progress).await?),
         };
-        let (image, local_image) = in_span("build", self.build_image(pushed, &tree, progress)).await?;
-        local_image.discard().await;
-        let values = Values {
-            exposed_port: image.exposed_port,
-            user: image.user,
-            ..self.placeholder_values(pushed, &tree.version)
-        };
-        let chart = chart::render(&self.templates, &values)?;
+        let chart = self.render_unpublished(pushed, &tree, progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
-        let changes = release::diff_against_live(&self.cluster, &pushed.app, &chart, lock.is_some()).await?;
+        let target = Target::of_app(&pushed.app);
+        let changes = release::diff_against_live(&self.cluster, &target, &chart, lock.is_some()).await?;
         if lock.is_none() {
             let app = &pushed.app;
             progress.log(format!("{app} does not exist yet: the API server did not validate the objects")).await;
@@ -60,5 +54,19 @@ impl Deployer {
             lock.release().await;
         }
         Ok(())
+    }
+
+    /// Builds the image, and renders the chart with a placeholder for the image's digest.
+    async fn render_unpublished(
+        &self,
+        pushed: &PushedCommit,
+        tree: &SourceTree,
+        progress: &Progress,
+    ) -> Result<RenderedChart, DeployError> {
+        let (image, local_image) = in_span("build", self.build_image(pushed, tree, progress)).await?;
+        local_image.discard().await;
+        let placeholders = self.placeholder_values(pushed, &tree.version);
+        let values = Values { exposed_port: image.exposed_port, user: image.user, ..placeholders };
+        Ok(chart::render(&self.templates, &values)?)
     }
 }

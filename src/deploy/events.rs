@@ -61,3 +61,29 @@ impl Deployer {
         self.events.publish(ObjectEvent { object, event_type: kind, reason, action: "Deploy", note });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Revision;
+
+    fn event(result: Result<DeployedSource, DeployError>) -> Option<(&'static str, String)> {
+        let deployed = result.map(|source| Deployed { app: "web".parse().unwrap(), revision: Revision(3), source });
+        let event = DeployEvent::from_result(&"alice".parse().unwrap(), deployed.as_ref())?;
+        Some((event.reason, event.note))
+    }
+
+    #[test]
+    fn the_event_of_a_live_deploy_names_its_source_and_its_user() {
+        let (branch, commit) = ("main".parse().unwrap(), "a".repeat(40).parse().unwrap());
+        let deployed = event(Ok(DeployedSource::Commit { branch, commit }));
+        assert_eq!(deployed, Some(("Deployed", "v3: aaaaaaa by alice".into())));
+        let rolled_back = event(Ok(DeployedSource::Revision { revision: Revision(1), commit: None }));
+        assert_eq!(rolled_back, Some(("RolledBack", "to v1, as v3, by alice".into())));
+    }
+
+    #[test]
+    fn a_deploy_that_was_refused_before_its_build_has_no_event() {
+        assert_eq!(event(Err(DeployError::DryRun)), None);
+    }
+}

@@ -7,7 +7,7 @@ use crate::build::LocalImage;
 use crate::domain::{BranchName, CommitSha, Revision, in_span};
 use crate::git;
 use crate::release;
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 
 use super::deployer::Deployer;
 use super::live_deploy::{Deployed, DeployedSource, LiveDeploy};
@@ -39,12 +39,12 @@ impl Deployer {
             }
         }
         // Before the lock is released: the next build of the app uses the same image name in the Engine.
-        tokio::join!(self.trim_history(&lock), discard(local_image));
+        tokio::join!(self.trim_history(&deployed.app, &lock), discard(local_image));
         lock.release().await;
         deployed
     }
 
-    async fn record_unmoved_branch(&self, lock: &AppLock, revision: Revision, branch: &BranchName) {
+    async fn record_unmoved_branch(&self, lock: &ReleaseLock, revision: Revision, branch: &BranchName) {
         tracing::error!(%revision, %branch, "the release is live, but git could not move its branch");
         if let Err(error) = release::record_unmoved_branch(&self.cluster, lock, revision, branch).await {
             let error = crate::telemetry::error_chain(&error);

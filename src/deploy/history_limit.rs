@@ -2,15 +2,14 @@
 
 use crate::domain::{AppName, Digest};
 use crate::release;
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 
 use super::deployer::Deployer;
 
 impl Deployer {
     /// Deletes the oldest revisions beyond the limit, and the images that only those revisions used. An error does not
     /// fail the deploy; the next deploy tries again.
-    pub(super) async fn trim_history(&self, lock: &AppLock) {
-        let app = lock.app();
+    pub(super) async fn trim_history(&self, app: &AppName, lock: &ReleaseLock) {
         let images = match release::trim_history(&self.cluster, lock, self.settings.history_max).await {
             Ok(images) => images,
             Err(error) => {

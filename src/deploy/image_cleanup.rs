@@ -8,7 +8,7 @@ use backon::{ConstantBuilder, Retryable};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
-use crate::domain::{AppName, AppOwner, Digest};
+use crate::domain::{AppName, AppOwner, Digest, Target};
 use crate::registry::RegistryError;
 use crate::release;
 use crate::release::lock::{self, HolderInfo, LockError};
@@ -74,8 +74,8 @@ impl Deployer {
         images: BTreeSet<Digest>,
     ) -> Result<BTreeSet<Digest>, DeployError> {
         self.apps.bind_role(app).await?;
-        let holder = HolderInfo::default();
-        let acquire = || lock::acquire(&self.cluster, app, &self.gateway, &holder);
+        let (target, holder) = (Target::of_app(app), HolderInfo::default());
+        let acquire = || lock::acquire(&self.cluster, &target, &self.gateway, &holder);
         let policy = ConstantBuilder::default().with_delay(LOCK_RETRY_DELAY).with_max_times(MAX_LOCK_RETRIES);
         let lock = acquire.retry(policy).when(|error| matches!(error, LockError::Held(_))).await?;
         let unreferenced = release::unreferenced_images(&self.cluster, &lock, images).await;

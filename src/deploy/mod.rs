@@ -7,6 +7,7 @@
 
 mod app_lock;
 mod connectivity;
+mod dependency_health;
 mod deployer;
 mod destroy;
 mod doctor;
@@ -28,6 +29,7 @@ mod pull_secret;
 mod push;
 mod recovery;
 mod redeploy;
+mod registry_passwords;
 mod request;
 mod rollback;
 mod run;

@@ -9,14 +9,15 @@ use crate::apps::PULL_SECRET;
 use crate::build::LocalImage;
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
+    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Target,
 };
-use crate::release::{self, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
+use crate::release::lock::ReleaseLock;
+use crate::release::{self, ApiDiscovery, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
 use super::events::DeployEvent;
-use super::live_deploy::{Deployed, DeployedSource, LiveDeploy};
+use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::metrics::Phase;
 use super::preflight::PreflightResult;
 use super::request::{CommitSource, DeployRequest};
@@ -43,29 +44,34 @@ impl Deployer {
         let (preflight, prepared) = self.until_cancelled(cancel, before_apply).await?;
         cancel.pass_commit_point()?;
         let PreflightResult { lock, discovery, .. } = preflight;
+        let (released, local_image) = self.upgrade(request, &lock, discovery, prepared, progress).await?;
+        self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
+        let PushedCommit { branch, commit, .. } = source.pushed.clone();
+        let source = DeployedSource::Commit { branch, commit };
+        Ok(LiveDeploy::new(request, lock, Some(local_image), released.revision, source))
+    }
+
+    async fn upgrade(
+        self: &Arc<Self>,
+        request: &DeployRequest,
+        lock: &ReleaseLock,
+        discovery: ApiDiscovery,
+        prepared: PreparedRelease,
+        progress: &Progress,
+    ) -> Result<(Released, LocalImage), DeployError> {
         let PreparedRelease { history, upgrade, local_image } = prepared;
         request.trace.set_revision(upgrade.revision);
         progress.start_stage(format!("Releasing {} into namespace {}", upgrade.revision, request.app())).await;
         let context = UpgradeContext { history, discovery };
-        let releasing = Box::pin(release::upgrade(&self.cluster, &lock, context, upgrade, progress));
-        let released = match Phase::Release.measure(releasing).await {
-            Ok(released) => released,
+        let releasing = Box::pin(release::upgrade(&self.cluster, lock, context, upgrade, progress));
+        match Phase::Release.measure(releasing).await {
+            Ok(released) => Ok((released, local_image)),
             Err(error) => {
                 self.recover_later_if_unfinished(request.app(), &error);
                 local_image.discard().await;
-                return Err(error.into());
+                Err(error.into())
             }
-        };
-        self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
-        let PushedCommit { branch, commit, .. } = source.pushed.clone();
-        let source = DeployedSource::Commit { branch, commit };
-        Ok(LiveDeploy {
-            lock,
-            local_image: Some(local_image),
-            repository: request.repository.clone(),
-            trace: request.trace.clone(),
-            deployed: Deployed { app: request.app().clone(), revision: released.revision, source },
-        })
+        }
     }
 
     /// The stages before the first change in the cluster.
@@ -99,7 +105,7 @@ impl Deployer {
         preflight: &PreflightResult,
         progress: &Progress,
     ) -> Result<PreparedRelease, DeployError> {
-        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &pushed.app).await?) };
+        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &request.target()).await?) };
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
         let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
         let revision = history.next_revision();
@@ -130,7 +136,7 @@ impl Deployer {
         let BuiltImage { exposed_port, user, .. } = built;
         let values = Values { exposed_port, user, ..self.chart_values(pushed, version, image) };
         let mut chart = chart::render(&self.templates, &values)?;
-        release::normalize_versions(&self.cluster, &pushed.app, &mut chart).await?;
+        release::normalize_versions(&self.cluster, &Target::of_app(&pushed.app), &mut chart).await?;
         Ok(chart)
     }
 

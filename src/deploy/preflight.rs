@@ -7,7 +7,7 @@ use crate::auth::PushGrant;
 use crate::chart::{self, Values};
 use crate::domain::{ImageRef, Progress, PushedCommit, in_span};
 use crate::git;
-use crate::release::lock::AppLock;
+use crate::release::lock::ReleaseLock;
 use crate::release::{self, ApiDiscovery, RecoveryOutcome, ReleaseHistory};
 
 use super::deployer::Deployer;
@@ -21,7 +21,7 @@ pub(super) const PLACEHOLDER_DIGEST: &str = "00000000000000000000000000000000000
 
 /// What the preflight passes to the later stages.
 pub(super) struct PreflightResult {
-    pub lock: AppLock,
+    pub lock: ReleaseLock,
     pub tree: SourceTree,
     /// The discovered API resources of the chart's kinds.
     pub discovery: ApiDiscovery,
@@ -50,7 +50,8 @@ impl Deployer {
         let recovery = self.recover_before_deploy(&lock, progress);
         let (revalidated, history) = tokio::join!(self.revalidate(source), recovery);
         revalidated?;
-        let dry_run = release::dry_run(&self.cluster, &pushed.app, &placeholder_chart, history?);
+        let target = request.target();
+        let dry_run = release::dry_run(&self.cluster, &target, &placeholder_chart, history?);
         let discovery = in_span("dry-run", dry_run).await?;
         Ok(PreflightResult { lock, tree, discovery })
     }
@@ -77,7 +78,7 @@ impl Deployer {
     /// refuses the deploy.
     pub(super) async fn recover_before_deploy(
         &self,
-        lock: &AppLock,
+        lock: &ReleaseLock,
         progress: &Progress,
     ) -> Result<Option<ReleaseHistory>, DeployError> {
         match in_span("heal", release::recover(&self.cluster, lock, progress)).await? {

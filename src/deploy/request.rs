@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::auth::PushGrant;
 use crate::deploy_logs::LogHeader;
-use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, UserName};
+use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, Target, UserName};
 use crate::git::{PushFacts, RefUpdate};
 
 use super::options::{DeployMode, DeployOptions};
@@ -53,6 +53,10 @@ pub(super) enum Trigger {
 impl DeployRequest {
     pub(super) fn app(&self) -> &AppName {
         self.grant.app()
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::of_app(self.app())
     }
 
     pub(super) fn user(&self) -> &UserName {
@@ -109,5 +113,47 @@ impl CommitSource {
             Trigger::Push { .. } => format!("Receiving {branch} at {} from {pusher}", commit.short()),
             Trigger::Redeploy => format!("Redeploying {branch} at {} for {pusher}", commit.short()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{AppCreationPolicy, Identity, authorize_push};
+    use crate::domain::{AppOwner, GitObjects};
+
+    fn request(source: DeploySource) -> DeployRequest {
+        let identity = Identity { user: "alice".parse().unwrap(), admin: false, fingerprint: String::new() };
+        let owner = AppOwner::User(identity.user.clone());
+        let grant = authorize_push(&identity, &"web".parse().unwrap(), &owner, AppCreationPolicy::Anyone).unwrap();
+        let remote = "127.0.0.1:22".parse().unwrap();
+        let trace = DeployTrace::start("test", grant.app(), grant.user(), remote);
+        let repository = PathBuf::from("web.git");
+        DeployRequest { grant, source, options: DeployOptions::default(), repository, remote, trace }
+    }
+
+    fn commit(trigger: Trigger, mode: DeployMode) -> DeploySource {
+        let pushed = PushedCommit {
+            app: "web".parse().unwrap(),
+            commit: "a".repeat(40).parse().unwrap(),
+            branch: "main".parse().unwrap(),
+            pusher: "alice".parse().unwrap(),
+            objects: GitObjects { repository: "web.git".into(), quarantine: None },
+        };
+        DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode }))
+    }
+
+    #[test]
+    fn the_log_header_states_the_kind_and_the_commit_of_a_deploy() {
+        let redeploy = request(commit(Trigger::Redeploy, DeployMode::Deploy)).log_header().unwrap();
+        assert_eq!((redeploy.kind.as_str(), redeploy.user.as_str()), ("redeploy", "alice"));
+        assert_eq!(redeploy.commit.unwrap().as_str(), "a".repeat(40));
+        let rollback = request(DeploySource::Revision(Some(Revision(2)))).log_header().unwrap();
+        assert_eq!((rollback.kind.as_str(), rollback.commit), ("rollback", None));
+    }
+
+    #[test]
+    fn the_output_of_a_dry_run_is_not_stored() {
+        assert_eq!(request(commit(Trigger::Redeploy, DeployMode::DryRun)).log_header(), None);
     }
 }

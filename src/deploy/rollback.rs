@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use crate::auth::PushGrant;
 use crate::domain::{CancelHandle, DeployTrace, Progress, Revision, in_span};
-use crate::release::lock::{AppLock, HolderInfo};
+use crate::release::lock::{HolderInfo, ReleaseLock};
 use crate::release::{self, RollbackRequest, RolledBack};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
-use super::live_deploy::{Deployed, DeployedSource, LiveDeploy};
+use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::options::DeployOptions;
 use super::request::{DeployRequest, DeploySource};
 
@@ -51,10 +51,11 @@ impl Deployer {
         };
         let rolling_back = Box::pin(release::rollback(&self.cluster, &lock, rollback, progress));
         match in_span("release", rolling_back).await {
-            Ok(rolled_back) => {
-                request.trace.set_revision(rolled_back.released.revision);
-                self.report_deployed(request.app(), &rolled_back.released, began.elapsed(), progress).await;
-                Ok(live_rollback(request, lock, rolled_back))
+            Ok(RolledBack { released, to, commit }) => {
+                request.trace.set_revision(released.revision);
+                self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
+                let source = DeployedSource::Revision { revision: to, commit };
+                Ok(LiveDeploy::new(request, lock, None, released.revision, source))
             }
             Err(error) => {
                 self.recover_later_if_unfinished(request.app(), &error);
@@ -65,23 +66,15 @@ impl Deployer {
     }
 
     /// On success, the app is locked.
-    async fn rollback_preflight(&self, request: &DeployRequest, progress: &Progress) -> Result<AppLock, DeployError> {
+    async fn rollback_preflight(
+        &self,
+        request: &DeployRequest,
+        progress: &Progress,
+    ) -> Result<ReleaseLock, DeployError> {
         let holder = HolderInfo { user: Some(request.user().clone()), commit: None };
         let lock = self.lock_app(request.app(), &holder, request.options.when_locked, progress).await?;
         self.recover_before_deploy(&lock, progress).await?;
         self.write_pull_secret(request.app()).await?;
         Ok(lock)
-    }
-}
-
-fn live_rollback(request: &DeployRequest, lock: AppLock, rolled_back: RolledBack) -> LiveDeploy {
-    let RolledBack { released, to, commit } = rolled_back;
-    let source = DeployedSource::Revision { revision: to, commit };
-    LiveDeploy {
-        lock,
-        local_image: None,
-        repository: request.repository.clone(),
-        trace: request.trace.clone(),
-        deployed: Deployed { app: request.app().clone(), revision: released.revision, source },
     }
 }

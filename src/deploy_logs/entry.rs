@@ -77,7 +77,7 @@ pub struct DeploySummary {
 }
 
 /// The log of one deploy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeployLog {
     pub summary: DeploySummary,
     pub events: Vec<ProgressEvent>,

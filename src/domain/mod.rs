@@ -11,6 +11,7 @@ pub mod progress;
 mod revision;
 pub mod spans;
 mod stages;
+mod target;
 
 pub use cancel::{CancelHandle, Cancelled};
 pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, UserName};
@@ -19,3 +20,4 @@ pub use progress::{Progress, ProgressEvent};
 pub use revision::{ParseRevisionError, Revision};
 pub use spans::{DeployTrace, PipelineResult, in_span};
 pub use stages::{BuiltImage, GitObjects, Manifest, PublishedImage, PushedCommit, Quarantine, RenderedChart};
+pub use target::{ClusterName, NamespaceName, ReleaseName, Target};

@@ -23,6 +23,21 @@ pub enum NameError {
         max = UserName::MAX_LEN
     )]
     InvalidUser(String),
+    #[error(
+        "invalid namespace {0:?}: use lower-case letters, digits and '-', starting and ending with a letter or digit, \
+         at most 63 characters"
+    )]
+    InvalidNamespace(String),
+    #[error(
+        "invalid release name {0:?}: use lower-case letters, digits, '-' and '.', starting and ending with a letter or \
+         digit, at most 53 characters"
+    )]
+    InvalidRelease(String),
+    #[error(
+        "invalid cluster name {0:?}: use lower-case letters, digits and '-', starting and ending with a letter or \
+         digit, at most 63 characters"
+    )]
+    InvalidCluster(String),
     #[error("{0:?} is not a full commit id")]
     InvalidCommit(String),
     #[error("{0:?} is not a branch")]
@@ -38,8 +53,8 @@ macro_rules! string_newtype {
                 &self.0
             }
         }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
@@ -56,6 +71,7 @@ macro_rules! string_newtype {
         }
     };
 }
+pub(super) use string_newtype;
 
 /// The name of an app, and of its repository, its namespace and its release.
 ///

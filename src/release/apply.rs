@@ -9,21 +9,25 @@ use super::error::ReleaseError;
 use super::field_conflict::FieldConflict;
 use super::history::ReleaseHistory;
 use super::immutable_fields::{immutable_fields, is_replaceable};
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use super::ordering::apply_order;
 use super::ownership::{has_keep_policy, is_owned_by_release};
 use super::prune::difference;
 use crate::domain::labels::FIELD_MANAGER;
-use crate::domain::{AppName, Manifest, Progress, RenderedChart};
+use crate::domain::{Manifest, Progress, RenderedChart, Target};
 use crate::k8s::{ApiError, with_retries};
 
 /// Rewrites the objects of a chart to API versions that the server has, where an equivalent version exists.
 ///
 /// # Errors
 /// [`ReleaseError::UnknownKind`], [`ReleaseError::ClusterScoped`], [`ReleaseError::Api`].
-pub async fn normalize_versions(client: &Client, app: &AppName, chart: &mut RenderedChart) -> Result<(), ReleaseError> {
-    ApiDiscovery::new(client, app).normalize_versions(&mut chart.manifests).await
+pub async fn normalize_versions(
+    client: &Client,
+    target: &Target,
+    chart: &mut RenderedChart,
+) -> Result<(), ReleaseError> {
+    ApiDiscovery::new(client, target).normalize_versions(&mut chart.manifests).await
 }
 
 /// Dry-runs the apply of a chart on the API server, with its admission webhooks and quotas. The namespace must exist.
@@ -33,16 +37,16 @@ pub async fn normalize_versions(client: &Client, app: &AppName, chart: &mut Rend
 /// Those with which [`super::upgrade`] would fail.
 pub async fn dry_run(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     chart: &RenderedChart,
     history: Option<ReleaseHistory>,
 ) -> Result<ApiDiscovery, ReleaseError> {
     let history = match history {
         Some(history) => history,
-        None => ReleaseHistory::read(client, app).await?,
+        None => ReleaseHistory::read(client, target).await?,
     };
-    let mut discovery = ApiDiscovery::new(client, app);
-    check_ownership(&mut discovery, app, &chart.manifests, history.deployed_manifests()).await?;
+    let mut discovery = ApiDiscovery::new(client, target);
+    check_ownership(&mut discovery, target, &chart.manifests, history.deployed_manifests()).await?;
     dry_run_objects(&mut discovery, &chart.manifests).await?;
     Ok(discovery)
 }
@@ -60,7 +64,7 @@ pub(super) async fn dry_run_objects(discovery: &mut ApiDiscovery, manifests: &[M
 /// the release's even if someone removed their ownership metadata.
 pub(super) async fn check_ownership(
     discovery: &mut ApiDiscovery,
-    app: &AppName,
+    target: &Target,
     new: &[Manifest],
     old: &[Manifest],
 ) -> Result<(), ReleaseError> {
@@ -68,8 +72,8 @@ pub(super) async fn check_ownership(
         let id = ObjectId::from_manifest(manifest);
         let api = discovery.resolve(manifest).await?.api;
         let existing = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await?;
-        if existing.is_some_and(|existing| !is_owned_by_release(&metadata(&existing), app.as_str())) {
-            return Err(ReleaseError::OwnedByOther { object: id.to_string(), app: app.clone() });
+        if existing.is_some_and(|existing| !is_owned_by_release(&metadata(&existing), target)) {
+            return Err(ReleaseError::OwnedByOther { object: id.to_string(), namespace: target.namespace.clone() });
         }
     }
     Ok(())
@@ -77,7 +81,7 @@ pub(super) async fn check_ownership(
 
 /// Applies all objects in order. `applied` receives what the server returned, also if a later object fails.
 pub(super) async fn apply_objects(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifests: &[Manifest],
     applied: &mut Vec<DynamicObject>,
@@ -157,7 +161,7 @@ async fn send_patch(
 /// Deletes the objects that are still the release's and have no keep policy. Every deletion is tried; the first error
 /// is returned.
 pub(super) async fn delete_objects(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifests: &[&Manifest],
     progress: &Progress,
@@ -176,7 +180,7 @@ pub(super) async fn delete_objects(
 }
 
 async fn delete_object(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     api: &Api<DynamicObject>,
     manifest: &Manifest,
     progress: &Progress,
@@ -184,7 +188,7 @@ async fn delete_object(
     let id = ObjectId::from_manifest(manifest);
     let Some(live) = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await? else { return Ok(()) };
     let live_metadata = metadata(&live);
-    if !is_owned_by_release(&live_metadata, lock.app().as_str()) || has_keep_policy(&live_metadata) {
+    if !is_owned_by_release(&live_metadata, lock.target()) || has_keep_policy(&live_metadata) {
         progress.log(format!("{id} is kept")).await;
         return Ok(());
     }

@@ -105,7 +105,7 @@ async fn mark_failed(
 }
 
 fn log_error(context: &ReleaseContext<'_>, failed: Revision, error: ReleaseError) -> ReleaseError {
-    let app = context.lock.app();
-    tracing::error!(%app, %failed, %error, cause = ?error, "a failed release could not be rolled back");
+    let target = context.lock.target();
+    tracing::error!(app = %target, %failed, %error, cause = ?error, "a failed release could not be rolled back");
     error
 }

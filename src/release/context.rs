@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use kube::Client;
 
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use crate::domain::Progress;
 
 pub(super) struct ReleaseContext<'a> {
     pub client: &'a Client,
-    pub lock: &'a AppLock,
+    pub lock: &'a ReleaseLock,
     pub progress: &'a Progress,
     /// Limit for the objects to become ready.
     pub timeout: Duration,

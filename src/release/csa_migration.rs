@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::discovery::{ApiDiscovery, ResolvedResource};
 use super::error::ReleaseError;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use crate::domain::Manifest;
 use crate::domain::labels::FIELD_MANAGER;
@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 3;
 
 /// Turns the `Update` entries of helm in the objects' managed fields into `Apply` entries.
 pub(super) async fn migrate_managed_fields(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifests: &[Manifest],
 ) -> Result<(), ReleaseError> {

@@ -11,7 +11,7 @@ use kube::{Api, Client};
 
 use super::error::ReleaseError;
 use super::object_id::ObjectId;
-use crate::domain::{AppName, Manifest};
+use crate::domain::{Manifest, Target};
 use crate::k8s::with_retries;
 
 /// Kinds that moved between versions of their group without a change of the fields that charts set. A manifest in one
@@ -24,23 +24,23 @@ const EQUIVALENT_VERSIONS: [(&str, &str, [&str; 2]); 3] = [
 
 /// The collection that an object belongs to.
 pub(super) struct ResolvedResource {
-    /// The kind's collection in the app's namespace.
+    /// The kind's collection in the release's namespace.
     pub api: Api<DynamicObject>,
     /// The API version that the server has: the manifest's own or an equivalent one.
     pub api_version: String,
 }
 
-/// A cache of discovery results, for the namespace of one app.
+/// A cache of discovery results, for the namespace of one target.
 pub struct ApiDiscovery {
     client: Client,
-    app: AppName,
+    target: Target,
     versions: BTreeMap<String, ApiGroup>,
 }
 
 impl ApiDiscovery {
     /// An empty cache.
-    pub fn new(client: &Client, app: &AppName) -> Self {
-        Self { client: client.clone(), app: app.clone(), versions: BTreeMap::new() }
+    pub fn new(client: &Client, target: &Target) -> Self {
+        Self { client: client.clone(), target: target.clone(), versions: BTreeMap::new() }
     }
 
     /// Finds the collection for an object of the chart.
@@ -121,7 +121,7 @@ impl ApiDiscovery {
         if capabilities.scope != Scope::Namespaced {
             return Err(ReleaseError::ClusterScoped { object: ObjectId::from_manifest(manifest).to_string() });
         }
-        Ok(Api::namespaced_with(self.client.clone(), self.app.as_str(), &resource))
+        Ok(Api::namespaced_with(self.client.clone(), self.target.namespace.as_str(), &resource))
     }
 }
 
@@ -172,7 +172,10 @@ mod tests {
             _ => not_found(),
         });
         let mut manifests = [manifest("policy/v1", "PodDisruptionBudget"), manifest("v1", "Service")];
-        ApiDiscovery::new(&client, &"web".parse().unwrap()).normalize_versions(&mut manifests).await.unwrap();
+        ApiDiscovery::new(&client, &Target::of_app(&"web".parse().unwrap()))
+            .normalize_versions(&mut manifests)
+            .await
+            .unwrap();
         assert_eq!(manifests.map(|manifest| manifest.api_version().to_owned()), ["policy/v1beta1", "v1"]);
     }
 
@@ -182,7 +185,7 @@ mod tests {
             "/apis" => (200, json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [] })),
             _ => not_found(),
         });
-        let mut discovery = ApiDiscovery::new(&client, &"web".parse().unwrap());
+        let mut discovery = ApiDiscovery::new(&client, &Target::of_app(&"web".parse().unwrap()));
         let resolved = discovery.resolve_stored(&manifest("gone.example/v1", "Thing")).await.map(|_| ());
         assert!(matches!(&resolved, Err(ReleaseError::UnknownKind { kind, .. }) if kind == "Thing"), "{resolved:?}");
     }

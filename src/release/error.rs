@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::field_conflict::FieldConflict;
-use super::lock::{AppLock, LockError};
+use super::lock::{LockError, ReleaseLock};
 use super::record::DecodeError;
 use super::revision_summary::RevisionSummary;
-use crate::domain::{AppName, Revision};
+use crate::domain::{NamespaceName, Revision, Target};
 use crate::k8s::ApiError;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -39,17 +39,19 @@ pub enum ReleaseError {
         source: Box<ApiError>,
     },
     /// An object of the chart exists and is not the release's.
-    #[error("{object} already exists in namespace {app} and does not belong to this app; delete it, or rename yours")]
-    OwnedByOther { object: String, app: AppName },
+    #[error(
+        "{object} already exists in namespace {namespace} and does not belong to this target; delete it, or rename yours"
+    )]
+    OwnedByOther { object: String, namespace: NamespaceName },
     /// Another writer created the record of this revision first.
-    #[error("someone else created {revision} of {app} in the meantime; push again")]
-    RevisionExists { app: AppName, revision: Revision },
+    #[error("someone else created {revision} of {target} in the meantime; push again")]
+    RevisionExists { target: Target, revision: Revision },
     /// The newest record is pending, and helm wrote it.
-    #[error("helm is working on {app} ({revision} has been {status} for {} s); try again later", age.as_secs())]
-    InProgress { app: AppName, revision: Revision, status: &'static str, age: Duration },
+    #[error("helm is working on {target} ({revision} has been {status} for {} s); try again later", age.as_secs())]
+    InProgress { target: Target, revision: Revision, status: &'static str, age: Duration },
     /// The newest record is pending, and slipway wrote it.
-    #[error("the deploy of {revision} of {app} was interrupted and has not been rolled back yet; push again")]
-    Interrupted { app: AppName, revision: Revision },
+    #[error("the deploy of {revision} of {target} was interrupted and has not been rolled back yet; push again")]
+    Interrupted { target: Target, revision: Revision },
     /// The record does not fit into a Secret. Sizes are in bytes.
     #[error(
         "the release record is too large: {size} bytes compressed, and a Secret holds {limit}; the largest objects are \
@@ -60,25 +62,25 @@ pub enum ReleaseError {
     EncodeRecord(#[source] std::io::Error),
     #[error("the record of {revision} cannot be read: {source}")]
     UnreadableRecord { revision: Revision, source: DecodeError },
-    #[error("{app} has no {revision}; `releases {app}` lists its revisions")]
-    NoSuchRevision { app: AppName, revision: Revision },
-    /// The app has no release, or its release was uninstalled.
+    #[error("{target} has no {revision}{}", releases_hint(target))]
+    NoSuchRevision { target: Target, revision: Revision },
+    /// The release does not exist, or was uninstalled.
     #[error("{0} has no deployed revision")]
-    NotDeployed(AppName),
+    NotDeployed(Target),
     /// No earlier revision was deployed, or all of them have the same manifest.
-    #[error("no earlier revision of {app} differs from {revision}")]
-    NoPreviousRevision { app: AppName, revision: Revision },
-    #[error("{revision} of {app} is {status}; only a revision that was deployed can be rolled back to")]
-    NotRollbackTarget { app: AppName, revision: Revision, status: &'static str },
-    #[error("{app} already runs {revision}")]
-    AlreadyDeployed { app: AppName, revision: Revision },
+    #[error("no earlier revision of {target} differs from {revision}")]
+    NoPreviousRevision { target: Target, revision: Revision },
+    #[error("{revision} of {target} is {status}; only a revision that was deployed can be rolled back to")]
+    NotRollbackTarget { target: Target, revision: Revision, status: &'static str },
+    #[error("{target} already runs {revision}")]
+    AlreadyDeployed { target: Target, revision: Revision },
     #[error("an object cannot be written as YAML")]
     SerializeObject(#[source] BoxError),
     #[error("the manifest recorded for {revision} cannot be read")]
     UnreadableManifest { revision: Revision, source: BoxError },
     #[error("this cluster has no kind {kind} in {api_version}")]
     UnknownKind { api_version: String, kind: String },
-    #[error("{object} is cluster-scoped; an app can only have objects in its own namespace")]
+    #[error("{object} is cluster-scoped; an target can only have objects in its own namespace")]
     ClusterScoped { object: String },
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
@@ -114,12 +116,12 @@ impl ReleaseError {
 
     /// The error for a pending `newest` revision. A record of slipway's has no writer any more: the caller holds the
     /// lock.
-    pub(super) fn pending(lock: &AppLock, newest: &RevisionSummary) -> Self {
-        let (app, revision) = (lock.app().clone(), newest.revision);
+    pub(super) fn pending(lock: &ReleaseLock, newest: &RevisionSummary) -> Self {
+        let (target, revision) = (lock.target().clone(), newest.revision);
         if newest.written_by_slipway {
-            return Self::Interrupted { app, revision };
+            return Self::Interrupted { target, revision };
         }
-        Self::InProgress { app, revision, status: newest.status.as_str(), age: newest.age(lock.now()) }
+        Self::InProgress { target, revision, status: newest.status.as_str(), age: newest.age(lock.now()) }
     }
 }
 
@@ -151,14 +153,20 @@ impl RollbackOutcome {
     }
 }
 
+/// The command lists the releases of apps only.
+fn releases_hint(target: &Target) -> String {
+    let is_app = target.cluster.is_home() && target.is_named_after_namespace();
+    if is_app { format!("; `releases {target}` lists its revisions") } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_an_error_after_a_write_needs_recovery() {
-        let app: AppName = "web".parse().unwrap();
-        let lost = || ReleaseError::Lock(LockError::Lost { app: app.clone() });
+        let target = Target::of_app(&"web".parse().unwrap());
+        let lost = || ReleaseError::Lock(LockError::Lost { target: target.clone() });
         assert!(lost().needs_recovery());
         let early = lost().before_any_write();
         assert!(!early.needs_recovery());

@@ -9,19 +9,19 @@ use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{ReleaseError, RollbackOutcome};
 use super::history::ReleaseHistory;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::record::{Record, ReleaseStatus, failure_description};
 use super::roll_out::{mark_superseded, roll_out};
 use super::secret::RecordMetadata;
 use super::storage::{self, StatusUpdate};
 use super::{apply, auto_rollback, replicas};
-use crate::domain::{Manifest, Revision, in_span};
+use crate::domain::{Manifest, ReleaseName, Revision, in_span};
 
 /// A revision that is live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     pub revision: Revision,
-    /// The address of the app's Service inside the cluster; `None` for a headless Service, or without one.
+    /// The address of the release's Service inside the cluster; `None` for a headless Service, or without one.
     pub cluster_ip: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn execute_release(
         StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
     storage::update_status_of(client, lock, pending, &update).await?;
     mark_superseded(context, &history, revision).await;
-    Ok(Released { revision, cluster_ip: cluster_ip(&applied, lock.app().as_str()) })
+    Ok(Released { revision, cluster_ip: cluster_ip(&applied, &lock.target().release) })
 }
 
 /// Checks that no other operation is pending, and that the release owns or may create every object.
@@ -93,15 +93,15 @@ async fn check_preconditions(
     new: &NewRevision,
 ) -> Result<(), ReleaseError> {
     check_no_pending(context.lock, history, new.revision())?;
-    apply::check_ownership(discovery, context.lock.app(), &new.manifests, history.deployed_manifests()).await
+    apply::check_ownership(discovery, context.lock.target(), &new.manifests, history.deployed_manifests()).await
 }
 
 /// Helm's own lock is a pending record, and an existing revision number is another writer's.
-fn check_no_pending(lock: &AppLock, history: &ReleaseHistory, revision: Revision) -> Result<(), ReleaseError> {
+fn check_no_pending(lock: &ReleaseLock, history: &ReleaseHistory, revision: Revision) -> Result<(), ReleaseError> {
     match history.newest() {
         Some(newest) if newest.status.is_pending() => Err(ReleaseError::pending(lock, newest)),
         Some(newest) if newest.revision >= revision => {
-            Err(ReleaseError::RevisionExists { app: lock.app().clone(), revision })
+            Err(ReleaseError::RevisionExists { target: lock.target().clone(), revision })
         }
         _ => Ok(()),
     }
@@ -155,15 +155,15 @@ async fn handle_failure(
 
 /// Logs the failure, and returns the description for the record.
 fn log_failure(context: &ReleaseContext<'_>, new: &NewRevision, error: &ReleaseError) -> String {
-    tracing::warn!(app = %context.lock.app(), revision = %new.revision(), %error, "a release failed");
+    tracing::warn!(app = %context.lock.target(), revision = %new.revision(), %error, "a release failed");
     failure_description(&new.action, error)
 }
 
-/// The address of the Service that has the app's name, or else of the first Service.
-fn cluster_ip(applied: &[DynamicObject], app: &str) -> Option<String> {
+/// The address of the Service that has the release's name, or else of the first Service.
+fn cluster_ip(applied: &[DynamicObject], release: &ReleaseName) -> Option<String> {
     let is_service = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Service");
     let mut services: Vec<_> = applied.iter().filter(is_service).collect();
-    services.sort_by_key(|service| service.metadata.name.as_deref() != Some(app));
+    services.sort_by_key(|service| service.metadata.name.as_deref() != Some(release.as_str()));
     let ip = services.first()?.data.pointer("/spec/clusterIP").and_then(Value::as_str)?;
     (!matches!(ip, "" | "None")).then(|| ip.to_owned())
 }

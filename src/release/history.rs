@@ -1,4 +1,4 @@
-//! A snapshot of an app's release history, with the objects that the release may have in the cluster.
+//! A snapshot of a release's history, with the objects that the release may have in the cluster.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -10,9 +10,9 @@ use super::record::{Record, ReleaseStatus, SERVER_SIDE_APPLY};
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage::{self, StoredRecord};
-use crate::domain::{AppName, Manifest, Revision};
+use crate::domain::{Manifest, Revision, Target};
 
-/// Revisions after the deployed one whose objects are read, newest first: a bound on the requests for an app with many
+/// Revisions after the deployed one whose objects are read, newest first: a bound on the requests for a release with many
 /// failed deploys.
 const MAX_UNDEPLOYED: usize = 10;
 
@@ -43,23 +43,23 @@ impl ReleaseHistory {
     ///
     /// # Errors
     /// [`ReleaseError::Api`], [`ReleaseError::UnreadableRecord`], [`ReleaseError::UnreadableManifest`].
-    pub async fn read(client: &Client, app: &AppName) -> Result<Self, ReleaseError> {
-        let revisions = storage::list(client, app).await?;
+    pub async fn read(client: &Client, target: &Target) -> Result<Self, ReleaseError> {
+        let revisions = storage::list(client, target).await?;
         let deployed = match find_deployed(&revisions) {
-            Some(summary) => Some(StoredRelease::read(client, app, summary.revision).await?),
+            Some(summary) => Some(StoredRelease::read(client, target, summary.revision).await?),
             None => None,
         };
         let mut has_client_side_updates = deployed.as_ref().is_some_and(StoredRelease::is_applied_client_side);
         let mut objects = deployed.iter().flat_map(|deployed| deployed.manifests.clone()).collect::<Vec<_>>();
         for summary in undeployed_after(&revisions, deployed.as_ref().map(StoredRelease::revision)) {
-            match StoredRelease::read(client, app, summary.revision).await {
+            match StoredRelease::read(client, target, summary.revision).await {
                 Ok(undeployed) => {
                     has_client_side_updates |= undeployed.is_applied_client_side();
                     objects.extend(undeployed.manifests);
                 }
                 // The objects of this revision are unknown; those of the others can still be pruned.
                 Err(error @ (ReleaseError::UnreadableRecord { .. } | ReleaseError::UnreadableManifest { .. })) => {
-                    tracing::warn!(%app, revision = %summary.revision, %error, "a release record cannot be read");
+                    tracing::warn!(app = %target, revision = %summary.revision, %error, "a release record cannot be read");
                 }
                 Err(error) => return Err(error),
             }
@@ -95,8 +95,8 @@ impl ReleaseHistory {
 
 impl StoredRelease {
     /// Reads one revision.
-    pub async fn read(client: &Client, app: &AppName, revision: Revision) -> Result<Self, ReleaseError> {
-        let StoredRecord { record, metadata, secret } = storage::read(client, app, revision).await?;
+    pub async fn read(client: &Client, target: &Target, revision: Revision) -> Result<Self, ReleaseError> {
+        let StoredRecord { record, metadata, secret } = storage::read(client, target, revision).await?;
         let manifests = parse_manifest(&record.manifest, revision)?;
         Ok(Self { record, metadata, secret, manifests })
     }
@@ -126,18 +126,18 @@ impl StoredRelease {
     pub async fn previous(
         &self,
         client: &Client,
-        app: &AppName,
+        target: &Target,
         revisions: &[RevisionSummary],
     ) -> Result<Self, ReleaseError> {
         let revision = self.revision();
         let older = revisions.iter().rev().filter(|summary| summary.revision < revision);
         for summary in older.filter(|summary| summary.status == ReleaseStatus::Superseded) {
-            let candidate = Self::read(client, app, summary.revision).await?;
+            let candidate = Self::read(client, target, summary.revision).await?;
             if candidate.record.manifest != self.record.manifest {
                 return Ok(candidate);
             }
         }
-        Err(ReleaseError::NoPreviousRevision { app: app.clone(), revision })
+        Err(ReleaseError::NoPreviousRevision { target: target.clone(), revision })
     }
 }
 

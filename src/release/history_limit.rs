@@ -1,4 +1,4 @@
-//! The limit of an app's history, as Helm's `--history-max`, and the images that fall out of the history.
+//! The limit of a release's history, as Helm's `--history-max`, and the images that fall out of the history.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -7,27 +7,31 @@ use kube::Client;
 
 use super::error::ReleaseError;
 use super::history::find_deployed;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::revision_summary::RevisionSummary;
 use super::storage::{self, StoredRecord};
-use crate::domain::{AppName, Digest, Revision, labels};
+use crate::domain::{Digest, Revision, Target, labels};
 
 /// Deletes the oldest records until `keep` are left. The deployed revision and pending ones stay, however old they are.
 /// Returns the images that no remaining record references.
 ///
 /// # Errors
 /// [`ReleaseError::Api`], [`ReleaseError::Lock`].
-pub async fn trim_history(client: &Client, lock: &AppLock, keep: NonZeroUsize) -> Result<Vec<Digest>, ReleaseError> {
-    let app = lock.app();
-    let revisions = storage::list(client, app).await?;
+pub async fn trim_history(
+    client: &Client,
+    lock: &ReleaseLock,
+    keep: NonZeroUsize,
+) -> Result<Vec<Digest>, ReleaseError> {
+    let target = lock.target();
+    let revisions = storage::list(client, target).await?;
     let surplus = surplus_revisions(&revisions, keep.get());
     let (removed, kept): (Vec<_>, Vec<_>) = revisions.iter().partition(|summary| surplus.contains(&summary.revision));
     let mut images = BTreeSet::new();
     for summary in &removed {
-        images.extend(image_of_revision(client, app, summary).await?);
+        images.extend(image_of_revision(client, target, summary).await?);
     }
     for summary in kept {
-        retain_unreferenced(client, app, summary, &mut images).await?;
+        retain_unreferenced(client, target, summary, &mut images).await?;
     }
     for summary in &removed {
         storage::delete(client, lock, summary.revision).await?;
@@ -35,17 +39,17 @@ pub async fn trim_history(client: &Client, lock: &AppLock, keep: NonZeroUsize) -
     Ok(images.into_iter().collect())
 }
 
-/// Returns those of `images` that no record of the app references.
+/// Returns those of `images` that no record of the release references.
 ///
 /// # Errors
 /// [`ReleaseError::Api`].
 pub async fn unreferenced_images(
     client: &Client,
-    lock: &AppLock,
+    lock: &ReleaseLock,
     mut images: BTreeSet<Digest>,
 ) -> Result<BTreeSet<Digest>, ReleaseError> {
-    for summary in storage::list(client, lock.app()).await? {
-        retain_unreferenced(client, lock.app(), &summary, &mut images).await?;
+    for summary in storage::list(client, lock.target()).await? {
+        retain_unreferenced(client, lock.target(), &summary, &mut images).await?;
     }
     Ok(images)
 }
@@ -53,13 +57,13 @@ pub async fn unreferenced_images(
 /// The image of a revision, from the Secret's metadata or the record.
 pub(super) async fn image_of_revision(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     summary: &RevisionSummary,
 ) -> Result<Option<Digest>, ReleaseError> {
     if summary.image.is_some() {
         return Ok(summary.image.clone());
     }
-    match storage::read(client, app, summary.revision).await {
+    match storage::read(client, target, summary.revision).await {
         Ok(stored) => Ok(stored.metadata.annotations.get(labels::IMAGE_DIGEST).and_then(|digest| digest.parse().ok())),
         Err(ReleaseError::UnreadableRecord { .. } | ReleaseError::NoSuchRevision { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -70,7 +74,7 @@ pub(super) async fn image_of_revision(
 /// their manifests are searched.
 async fn retain_unreferenced(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     kept: &RevisionSummary,
     images: &mut BTreeSet<Digest>,
 ) -> Result<(), ReleaseError> {
@@ -81,7 +85,7 @@ async fn retain_unreferenced(
         images.remove(image);
         return Ok(());
     }
-    match storage::read(client, app, kept.revision).await {
+    match storage::read(client, target, kept.revision).await {
         Ok(StoredRecord { record, .. }) => images.retain(|image| !record.manifest.contains(image.as_str())),
         // An unreadable revision may reference any image.
         Err(ReleaseError::UnreadableRecord { .. }) => images.clear(),

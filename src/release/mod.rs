@@ -1,9 +1,9 @@
-//! Installs, upgrades, rolls back and uninstalls the Helm release of an app.
+//! Installs, upgrades, rolls back and uninstalls Helm releases.
 //!
-//! A release has Helm's format: one Secret per revision in the app's namespace, and objects with Helm's ownership
-//! metadata. Every change of a release holds the app's [`lock::AppLock`] and writes the revision's record before its
-//! objects. A pending record without a lock holder was therefore left by a gateway that died; [`recover`] rolls it
-//! back.
+//! A release has Helm's format: one Secret per revision in the release's namespace, and objects with Helm's ownership
+//! metadata. A namespace may hold several releases. Every change of a release holds its [`lock::ReleaseLock`] and
+//! writes the revision's record before its objects. A pending record without a lock holder was therefore left by a
+//! gateway that died; [`recover`] rolls it back.
 
 mod apply;
 mod auto_rollback;
@@ -26,6 +26,7 @@ mod prune;
 mod queries;
 mod readiness;
 pub mod record;
+mod record_list;
 mod recovery;
 mod replicas;
 mod revision_summary;

@@ -6,7 +6,7 @@ use kube::api::DynamicObject;
 
 use crate::domain::Manifest;
 
-/// Group, kind and name of an object in the app's namespace. The version is left out: the server may have given up the
+/// Group, kind and name of an object in the release's namespace. The version is left out: the server may have given up the
 /// version in which an earlier revision applied the object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectId {

@@ -1,7 +1,10 @@
-//! Read-only queries about an app's releases: the history, one revision, and differences.
+//! Read-only queries about releases: the history, one revision, and differences.
+
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use serde::Serialize;
 use serde_json::Value;
@@ -9,11 +12,12 @@ use serde_json::Value;
 use super::error::ReleaseError;
 use super::history::{ReleaseHistory, StoredRelease, find_deployed};
 use super::record::{Record, ReleaseStatus};
+use super::record_list::newest_revisions;
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage;
 use super::{apply, diff};
-use crate::domain::{AppName, RenderedChart, Revision, labels};
+use crate::domain::{NamespaceName, RenderedChart, Revision, Target, labels};
 
 /// Requests that run concurrently.
 const CONCURRENT_READS: usize = 8;
@@ -65,68 +69,65 @@ pub struct RevisionDiff {
     pub text: String,
 }
 
-/// How [`newest_releases`] lists the records of many apps.
+/// How [`newest_releases`] lists the records of many releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListScope {
     /// One request for the whole cluster, which needs the right to list Secrets in all namespaces.
     ClusterWide,
-    /// One request per app.
+    /// One request per namespace.
     PerNamespace,
 }
 
-/// The newest `limit` revisions of an app, oldest first. For a record that cannot be read, the description is the
+/// The newest `limit` revisions of a release, oldest first. For a record that cannot be read, the description is the
 /// error.
 ///
 /// # Errors
 /// [`ReleaseError::Api`].
-pub async fn list_releases(client: &Client, app: &AppName, limit: usize) -> Result<Vec<ReleaseInfo>, ReleaseError> {
-    let revisions = storage::list(client, app).await?;
+pub async fn list_releases(client: &Client, target: &Target, limit: usize) -> Result<Vec<ReleaseInfo>, ReleaseError> {
+    let revisions = storage::list(client, target).await?;
     let newest = revisions.into_iter().rev().take(limit).collect::<Vec<_>>();
-    let infos = newest.into_iter().rev().map(|summary| read_info(client, app, summary));
+    let infos = newest.into_iter().rev().map(|summary| read_info(client, target, summary));
     let infos: Vec<Option<ReleaseInfo>> = stream::iter(infos).buffered(CONCURRENT_READS).try_collect().await?;
     Ok(infos.into_iter().flatten().collect())
 }
 
-/// The newest revision of each app that has one, in the order of `apps`, which must be sorted.
+/// The newest revision of each target that has one, in the order of `targets`.
 ///
 /// # Errors
 /// [`ReleaseError::Api`].
 pub async fn newest_releases(
     client: &Client,
-    apps: Vec<AppName>,
+    targets: Vec<Target>,
     scope: ListScope,
-) -> Result<Vec<(AppName, ReleaseInfo)>, ReleaseError> {
-    let newest = match scope {
-        ListScope::ClusterWide => storage::list_newest(client, apps).await?,
-        ListScope::PerNamespace => list_newest_per_namespace(client, apps).await?,
+) -> Result<Vec<(Target, ReleaseInfo)>, ReleaseError> {
+    let records = match scope {
+        ListScope::ClusterWide => storage::list_cluster(client).await?,
+        ListScope::PerNamespace => list_namespaces(client, &targets).await?,
     };
-    let infos = newest.into_iter().map(|(app, summary)| async move {
-        let info = read_info(client, &app, summary).await?;
-        Ok::<_, ReleaseError>(info.map(|info| (app, info)))
+    let newest = newest_revisions(targets, &records);
+    let infos = newest.into_iter().map(|(target, summary)| async move {
+        let info = read_info(client, &target, summary).await?;
+        Ok::<_, ReleaseError>(info.map(|info| (target, info)))
     });
     let infos: Vec<_> = stream::iter(infos).buffered(CONCURRENT_READS).try_collect().await?;
     Ok(infos.into_iter().flatten().collect())
 }
 
-async fn list_newest_per_namespace(
-    client: &Client,
-    apps: Vec<AppName>,
-) -> Result<Vec<(AppName, RevisionSummary)>, ReleaseError> {
-    let lists = apps.into_iter().map(|app| async move {
-        let newest = storage::list(client, &app).await?.pop();
-        Ok::<_, ReleaseError>(newest.map(|newest| (app, newest)))
-    });
-    let newest: Vec<_> = stream::iter(lists).buffered(CONCURRENT_READS).try_collect().await?;
-    Ok(newest.into_iter().flatten().collect())
+/// Lists the metadata of the records in the targets' namespaces.
+async fn list_namespaces(client: &Client, targets: &[Target]) -> Result<Vec<ObjectMeta>, ReleaseError> {
+    let namespaces: BTreeSet<NamespaceName> = targets.iter().map(|target| target.namespace.clone()).collect();
+    let lists =
+        namespaces.into_iter().map(|namespace| async move { storage::list_namespace(client, &namespace).await });
+    stream::iter(lists).buffered(CONCURRENT_READS).try_concat().await
 }
 
 /// `None` if the record was deleted after it was listed.
 async fn read_info(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     summary: RevisionSummary,
 ) -> Result<Option<ReleaseInfo>, ReleaseError> {
-    match storage::read(client, app, summary.revision).await {
+    match storage::read(client, target, summary.revision).await {
         Ok(stored) => Ok(Some(info_from_record(&stored.record, &stored.metadata))),
         Err(ReleaseError::NoSuchRevision { .. }) => Ok(None),
         Err(error @ ReleaseError::UnreadableRecord { .. }) => Ok(Some(info_from_summary(&summary, &error))),
@@ -141,12 +142,12 @@ async fn read_info(
 /// [`ReleaseError::UnreadableManifest`], [`ReleaseError::Api`].
 pub async fn show_release(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     revision: Option<Revision>,
 ) -> Result<ReleaseDetails, ReleaseError> {
     let release = match revision {
-        Some(revision) => StoredRelease::read(client, app, revision).await?,
-        None => read_deployed(client, app, &storage::list(client, app).await?).await?,
+        Some(revision) => StoredRelease::read(client, target, revision).await?,
+        None => read_deployed(client, target, &storage::list(client, target).await?).await?,
     };
     let manifests = release.manifests.iter().map(|manifest| diff::masked(&manifest.object)).collect();
     Ok(ReleaseDetails { info: info_from_record(&release.record, &release.metadata), manifests })
@@ -159,18 +160,18 @@ pub async fn show_release(
 /// As [`show_release`], and [`ReleaseError::NoPreviousRevision`].
 pub async fn diff_revisions(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     from: Option<Revision>,
     to: Option<Revision>,
 ) -> Result<RevisionDiff, ReleaseError> {
-    let revisions = storage::list(client, app).await?;
+    let revisions = storage::list(client, target).await?;
     let to = match to {
-        Some(to) => StoredRelease::read(client, app, to).await?,
-        None => read_deployed(client, app, &revisions).await?,
+        Some(to) => StoredRelease::read(client, target, to).await?,
+        None => read_deployed(client, target, &revisions).await?,
     };
     let from = match from {
-        Some(from) => StoredRelease::read(client, app, from).await?,
-        None => to.previous(client, app, &revisions).await?,
+        Some(from) => StoredRelease::read(client, target, from).await?,
+        None => to.previous(client, target, &revisions).await?,
     };
     let (old, new) = (from.revision(), to.revision());
     let text = diff::unified_diff(&from.manifests, &to.manifests, (&old.to_string(), &new.to_string()))?;
@@ -184,30 +185,30 @@ pub async fn diff_revisions(
 /// As [`super::dry_run`] and [`show_release`].
 pub async fn diff_against_live(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     chart: &RenderedChart,
     namespace_exists: bool,
 ) -> Result<String, ReleaseError> {
     if !namespace_exists {
         return diff::unified_diff(&[], &chart.manifests, ("nothing", "this push"));
     }
-    let history = ReleaseHistory::read(client, app).await?;
+    let history = ReleaseHistory::read(client, target).await?;
     let mut chart = chart.clone();
-    apply::normalize_versions(client, app, &mut chart).await?;
+    apply::normalize_versions(client, target, &mut chart).await?;
     let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
     let names = (deployed.as_deref().unwrap_or("nothing"), "this push");
     let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
-    apply::dry_run(client, app, &chart, Some(history)).await?;
+    apply::dry_run(client, target, &chart, Some(history)).await?;
     Ok(changes)
 }
 
 async fn read_deployed(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     revisions: &[RevisionSummary],
 ) -> Result<StoredRelease, ReleaseError> {
-    let summary = find_deployed(revisions).ok_or_else(|| ReleaseError::NotDeployed(app.clone()))?;
-    StoredRelease::read(client, app, summary.revision).await
+    let summary = find_deployed(revisions).ok_or_else(|| ReleaseError::NotDeployed(target.clone()))?;
+    StoredRelease::read(client, target, summary.revision).await
 }
 
 fn info_from_record(record: &Record, metadata: &RecordMetadata) -> ReleaseInfo {

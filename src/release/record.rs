@@ -73,7 +73,7 @@ impl ReleaseStatus {
 /// One revision of a release. Fields that slipway does not read are kept as Helm wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The app's name.
+    /// The release's name.
     pub name: String,
     #[serde(default)]
     pub namespace: String,

@@ -9,11 +9,11 @@ use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{ReleaseError, RollbackOutcome};
 use super::history::ReleaseHistory;
-use super::lock::{self, AppLock, HolderState, ProcessIdentity};
+use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
 use super::{auto_rollback, storage};
-use crate::domain::{AppName, Progress, Revision};
+use crate::domain::{Progress, Revision, Target};
 
-/// Apps that are checked concurrently.
+/// Releases that are checked concurrently.
 const CONCURRENT_CHECKS: usize = 8;
 /// Limit for the previous revision to become ready again.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(120);
@@ -21,7 +21,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(120);
 /// minutes.
 const HELM_PENDING_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// The state of an app's release after [`recover`].
+/// The state of a release after [`recover`].
 pub enum RecoveryOutcome {
     /// No revision was pending.
     Clean(Box<ReleaseHistory>),
@@ -36,14 +36,14 @@ pub struct Recovered {
     pub outcome: RollbackOutcome,
 }
 
-/// Returns those of `apps` whose deploy was interrupted: the holder of the Lease is gone, or nobody holds the Lease
-/// while a record of slipway's is pending. An app that cannot be checked is logged and left out.
-pub async fn find_interrupted(client: &Client, apps: Vec<AppName>, gateway: &ProcessIdentity) -> Vec<AppName> {
-    let checks = apps.into_iter().map(|app| async move {
-        match is_interrupted(client, &app, gateway).await {
-            Ok(interrupted) => interrupted.then_some(app),
+/// Returns those of `targets` whose deploy was interrupted: the holder of the Lease is gone, or nobody holds the Lease
+/// while a record of slipway's is pending. A target that cannot be checked is logged and left out.
+pub async fn find_interrupted(client: &Client, targets: Vec<Target>, gateway: &ProcessIdentity) -> Vec<Target> {
+    let checks = targets.into_iter().map(|target| async move {
+        match is_interrupted(client, &target, gateway).await {
+            Ok(interrupted) => interrupted.then_some(target),
             Err(error) => {
-                tracing::warn!(%app, %error, "cannot check whether a deploy of the app was interrupted");
+                tracing::warn!(app = %target, %error, "cannot check whether a deploy was interrupted");
                 None
             }
         }
@@ -51,12 +51,12 @@ pub async fn find_interrupted(client: &Client, apps: Vec<AppName>, gateway: &Pro
     stream::iter(checks).buffer_unordered(CONCURRENT_CHECKS).filter_map(std::future::ready).collect().await
 }
 
-async fn is_interrupted(client: &Client, app: &AppName, gateway: &ProcessIdentity) -> Result<bool, ReleaseError> {
-    match lock::holder_state(client, app, gateway).await? {
+async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdentity) -> Result<bool, ReleaseError> {
+    match lock::holder_state(client, target, gateway).await? {
         HolderState::Alive => Ok(false),
         HolderState::Gone => Ok(true),
         HolderState::Unheld => {
-            let revisions = storage::list(client, app).await?;
+            let revisions = storage::list(client, target).await?;
             Ok(revisions.last().is_some_and(|newest| newest.written_by_slipway && newest.status.is_pending()))
         }
     }
@@ -67,8 +67,12 @@ async fn is_interrupted(client: &Client, app: &AppName, gateway: &ProcessIdentit
 ///
 /// # Errors
 /// [`ReleaseError::InProgress`] if helm may still be working on the release.
-pub async fn recover(client: &Client, lock: &AppLock, progress: &Progress) -> Result<RecoveryOutcome, ReleaseError> {
-    let history = ReleaseHistory::read(client, lock.app()).await?;
+pub async fn recover(
+    client: &Client,
+    lock: &ReleaseLock,
+    progress: &Progress,
+) -> Result<RecoveryOutcome, ReleaseError> {
+    let history = ReleaseHistory::read(client, lock.target()).await?;
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
         return Ok(RecoveryOutcome::Clean(Box::new(history)));
     };
@@ -78,7 +82,7 @@ pub async fn recover(client: &Client, lock: &AppLock, progress: &Progress) -> Re
     let revision = newest.revision;
     progress.log(format!("the deploy of {revision} was interrupted; rolling it back")).await;
     let context = ReleaseContext { client, lock, progress, timeout: ROLLBACK_TIMEOUT };
-    let discovery = ApiDiscovery::new(client, lock.app());
+    let discovery = ApiDiscovery::new(client, lock.target());
     let description = "Interrupted: its gateway ended";
     let outcome = auto_rollback::roll_back_failed(&context, discovery, &history, revision, description).await;
     Ok(RecoveryOutcome::Recovered(Recovered { revision, outcome }))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::discovery::{ApiDiscovery, ResolvedResource};
 use super::error::ReleaseError;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use crate::domain::Manifest;
 use crate::domain::labels::FIELD_MANAGER;
@@ -35,7 +35,7 @@ pub(super) async fn omit_existing_replicas(
 
 /// Keeps the live counts of workloads for which `old` set `replicas` and `new` does not.
 pub(super) async fn preserve_replicas(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     old: &[Manifest],
     new: &[Manifest],
@@ -56,7 +56,7 @@ pub(super) async fn preserve_replicas(
 /// Applies the live count with a second manager, so that the count stays when the release's own manager no longer sets
 /// it.
 async fn share_count(
-    lock: &AppLock,
+    lock: &ReleaseLock,
     resource: &ResolvedResource,
     id: &ObjectId,
     live: &DynamicObject,

@@ -23,7 +23,7 @@ pub(super) async fn roll_out(
     history: &ReleaseHistory,
     applied: &mut Vec<DynamicObject>,
 ) -> Result<(), ReleaseError> {
-    let waiter = ReadinessWaiter::start(context.client, context.lock.app(), discovery, new).await?;
+    let waiter = ReadinessWaiter::start(context.client, context.lock.target(), discovery, new).await?;
     if history.has_client_side_updates {
         csa_migration::migrate_managed_fields(context.lock, discovery, new).await?;
     }
@@ -47,7 +47,7 @@ pub(super) async fn mark_superseded(context: &ReleaseContext<'_>, history: &Rele
             None => storage::update_status(client, lock, &update).await,
         };
         if let Err(error) = updated {
-            tracing::warn!(app = %lock.app(), %revision, %error, "a revision could not be marked as superseded");
+            tracing::warn!(app = %lock.target(), %revision, %error, "a revision could not be marked as superseded");
         }
     }
 }

@@ -10,12 +10,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::error::ReleaseError;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::manifest::parse_manifest;
 use super::object_id::ObjectId;
 use super::record::{self, Record, ReleaseStatus};
-use super::revision_summary::RevisionSummary;
-use crate::domain::{AppName, Manifest, Revision, labels};
+use super::record_list::secret_name;
+use crate::domain::{Manifest, Revision, labels};
 
 /// Helm's type of a release Secret.
 pub(super) const SECRET_TYPE: &str = "helm.sh/release.v1";
@@ -84,11 +84,6 @@ pub(super) fn with_status(
     Ok(secret)
 }
 
-/// The name of a record's Secret.
-pub(super) fn secret_name(app: &AppName, revision: Revision) -> String {
-    format!("sh.helm.release.v1.{app}.{revision}")
-}
-
 /// Decodes the record of a Secret.
 pub(super) fn decode_record(secret: &Secret, revision: Revision) -> Result<Record, ReleaseError> {
     let value = secret.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|value| value.0.as_slice());
@@ -96,7 +91,11 @@ pub(super) fn decode_record(secret: &Secret, revision: Revision) -> Result<Recor
 }
 
 /// The Secret for a new record.
-pub(super) fn to_secret(lock: &AppLock, record: &Record, metadata: &RecordMetadata) -> Result<Secret, ReleaseError> {
+pub(super) fn to_secret(
+    lock: &ReleaseLock,
+    record: &Record,
+    metadata: &RecordMetadata,
+) -> Result<Secret, ReleaseError> {
     let value = encode_record(record)?;
     let now = lock.now().as_second().to_string();
     let helm_labels = [
@@ -122,7 +121,7 @@ pub(super) fn to_secret(lock: &AppLock, record: &Record, metadata: &RecordMetada
     annotations.remove(labels::FINISHED);
     Ok(Secret {
         metadata: ObjectMeta {
-            name: Some(secret_name(lock.app(), record.version)),
+            name: Some(secret_name(lock.target(), record.version)),
             labels: Some(labels),
             annotations: Some(annotations),
             ..ObjectMeta::default()
@@ -145,21 +144,6 @@ pub(super) fn record_metadata(secret: &Secret, record: &Record) -> RecordMetadat
     RecordMetadata { labels: secret.labels().iter().filter(is_users).map(owned).collect(), annotations }
 }
 
-/// Reads a revision's summary from its Secret's metadata; `None` if the Secret's name is not one of the app's records.
-/// The number comes from the name, which is what makes it unique.
-pub(super) fn revision_summary(app: &AppName, metadata: &ObjectMeta) -> Option<RevisionSummary> {
-    let prefix = format!("sh.helm.release.v1.{app}.v");
-    let revision = metadata.name.as_deref()?.strip_prefix(&prefix)?.parse().ok()?;
-    let status = metadata.labels.as_ref().and_then(|labels| labels.get("status"));
-    Some(RevisionSummary {
-        revision: Revision(revision),
-        status: status.and_then(|label| ReleaseStatus::from_label(label)).unwrap_or(ReleaseStatus::Unknown),
-        created: metadata.creation_timestamp.as_ref().map(|time| time.0),
-        written_by_slipway: annotation(metadata, labels::INSTANCE).is_some(),
-        image: annotation(metadata, labels::IMAGE_DIGEST).and_then(|text| text.parse().ok()),
-    })
-}
-
 pub(super) fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
@@ -179,18 +163,6 @@ mod tests {
     }
 
     #[test]
-    fn the_revision_comes_from_the_secrets_name() {
-        let app: AppName = "myapp".parse().unwrap();
-        let read =
-            |name: &str| revision_summary(&app, &metadata(name, &[("status", "deployed"), ("version", "9")], &[]));
-        assert_eq!(read("sh.helm.release.v1.myapp.v12").unwrap().revision, Revision(12));
-        assert_eq!(read("sh.helm.release.v1.myapp.v12").unwrap().status, ReleaseStatus::Deployed);
-        for other in ["sh.helm.release.v1.myapp-2.v1", "sh.helm.release.v1.myapp.vx", "sh.helm.release.v1.my.v1"] {
-            assert_eq!(read(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn the_error_about_a_large_record_names_its_largest_objects() {
         let noise: String = std::iter::repeat_with(|| uuid::Uuid::new_v4().simple().to_string()).take(80_000).collect();
         let manifest = format!(
@@ -202,18 +174,6 @@ mod tests {
         let message = encode_record(&record).unwrap_err().to_string();
         assert!(message.contains("the largest objects are configmap/big (25"), "{message}");
         assert!(message.contains(", service/small ("), "{message}");
-    }
-
-    #[test]
-    fn only_an_annotation_marks_a_record_of_slipways() {
-        let app: AppName = "myapp".parse().unwrap();
-        let read = |annotations| {
-            revision_summary(&app, &metadata("sh.helm.release.v1.myapp.v1", &[], annotations))
-                .unwrap()
-                .written_by_slipway
-        };
-        assert!(read(&[(labels::INSTANCE, "x")]));
-        assert!(!read(&[]));
     }
 
     #[test]

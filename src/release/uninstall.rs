@@ -1,11 +1,11 @@
-//! Uninstalls the release of an app.
+//! Uninstalls a release.
 
 use kube::Client;
 
 use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
 use super::history::ReleaseHistory;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::prune::objects_to_prune;
 use super::{apply, history_limit, storage};
 use crate::domain::{Digest, Progress};
@@ -15,14 +15,14 @@ use crate::domain::{Digest, Progress};
 ///
 /// # Errors
 /// The first deletion that failed. All other objects are tried as well; the records then stay.
-pub async fn uninstall(client: &Client, lock: &AppLock, progress: &Progress) -> Result<Vec<Digest>, ReleaseError> {
-    let app = lock.app();
-    let history = ReleaseHistory::read(client, app).await?;
-    let mut discovery = ApiDiscovery::new(client, app);
+pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress) -> Result<Vec<Digest>, ReleaseError> {
+    let target = lock.target();
+    let history = ReleaseHistory::read(client, target).await?;
+    let mut discovery = ApiDiscovery::new(client, target);
     apply::delete_objects(lock, &mut discovery, &objects_to_prune(&history.objects, &[]), progress).await?;
     let mut images = Vec::new();
     for summary in &history.revisions {
-        images.extend(history_limit::image_of_revision(client, app, summary).await?);
+        images.extend(history_limit::image_of_revision(client, target, summary).await?);
     }
     for summary in &history.revisions {
         storage::delete(client, lock, summary.revision).await?;

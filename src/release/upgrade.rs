@@ -1,4 +1,4 @@
-//! Installs or upgrades the release of an app from a rendered chart.
+//! Installs or upgrades a release from a rendered chart.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
 use super::execute::{NewRevision, OnFailure, Released, execute_release};
 use super::history::ReleaseHistory;
-use super::lock::AppLock;
+use super::lock::ReleaseLock;
 use super::record::{Record, RecordInfo, ReleaseStatus, SERVER_SIDE_APPLY, chart_metadata};
 use super::secret::RecordMetadata;
-use crate::domain::{AppName, CommitSha, Digest, Progress, RenderedChart, Revision, UserName, labels};
+use crate::domain::{CommitSha, Digest, Progress, RenderedChart, Revision, Target, UserName, labels};
 
 /// The revision to release.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub struct UpgradeContext {
 /// was changed, or the lock or the API server was lost: then [`super::recover`] finds the pending record.
 pub async fn upgrade(
     client: &Client,
-    lock: &AppLock,
+    lock: &ReleaseLock,
     upgrade_context: UpgradeContext,
     request: ReleaseRequest,
     progress: &Progress,
@@ -61,7 +61,7 @@ pub async fn upgrade(
     let commit_by_pusher = format!("{} by {}", request.commit.short(), request.pusher);
     let metadata = metadata(&request);
     let new = NewRevision {
-        record: record(lock.app(), &request, &metadata, &history, lock.now()),
+        record: record(lock.target(), &request, &metadata, &history, lock.now()),
         metadata,
         manifests: request.chart.manifests,
         action: format!("Deploy of {commit_by_pusher}"),
@@ -72,7 +72,7 @@ pub async fn upgrade(
 }
 
 fn record(
-    app: &AppName,
+    target: &Target,
     request: &ReleaseRequest,
     metadata: &RecordMetadata,
     history: &ReleaseHistory,
@@ -82,8 +82,8 @@ fn record(
     let first_deployed = history.deployed.as_ref().map(|deployed| deployed.record.info.first_deployed.clone());
     let is_first = history.deployed.is_none();
     let mut record = Record {
-        name: app.to_string(),
-        namespace: app.to_string(),
+        name: target.release.to_string(),
+        namespace: target.namespace.to_string(),
         version: request.revision,
         info: RecordInfo {
             first_deployed: first_deployed.unwrap_or_default(),
@@ -146,8 +146,8 @@ mod tests {
             objects: Vec::new(),
             has_client_side_updates: false,
         };
-        let app = "web".parse().unwrap();
-        let written = super::record(&app, &request, &metadata(&request), &history, Timestamp::UNIX_EPOCH);
+        let target = Target::of_app(&"web".parse().unwrap());
+        let written = super::record(&target, &request, &metadata(&request), &history, Timestamp::UNIX_EPOCH);
         let mut read = record::decode(&record::encode(&written).unwrap()).unwrap();
         assert_eq!(read, written);
         read.info.first_deployed = "(first)".into();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use kube::Client;
 use slipway::chart::{self, Templates, Values};
-use slipway::domain::{AppName, CommitSha, ImageRef, Progress, UserName};
+use slipway::domain::{AppName, CommitSha, ImageRef, Progress, Target, UserName};
 use slipway::release::lock::{self, HolderInfo};
 use slipway::release::{self, ApiDiscovery, OnFailure, ReleaseHistory, ReleaseRequest, UpgradeContext};
 use tokio::process::Command;
@@ -105,16 +105,16 @@ impl ThreeWay {
         let (commit, pusher) = (unique_commit(round)?, ADMIN.parse::<UserName>().context("invalid name")?);
         let began = Instant::now();
         let process = lock::ProcessIdentity { identity: "bench".to_owned(), instance: uuid::Uuid::new_v4() };
-        let lock = lock::acquire(&self.cluster, &self.app, &process, &HolderInfo::default())
+        let target = Target::of_app(&self.app);
+        let lock = lock::acquire(&self.cluster, &target, &process, &HolderInfo::default())
             .await
             .context("cannot acquire the lock")?;
-        let history =
-            ReleaseHistory::read(&self.cluster, &self.app).await.context("cannot read the release history")?;
+        let history = ReleaseHistory::read(&self.cluster, &target).await.context("cannot read the release history")?;
         let revision = history.next_revision();
         let image = ImageRef::verbatim("registry.example/web:1");
         let values = Values { commit: Some(commit.clone()), ..Values::new(self.app.clone(), image) };
         let mut chart = chart::render(&self.templates, &values).context("cannot render")?;
-        let mut discovery = ApiDiscovery::new(&self.cluster, &self.app);
+        let mut discovery = ApiDiscovery::new(&self.cluster, &target);
         discovery.normalize_versions(&mut chart.manifests).await.context("cannot normalize the API versions")?;
         let manifest_text = chart::to_yaml(&chart).context("cannot write YAML")?;
         let request = ReleaseRequest {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::lease::LockHolder;
-use crate::domain::AppName;
+use crate::domain::Target;
 use crate::k8s::ApiError;
 
 /// Why the lock is not held.
@@ -16,9 +16,9 @@ pub enum LockError {
     WaitTimedOut { holder: Box<LockHolder>, waited: Duration },
     /// The lock was held, and then not renewed in time or taken over.
     #[error(
-        "the deploy lock of {app} was lost: the Kubernetes API was unreachable for too long, or someone took the lock"
+        "the deploy lock of {target} was lost: the Kubernetes API was unreachable for too long, or someone took the lock"
     )]
-    Lost { app: AppName },
+    Lost { target: Target },
     #[error(transparent)]
     Api(#[from] ApiError),
 }

@@ -9,10 +9,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use uuid::Uuid;
 
-use crate::domain::{AppName, CommitSha, UserName, labels};
+use crate::domain::{CommitSha, Target, UserName, labels};
 
-/// The Lease's name in the app's namespace.
-pub(super) const LEASE_NAME: &str = "slipway-deploy";
 /// Time for which a Lease is held without a renewal.
 pub(super) const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// Time for which a Lease is watched without seeing a renewal before it is taken over. The Lease's own times prove
@@ -49,7 +47,7 @@ pub(super) struct LockClaim {
 /// The holder of a lock, as its Lease describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockHolder {
-    pub app: AppName,
+    pub target: Target,
     pub info: HolderInfo,
     pub since: Option<Timestamp>,
     /// The gateway's [`ProcessIdentity::identity`].
@@ -64,10 +62,10 @@ impl LockHolder {
         self.info.user.is_none()
     }
 
-    pub(super) fn from_lease(app: &AppName, lease: &Lease, now: Timestamp) -> Self {
+    pub(super) fn from_lease(target: &Target, lease: &Lease, now: Timestamp) -> Self {
         let spec = lease.spec.as_ref();
         Self {
-            app: app.clone(),
+            target: target.clone(),
             info: HolderInfo {
                 user: annotation(lease, labels::PUSHER).and_then(|text| text.parse().ok()),
                 commit: annotation(lease, labels::COMMIT).and_then(|text| text.parse().ok()),
@@ -81,11 +79,11 @@ impl LockHolder {
 
 impl fmt::Display for LockHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let app = &self.app;
+        let target = &self.target;
         match (&self.info.user, &self.info.commit) {
-            (Some(user), Some(commit)) => write!(f, "{user} is deploying {} to {app}", commit.short())?,
-            (Some(user), None) => write!(f, "{user} is changing {app}")?,
-            (None, _) => write!(f, "slipway is doing maintenance on {app}")?,
+            (Some(user), Some(commit)) => write!(f, "{user} is deploying {} to {target}", commit.short())?,
+            (Some(user), None) => write!(f, "{user} is changing {target}")?,
+            (None, _) => write!(f, "slipway is doing maintenance on {target}")?,
         }
         let Some(since) = self.since else { return Ok(()) };
         let elapsed = self.now.duration_since(since).as_secs().max(0);
@@ -105,11 +103,11 @@ pub(super) enum LeaseState {
 }
 
 /// Decides what `lease` means for `process` at `now`.
-pub(super) fn lease_state(app: &AppName, lease: &Lease, process: &ProcessIdentity, now: Timestamp) -> LeaseState {
+pub(super) fn lease_state(target: &Target, lease: &Lease, process: &ProcessIdentity, now: Timestamp) -> LeaseState {
     if holder(lease).is_none() || is_held_by_predecessor(lease, process) {
         return LeaseState::Free;
     }
-    let holder = LockHolder::from_lease(app, lease, now);
+    let holder = LockHolder::from_lease(target, lease, now);
     if is_fresh(lease, now) { LeaseState::Held(holder) } else { LeaseState::Expired(holder) }
 }
 
@@ -150,7 +148,7 @@ pub(super) fn with_holder(lease: Option<Lease>, claim: &LockClaim, now: Timestam
     let fence = lease.as_ref().map_or(0, transitions).wrapping_add(1);
     let mut lease = lease.unwrap_or_default();
     lease.metadata = ObjectMeta {
-        name: Some(LEASE_NAME.to_owned()),
+        name: lease.metadata.name,
         resource_version: lease.metadata.resource_version,
         annotations: Some(annotations(claim)),
         labels: Some(BTreeMap::from([("app.kubernetes.io/managed-by".to_owned(), "slipway".to_owned())])),
@@ -233,8 +231,8 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    fn app() -> AppName {
-        "myapp".parse().unwrap()
+    fn target() -> Target {
+        Target::of_app(&"myapp".parse().unwrap())
     }
 
     fn alice() -> HolderInfo {
@@ -244,7 +242,7 @@ mod tests {
     #[test]
     fn a_lease_means_different_things_to_different_gateways() {
         let lease = with_holder(None, &claim(alice()), at(0));
-        let state = |process: ProcessIdentity, seconds| lease_state(&app(), &lease, &process, at(seconds));
+        let state = |process: ProcessIdentity, seconds| lease_state(&target(), &lease, &process, at(seconds));
         assert_eq!(state(process("one", 2), 1), LeaseState::Free, "our own process before the restart");
         assert!(matches!(state(process("one", 1), 1), LeaseState::Held(_)), "another deploy in this process");
         assert!(matches!(state(process("two", 3), 15), LeaseState::Held(_)));
@@ -252,8 +250,8 @@ mod tests {
         assert!(matches!(state(process("two", 3), -3600), LeaseState::Expired(_)), "a clock that was set back");
         assert!(matches!(state(process("one", 1), 60), LeaseState::Expired(_)), "its release failed");
         let released = without_holder(lease.clone());
-        assert_eq!(lease_state(&app(), &released, &process("two", 3), at(1)), LeaseState::Free);
-        assert_eq!(lease_state(&app(), &Lease::default(), &process("two", 3), at(1)), LeaseState::Free);
+        assert_eq!(lease_state(&target(), &released, &process("two", 3), at(1)), LeaseState::Free);
+        assert_eq!(lease_state(&target(), &Lease::default(), &process("two", 3), at(1)), LeaseState::Free);
     }
 
     #[test]
@@ -280,11 +278,11 @@ mod tests {
     fn the_message_names_the_holder_the_commit_and_the_time() {
         let lease = with_holder(None, &claim(alice()), at(0));
         assert_eq!(
-            LockHolder::from_lease(&app(), &lease, at(14)).to_string(),
+            LockHolder::from_lease(&target(), &lease, at(14)).to_string(),
             "alice is deploying 3f2c1ab to myapp (since 08:00:00 UTC, 14 s)"
         );
         let recovery = with_holder(None, &claim(HolderInfo::default()), at(0));
-        let holder = LockHolder::from_lease(&app(), &recovery, at(2));
+        let holder = LockHolder::from_lease(&target(), &recovery, at(2));
         assert_eq!(holder.to_string(), "slipway is doing maintenance on myapp (since 08:00:00 UTC, 2 s)");
         assert!(holder.is_maintenance());
     }
@@ -294,6 +292,6 @@ mod tests {
         let mut lease = with_holder(None, &claim(alice()), at(0));
         let annotations = lease.metadata.annotations.get_or_insert_default();
         annotations.insert(labels::PUSHER.to_owned(), "\u{1b}[31mmallory".to_owned());
-        assert_eq!(LockHolder::from_lease(&app(), &lease, at(0)).info.user, None);
+        assert_eq!(LockHolder::from_lease(&target(), &lease, at(0)).info.user, None);
     }
 }

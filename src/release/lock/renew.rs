@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
-use kube::api::PostParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::api::LeaseApi;
 use super::hold::Hold;
-use super::lease::{self, LEASE_DURATION, LEASE_NAME, is_held_by};
-use crate::k8s::{ApiError, with_timeout};
+use super::lease::{self, LEASE_DURATION, is_held_by};
+use crate::k8s::ApiError;
 
 /// Time between two renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
@@ -30,12 +29,7 @@ enum LeaseUpdate {
 }
 
 /// Renews `lease` until `stop` is cancelled, then releases it.
-pub(super) async fn renew_until_stopped(
-    leases: Api<Lease>,
-    mut lease: Lease,
-    hold: Arc<Hold>,
-    stop: CancellationToken,
-) {
+pub(super) async fn renew_until_stopped(leases: LeaseApi, mut lease: Lease, hold: Arc<Hold>, stop: CancellationToken) {
     let mut pause = RENEW_INTERVAL;
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         let sent = Instant::now();
@@ -46,12 +40,16 @@ pub(super) async fn renew_until_stopped(
                 pause = RENEW_INTERVAL;
             }
             LeaseUpdate::Lost => {
-                tracing::error!(namespace = leases.namespace(), "the deploy lock was lost to another holder");
+                tracing::error!(
+                    namespace = leases.namespace(),
+                    lease = leases.name(),
+                    "the deploy lock was lost to another holder"
+                );
                 hold.lost.cancel();
                 return;
             }
             LeaseUpdate::Failed(error) => {
-                tracing::warn!(namespace = leases.namespace(), %error, "the deploy lock could not be renewed");
+                tracing::warn!(namespace = leases.namespace(), lease = leases.name(), %error, "the deploy lock could not be renewed");
                 pause = RETRY_INTERVAL;
             }
         }
@@ -60,13 +58,13 @@ pub(super) async fn renew_until_stopped(
 }
 
 /// Releases the Lease, with retries until it would expire by itself: the next push then need not wait for that.
-async fn release(leases: &Api<Lease>, lease: &Lease, hold: &Hold) {
+async fn release(leases: &LeaseApi, lease: &Lease, hold: &Hold) {
     hold.lost.cancel();
     let expiry = Instant::now() + LEASE_DURATION;
     while let LeaseUpdate::Failed(error) = update_lease(leases, lease, hold, lease::without_holder).await {
         if Instant::now() + RETRY_INTERVAL > expiry {
-            let namespace = leases.namespace();
-            return tracing::warn!(namespace, %error, "the deploy lock could not be released; its Lease will expire");
+            let (namespace, lease) = (leases.namespace(), leases.name());
+            return tracing::warn!(namespace, lease, %error, "the deploy lock could not be released; its Lease will expire");
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
@@ -74,24 +72,21 @@ async fn release(leases: &Api<Lease>, lease: &Lease, hold: &Hold) {
 
 /// Replaces the Lease by the result of `change`. A conflict means a write of ours whose answer was lost, an edit by
 /// hand, or another holder: the Lease is read again, and replaced only if this lock still holds it.
-async fn update_lease(leases: &Api<Lease>, lease: &Lease, hold: &Hold, change: impl Fn(Lease) -> Lease) -> LeaseUpdate {
-    match replace_lease(leases, &change(lease.clone())).await {
+async fn update_lease(leases: &LeaseApi, lease: &Lease, hold: &Hold, change: impl Fn(Lease) -> Lease) -> LeaseUpdate {
+    match leases.replace_once(&change(lease.clone()), REQUEST_TIMEOUT).await {
         Ok(new) => return LeaseUpdate::Written(Box::new(new)),
         Err(error) if error.is_not_found() => return LeaseUpdate::Lost,
         Err(error) if error.is_conflict() => {}
         Err(error) => return LeaseUpdate::Failed(error),
     }
-    match with_timeout("reading the deploy lock", REQUEST_TIMEOUT, leases.get_opt(LEASE_NAME)).await {
-        Ok(Some(current)) if is_held_by(&current, &hold.claim) => match replace_lease(leases, &change(current)).await {
-            Ok(new) => LeaseUpdate::Written(Box::new(new)),
-            Err(error) => LeaseUpdate::Failed(error),
-        },
+    match leases.read_once(REQUEST_TIMEOUT).await {
+        Ok(Some(current)) if is_held_by(&current, &hold.claim) => {
+            match leases.replace_once(&change(current), REQUEST_TIMEOUT).await {
+                Ok(new) => LeaseUpdate::Written(Box::new(new)),
+                Err(error) => LeaseUpdate::Failed(error),
+            }
+        }
         Ok(_) => LeaseUpdate::Lost,
         Err(error) => LeaseUpdate::Failed(error),
     }
-}
-
-async fn replace_lease(leases: &Api<Lease>, lease: &Lease) -> Result<Lease, ApiError> {
-    let params = PostParams::default();
-    with_timeout("writing the deploy lock", REQUEST_TIMEOUT, leases.replace(LEASE_NAME, &params, lease)).await
 }

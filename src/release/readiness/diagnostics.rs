@@ -8,7 +8,7 @@ use kube::{Api, Client};
 
 use super::super::object_id::ObjectId;
 use super::pod_problem::{DiagnosticSource, PodProblem, describe_end_after_probe};
-use crate::domain::{AppName, Progress};
+use crate::domain::{Progress, Target};
 use crate::k8s::with_timeout;
 
 /// Short, since the rollback starts only after the diagnosis.
@@ -20,10 +20,10 @@ const EVENT_LIMIT: u32 = 100;
 const CONTROLLER_WARNINGS: [&str; 4] =
     ["FailedCreate", "FailedBinding", "ProvisioningFailed", "SyncLoadBalancerFailed"];
 
-/// Reads the logs and events of an app's pods.
+/// Reads the logs and events of a release's pods.
 pub(super) struct PodDiagnostics<'a> {
     pub client: &'a Client,
-    pub app: &'a AppName,
+    pub target: &'a Target,
 }
 
 impl PodDiagnostics<'_> {
@@ -72,7 +72,7 @@ impl PodDiagnostics<'_> {
 
     /// `None` if the container never ran or its log is no longer kept.
     async fn read_log(&self, pod: &str, container: &str, previous: bool) -> Option<String> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.app.as_str());
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.target.namespace.as_str());
         let params = LogParams {
             container: Some(container.to_owned()),
             previous,
@@ -86,7 +86,7 @@ impl PodDiagnostics<'_> {
 
     /// The message of the newest event about an object with one of `reasons`.
     async fn newest_event(&self, kind: &str, name: &str, reasons: &[&str]) -> Option<String> {
-        let events: Api<Event> = Api::namespaced(self.client.clone(), self.app.as_str());
+        let events: Api<Event> = Api::namespaced(self.client.clone(), self.target.namespace.as_str());
         let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
         let params = ListParams::default().fields(&selector).limit(EVENT_LIMIT);
         let list = with_timeout("reading the events about an object", READ_TIMEOUT, events.list(&params)).await;

@@ -22,7 +22,7 @@ use super::kind::{AppliedObject, TrackedKind};
 use super::pod_problem::Severity;
 use super::rollout::{Rollout, RolloutStatus, WatchEvent};
 use super::volume_binding::waits_for_first_consumer;
-use crate::domain::{AppName, Manifest, Progress};
+use crate::domain::{Manifest, Progress, Target};
 use crate::k8s::{watch_events, with_timeout};
 
 /// How many events are buffered while objects are still being applied.
@@ -34,7 +34,7 @@ const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Watches the objects of a release and their pods.
 pub(in crate::release) struct ReadinessWaiter {
     client: Client,
-    app: AppName,
+    target: Target,
     tracked: Vec<TrackedObject>,
     /// Events with the index of their object in `tracked`.
     events: mpsc::Receiver<(usize, WatchEvent)>,
@@ -56,7 +56,7 @@ impl ReadinessWaiter {
     /// [`ReleaseError::Api`] if the discovery of a kind fails.
     pub(in crate::release) async fn start(
         client: &Client,
-        app: &AppName,
+        target: &Target,
         discovery: &mut ApiDiscovery,
         manifests: &[Manifest],
     ) -> Result<Self, ReleaseError> {
@@ -66,7 +66,7 @@ impl ReadinessWaiter {
             let Some(kind) = TrackedKind::from_id(&id) else { continue };
             let api = discovery.resolve(manifest).await?.api;
             let index = tracked.len();
-            streams.push(watch_object(client, app, api, kind, manifest).map(move |event| (index, event)));
+            streams.push(watch_object(client, target, api, kind, manifest).map(move |event| (index, event)));
             tracked.push(TrackedObject { rollout: Rollout::new(kind, id.to_string()), id });
         }
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
@@ -77,8 +77,8 @@ impl ReadinessWaiter {
                 }
             }
         });
-        let (client, app) = (client.clone(), app.clone());
-        Ok(Self { client, app, tracked, events, grace_until: None, _watcher: AbortOnDropHandle::new(watcher) })
+        let (client, target) = (client.clone(), target.clone());
+        Ok(Self { client, target, tracked, events, grace_until: None, _watcher: AbortOnDropHandle::new(watcher) })
     }
 
     /// Waits until all tracked objects of `applied` are ready.
@@ -128,7 +128,7 @@ impl ReadinessWaiter {
     async fn delete_unreplaceable_pods(&mut self, progress: &Progress) {
         for tracked in &mut self.tracked {
             for pod in tracked.rollout.take_unreplaceable_pods() {
-                delete_pod(&self.client, &self.app, &pod, progress).await;
+                delete_pod(&self.client, &self.target, &pod, progress).await;
             }
         }
     }
@@ -180,7 +180,7 @@ impl ReadinessWaiter {
     }
 
     fn diagnostics(&self) -> PodDiagnostics<'_> {
-        PodDiagnostics { client: &self.client, app: &self.app }
+        PodDiagnostics { client: &self.client, target: &self.target }
     }
 }
 
@@ -188,7 +188,7 @@ impl ReadinessWaiter {
 /// watch does not fail the rollout; the deadline still ends the wait.
 fn watch_object(
     client: &Client,
-    app: &AppName,
+    target: &Target,
     objects: Api<DynamicObject>,
     kind: TrackedKind,
     manifest: &Manifest,
@@ -197,11 +197,11 @@ fn watch_object(
     let mut events = stream::select_all([watch_events(objects, by_name).map(WatchEvent::Object).boxed()]);
     let by_labels = Config::default().labels(&pod_selector(kind, manifest));
     if kind == TrackedKind::Deployment {
-        let sets = Api::namespaced(client.clone(), app.as_str());
+        let sets = Api::namespaced(client.clone(), target.namespace.as_str());
         events.push(watch_events::<ReplicaSet>(sets, by_labels.clone()).map(WatchEvent::ReplicaSet).boxed());
     }
     if kind.has_pods() {
-        let pods = Api::namespaced(client.clone(), app.as_str());
+        let pods = Api::namespaced(client.clone(), target.namespace.as_str());
         events.push(watch_events::<Pod>(pods, by_labels).map(WatchEvent::Pod).boxed());
     }
     events
@@ -230,8 +230,8 @@ async fn find_applied(client: &Client, applied: &[DynamicObject], id: &ObjectId)
 }
 
 /// Deletes this pod, and not a new pod of the same name.
-async fn delete_pod(client: &Client, app: &AppName, pod: &Pod, progress: &Progress) {
-    let (pods, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), app.as_str()), pod.name_any());
+async fn delete_pod(client: &Client, target: &Target, pod: &Pod, progress: &Progress) {
+    let (pods, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), target.namespace.as_str()), pod.name_any());
     let same_uid = Preconditions { uid: pod.uid(), resource_version: None };
     let params = DeleteParams::default().preconditions(same_uid);
     match with_timeout("deleting a pod", DELETE_TIMEOUT, pods.delete(&name, &params)).await {
@@ -241,7 +241,7 @@ async fn delete_pod(client: &Client, app: &AppName, pod: &Pod, progress: &Progre
         }
         // The controller may have replaced or deleted the pod already; if not, the rollout ends at its deadline.
         Err(error) => {
-            tracing::warn!(%error, %app, pod = name, "cannot delete a pod that blocks the rollout of its StatefulSet");
+            tracing::warn!(%error, app = %target, pod = name, "cannot delete a pod that blocks the rollout of its StatefulSet");
         }
     }
 }

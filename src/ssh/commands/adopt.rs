@@ -4,7 +4,7 @@ use super::super::exit_status::ExitStatus;
 use super::super::output::CommandOutput;
 use super::{Caller, CommandError, CommandService};
 use crate::auth::authorize_adoption;
-use crate::domain::{AppName, UserName};
+use crate::domain::{AppName, Target, UserName};
 use crate::release;
 
 pub(super) async fn run(
@@ -19,7 +19,7 @@ pub(super) async fn run(
     }
     let grant = authorize_adoption(&caller.identity, app, &service.deployer.apps.find_owner(app).await?, owner)?;
     service.deployer.apps.bind_role(app).await?;
-    let newest = release::list_releases(&service.cluster, app, 1).await?.pop();
+    let newest = release::list_releases(&service.cluster, &Target::of_app(app), 1).await?.pop();
     service.deployer.apps.adopt(app, grant.owner()).await?;
     tracing::info!(%app, owner = %grant.owner(), release = newest.is_some(), "adopted a namespace");
     output.line(&format!("=====> {app} is now an app and belongs to {}", grant.owner())).await;

@@ -7,7 +7,7 @@ use super::super::exit_status::ExitStatus;
 use super::super::output::CommandOutput;
 use super::super::output::table::{format_age, format_table, or_dash};
 use super::{Caller, CommandError, CommandService, apps};
-use crate::domain::{AppName, Revision};
+use crate::domain::{AppName, Revision, Target};
 use crate::release::{self, ListScope, ReleaseDetails, ReleaseInfo};
 
 /// Up to this many apps, one list of records per namespace is cheaper than a list of all namespaces.
@@ -24,7 +24,7 @@ pub(super) async fn list(
     output: &CommandOutput,
 ) -> Result<ExitStatus, CommandError> {
     let app = service.check_readable(caller, app).await?;
-    let releases = release::list_releases(&service.cluster, app, limit.into()).await?;
+    let releases = release::list_releases(&service.cluster, &Target::of_app(app), limit.into()).await?;
     match format {
         OutputFormat::Text if releases.is_empty() => output.line("Nothing has been deployed yet.").await,
         OutputFormat::Text => {
@@ -43,22 +43,23 @@ pub(super) async fn newest(
     format: OutputFormat,
     output: &CommandOutput,
 ) -> Result<ExitStatus, CommandError> {
-    let apps: Vec<AppName> = apps::list_readable(service, caller).await?.into_iter().map(|app| app.name).collect();
-    let is_one_list_cheaper = service.deployer.apps.can_list_all_namespaces() && apps.len() > MAX_NAMESPACE_LISTS;
+    let apps = apps::list_readable(service, caller).await?;
+    let targets: Vec<_> = apps.iter().map(|app| Target::of_app(&app.name)).collect();
+    let is_one_list_cheaper = service.deployer.apps.can_list_all_namespaces() && targets.len() > MAX_NAMESPACE_LISTS;
     let scope = if is_one_list_cheaper { ListScope::ClusterWide } else { ListScope::PerNamespace };
-    let found = release::newest_releases(&service.cluster, apps, scope).await?;
+    let found = release::newest_releases(&service.cluster, targets, scope).await?;
     match format {
         OutputFormat::Text if found.is_empty() => output.line("Nothing has been deployed yet.").await,
         OutputFormat::Text => {
             let titles = ["APP", "REVISION", "STATUS", "COMMIT", "PUSHER", "AGE", "TOOK", "DESCRIPTION"];
-            let rows = found.into_iter().map(|(app, release)| {
+            let rows = found.into_iter().map(|(target, release)| {
                 let [revision, status, commit, pusher, age, took, description] = row(release);
-                [app.to_string(), revision, status, commit, pusher, age, took, description]
+                [target.release.to_string(), revision, status, commit, pusher, age, took, description]
             });
             output.stdout(format_table(titles, rows)).await;
         }
         OutputFormat::Json => {
-            let found = found.iter().map(|(app, release)| json!({"app": app, "release": release}));
+            let found = found.iter().map(|(target, release)| json!({"app": target.release, "release": release}));
             output.json(&found.collect::<Vec<_>>()).await?;
         }
     }
@@ -74,7 +75,7 @@ pub(super) async fn show(
     output: &CommandOutput,
 ) -> Result<ExitStatus, CommandError> {
     let app = service.check_readable(caller, app).await?;
-    let details = release::show_release(&service.cluster, app, revision).await?;
+    let details = release::show_release(&service.cluster, &Target::of_app(app), revision).await?;
     match format {
         OutputFormat::Text => output.stdout(format_details(details)?).await,
         OutputFormat::Json => output.json(&details).await?,
@@ -90,7 +91,7 @@ pub(super) async fn diff(
     output: &CommandOutput,
 ) -> Result<ExitStatus, CommandError> {
     let app = service.check_readable(caller, app).await?;
-    let difference = release::diff_revisions(&service.cluster, app, from, to).await?;
+    let difference = release::diff_revisions(&service.cluster, &Target::of_app(app), from, to).await?;
     match difference.text.is_empty() {
         true => output.line(&format!("{} and {} are the same.", difference.from, difference.to)).await,
         false => output.stdout(difference.text).await,

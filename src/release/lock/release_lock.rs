@@ -11,32 +11,32 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use super::api::leases;
+use super::api::LeaseApi;
 use super::clock::Clock;
 use super::error::LockError;
 use super::hold::Hold;
 use super::lease::{LockClaim, ProcessIdentity};
 use super::renew::renew_until_stopped;
-use crate::domain::AppName;
+use crate::domain::Target;
 
 /// Limit for the release of the Lease. After that the Lease expires by itself.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The right to change one app's release. Its Lease is renewed until the lock is released or dropped.
+/// The right to change one release. Its Lease is renewed until the lock is released or dropped.
 #[derive(Debug)]
-pub struct AppLock {
-    app: AppName,
+pub struct ReleaseLock {
+    target: Target,
     hold: Arc<Hold>,
     renewal: JoinHandle<()>,
     /// Cancelled on drop; the renewal task then releases the Lease.
     stop: DropGuard,
 }
 
-impl AppLock {
+impl ReleaseLock {
     /// Starts to renew `lease`, which was written after the moment `since`.
     pub(super) fn hold(
         client: &Client,
-        app: &AppName,
+        target: &Target,
         lease: Lease,
         claim: LockClaim,
         since: Instant,
@@ -44,12 +44,13 @@ impl AppLock {
     ) -> Self {
         let hold = Arc::new(Hold::new(claim, since, clock));
         let stop = CancellationToken::new();
-        let renewal = tokio::spawn(renew_until_stopped(leases(client, app), lease, hold.clone(), stop.clone()));
-        Self { app: app.clone(), hold, renewal, stop: stop.drop_guard() }
+        let renewal =
+            tokio::spawn(renew_until_stopped(LeaseApi::new(client, target), lease, hold.clone(), stop.clone()));
+        Self { target: target.clone(), hold, renewal, stop: stop.drop_guard() }
     }
 
-    pub fn app(&self) -> &AppName {
-        &self.app
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The process that holds the lock.
@@ -92,11 +93,11 @@ impl AppLock {
     pub async fn release(self) {
         drop(self.stop);
         if tokio::time::timeout(RELEASE_TIMEOUT, self.renewal).await.is_err() {
-            tracing::warn!(app = %self.app, "the deploy lock was not released in time; its Lease will expire");
+            tracing::warn!(app = %self.target, "the deploy lock was not released in time; its Lease will expire");
         }
     }
 
     fn lost(&self) -> LockError {
-        LockError::Lost { app: self.app.clone() }
+        LockError::Lost { target: self.target.clone() }
     }
 }
