@@ -49,7 +49,7 @@ impl FromStr for ServiceAccount {
     }
 }
 
-/// What the RoleBinding of slipway's name in an app's namespace is.
+/// The state of the RoleBinding of slipway's name in an app's namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Existing {
     /// It binds slipway's account to the role.

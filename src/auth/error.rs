@@ -19,7 +19,7 @@ pub enum AccessDenied {
         labels::INSTALLATION
     )]
     OtherInstallation { app: AppName, installation: String },
-    /// The same message whether the app belongs to somebody else or does not exist.
+    /// The same message whether the app belongs to another user or does not exist.
     #[error("there is no app {app} that {user} may read")]
     NotReadable { user: UserName, app: AppName },
     #[error("only an admin may adopt a namespace")]

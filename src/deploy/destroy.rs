@@ -56,7 +56,7 @@ impl Deployer {
 
     /// Holds the lock until the API server has accepted the deletion. If the lock were free before, a deploy could take
     /// it and go live in a namespace that is about to be deleted. A deploy that takes the lock afterwards fails: in a
-    /// terminating namespace nobody can create the record of a new revision.
+    /// terminating namespace no record can be created of a new revision.
     async fn delete_namespace(&self, app: &AppName, lock: ReleaseLock) -> Result<DeletionOutcome, DeployError> {
         // A lost lock may be another deploy's by now.
         lock.check()?;

@@ -49,7 +49,7 @@ pub struct Deployed {
     pub source: DeployedSource,
 }
 
-/// What the new revision consists of.
+/// The source of the new revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DeployedSource {

@@ -1,7 +1,7 @@
 //! Deploys: from a commit to a live release. This module connects the stages `git`, `apps`, `build`, `registry`,
 //! `chart` and `release`, which do not import each other.
 //!
-//! [`Deployer::run`] takes a [`DeployRequest`], whoever made it, and ends when the release is live. For a push it runs
+//! [`Deployer::run`] takes a [`DeployRequest`] and ends when the release is live. For a push it runs
 //! inside git's pre-receive hook. [`Deployer::finalize`] ends the deploy: for a push, after git has moved the ref, or
 //! failed to.
 

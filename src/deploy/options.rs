@@ -9,7 +9,7 @@ pub struct DeployOptions {
     pub on_failure: OnFailure,
 }
 
-/// What a deploy does while another deploy holds the app's lock.
+/// The choice of a deploy while another deploy holds the app's lock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WhenLocked {
     #[default]

@@ -19,7 +19,7 @@ use super::source_tree::SourceTree;
 /// The hex digits of a digest that no image has.
 pub(super) const PLACEHOLDER_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// What the preflight passes to the later stages.
+/// The results that later stages use.
 pub(super) struct PreflightResult {
     pub lock: ReleaseLock,
     pub tree: SourceTree,

@@ -21,7 +21,7 @@ pub struct IncomingPush<'a> {
     pub trace: &'a DeployTrace,
 }
 
-/// What happens to a push that is not refused.
+/// The outcome for a push that the ref policy allows.
 pub enum PushDecision {
     /// git can accept the push once its commit is live.
     Deploy(Box<DeployRequest>),

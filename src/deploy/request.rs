@@ -1,4 +1,4 @@
-//! The request for a deploy, whoever makes it: a push, a redeploy or a rollback.
+//! The request for a deploy, made by a push, a redeploy or a rollback.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct DeployRequest {
     pub(super) trace: DeployTrace,
 }
 
-/// What is deployed.
+/// A commit or a recorded revision.
 pub(super) enum DeploySource {
     /// A commit, which is built.
     Commit(Box<CommitSource>),

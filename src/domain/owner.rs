@@ -1,4 +1,4 @@
-//! Who owns an app.
+//! The owner of an app.
 
 use super::names::UserName;
 

@@ -22,7 +22,7 @@ pub struct ObjectEvent {
     pub event_type: EventType,
     /// A word in CamelCase, by which users select Events.
     pub reason: &'static str,
-    /// What slipway did when it found the reason.
+    /// The action during which the reason occurred.
     pub action: &'static str,
     pub note: String,
 }

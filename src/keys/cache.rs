@@ -1,4 +1,4 @@
-//! The keys in memory, as the watch of their ConfigMaps reports them. A broken ConfigMap locks nobody out: its previous keys
+//! The keys in memory, as the watch of their ConfigMaps reports them. A broken ConfigMap locks no user out: its previous keys
 //! stay valid.
 
 use std::collections::BTreeSet;

@@ -77,7 +77,7 @@ impl KeyStore {
         self.inner.cache.read(|cache| query(cache.view().index()))
     }
 
-    /// Whether there is no key, so that nobody can log in.
+    /// Whether there is no key, so that every login fails.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,7 +1,7 @@
 //! Garbage collection of slipway's own registry.
 //!
 //! Docker's registry may collect garbage only while nothing is pushed to it, and has no HTTP request for it
-//! (<https://distribution.github.io/distribution/about/garbage-collection/>). Slipway knows when nothing is pushed, and then
+//! (<https://distribution.github.io/distribution/about/garbage-collection/>). While nothing is pushed, slipway
 //! creates a file. A process beside the registry collects the garbage and removes the file. If the collection failed, the
 //! process creates `FILE.failed` first.
 

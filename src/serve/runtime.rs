@@ -60,7 +60,7 @@ pub(super) async fn start_key_store(
     }
     if store.is_empty() {
         tracing::warn!(
-            "nobody can log in: there are no keys. Set --admin-keys, or run `slipway upload-key NAME --admin`"
+            "no user can log in: there are no keys. Set --admin-keys, or run `slipway upload-key NAME --admin`"
         );
     }
     Ok(store)

@@ -36,7 +36,7 @@ async fn bind_and_adopt(
     Ok(newest)
 }
 
-/// Removes the RoleBinding, unless somebody else has turned the namespace into an app of this slipway meanwhile.
+/// Removes the RoleBinding, unless another admin has turned the namespace into an app of this slipway meanwhile.
 async fn unbind_foreign(apps: &Apps, app: &AppName) {
     if matches!(apps.find_owner(app).await, Ok(AppOwner::User(_))) {
         return;

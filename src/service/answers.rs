@@ -18,7 +18,7 @@ pub type Build = crate::deploy_logs::DeploySummary;
 pub type BuildState = crate::deploy_logs::DeployState;
 /// A deploy with its stored output.
 pub type BuildLog = crate::deploy_logs::DeployLog;
-/// What happened to the namespace of a deleted app.
+/// The fate of the namespace of a deleted app.
 pub type DeletionOutcome = crate::apps::DeletionOutcome;
 /// The fingerprints of uploaded keys.
 pub type UploadedKeys = crate::keys::UploadResult;

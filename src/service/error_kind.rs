@@ -10,7 +10,7 @@ use crate::keys::KeysError;
 use crate::release::ReleaseError;
 use crate::release::lock::LockError;
 
-/// What an error means for the caller. Each kind has one exit status of an SSH command, and one status code of HTTP.
+/// The meaning of an error for the caller. Each kind has one exit status of an SSH command, and one status code of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// There is no such thing, or the caller may not know of it.

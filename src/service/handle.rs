@@ -11,7 +11,7 @@ use crate::deploy::Deployer;
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
 
-/// What a person can ask for. There is one for the whole process, whatever the number of front doors.
+/// All functions that a user can ask for. There is one for the whole process, whatever the number of front doors.
 pub struct Service {
     /// slipway's own namespace, which cannot be an app.
     pub(super) namespace: String,
@@ -23,7 +23,7 @@ pub struct Service {
     pub(super) repository_locks: RepositoryLocks,
 }
 
-/// What [`Service`] is made of.
+/// The parts of a [`Service`].
 pub struct ServiceParts {
     /// slipway's own namespace.
     pub namespace: String,

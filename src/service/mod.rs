@@ -1,4 +1,4 @@
-//! What a person can ask slipway for, whatever the front door: SSH commands, git, and later HTTP.
+//! The functions that users can ask for through any front door: SSH commands, git, and later HTTP.
 //!
 //! Each function of [`Service`] takes the [`Caller`] and a typed request, checks the caller's rights, and answers with a
 //! value that serializes. A front door parses, authenticates and prints; it decides nothing.

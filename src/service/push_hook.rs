@@ -26,7 +26,7 @@ pub(super) struct PushSession<'a> {
     pub trace: DeployTrace,
 }
 
-/// What the hook told git.
+/// The hook's answer to git.
 enum HookOutcome {
     /// Accept: the release is live.
     Deployed(Box<LiveDeploy>),

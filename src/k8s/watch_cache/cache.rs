@@ -11,7 +11,7 @@ use metrics::counter;
 
 use crate::domain::metric_names;
 
-/// What the user of a watch keeps of the selected objects. Their names are distinct: they belong to one namespace, or to
+/// The part of the selected objects that the user of a watch keeps. Their names are distinct: they belong to one namespace, or to
 /// none.
 pub trait WatchView {
     type Object: Resource + Debug;

@@ -1,4 +1,4 @@
-//! What every command has: a definition, an app, and a run in its context.
+//! The parts of every command: a definition, an app, and a run in its context.
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;

@@ -37,7 +37,7 @@ impl Command for Rollback {
     }
 }
 
-/// What the app runs now, if that is not its deploy branch.
+/// The line that names the app's source if that is not its deploy branch.
 fn format_source(app: &AppName, source: &DeployedSource) -> String {
     let runs = match source {
         DeployedSource::Commit { .. } => return String::new(),
