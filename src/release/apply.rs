@@ -12,7 +12,7 @@ use super::immutable_fields::{immutable_fields, is_replaceable};
 use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use super::ordering::apply_order;
-use super::ownership::{has_keep_policy, is_owned_by_release};
+use super::ownership::{has_keep_policy, is_owned_by_release, set_owner};
 use super::prune::difference;
 use crate::domain::labels::FIELD_MANAGER;
 use crate::domain::{Manifest, Progress, RenderedChart, Target};
@@ -54,8 +54,8 @@ pub async fn dry_run(
 /// Applies all objects in order with `dryRun=All`.
 pub(super) async fn dry_run_objects(discovery: &mut ApiDiscovery, manifests: &[Manifest]) -> Result<(), ReleaseError> {
     for manifest in apply_order(manifests) {
-        let resource = discovery.resolve(manifest).await?;
-        apply_object(&resource, manifest, &PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
+        let object = PreparedObject::from_manifest(discovery, manifest).await?;
+        object.apply(&PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
     }
     Ok(())
 }
@@ -87,75 +87,76 @@ pub(super) async fn apply_objects(
     applied: &mut Vec<DynamicObject>,
 ) -> Result<(), ReleaseError> {
     for manifest in apply_order(manifests) {
-        let resource = discovery.resolve(manifest).await?;
-        let params = PatchParams::apply(FIELD_MANAGER);
-        applied.push(lock.guard(apply_object(&resource, manifest, &params)).await??);
+        let object = PreparedObject::from_manifest(discovery, manifest).await?;
+        applied.push(lock.guard(object.apply(&PatchParams::apply(FIELD_MANAGER))).await??);
     }
     Ok(())
 }
 
-/// Server-side apply of one object. Conflicts are forced only against managers with our own name.
-async fn apply_object(
-    resource: &ResolvedResource,
-    manifest: &Manifest,
-    params: &PatchParams,
-) -> Result<DynamicObject, ReleaseError> {
-    let id = ObjectId::from_manifest(manifest);
-    let error = match send_patch(resource, manifest, &id, params).await {
-        Ok(object) => return Ok(object),
-        Err(error) => error,
-    };
-    match error.status().and_then(FieldConflict::from_status) {
-        None => recreate(resource, manifest, &id, params, error).await,
-        Some(conflict) if conflict.is_with_own_manager() => {
-            Ok(send_patch(resource, manifest, &id, &PatchParams { force: true, ..params.clone() }).await?)
+/// An object as it is sent to the API server: with an API version that the server has, and with its owner.
+struct PreparedObject {
+    id: ObjectId,
+    resource: ResolvedResource,
+    object: Value,
+}
+
+impl PreparedObject {
+    async fn from_manifest(discovery: &mut ApiDiscovery, manifest: &Manifest) -> Result<Self, ReleaseError> {
+        let resource = discovery.resolve(manifest).await?;
+        let mut object = manifest.object.clone();
+        if let Some(object) = object.as_object_mut() {
+            object.insert("apiVersion".to_owned(), resource.api_version.clone().into());
         }
-        Some(conflict) => Err(ReleaseError::Conflict { object: id.to_string(), conflict, source: Box::new(error) }),
+        set_owner(&mut object, discovery.target());
+        Ok(Self { id: ObjectId::from_manifest(manifest), resource, object })
     }
-}
 
-/// Deletes and creates an object whose immutable fields change, if that loses nothing. `refusal` is the server's answer
-/// to the apply, and the result where it has another reason.
-async fn recreate(
-    resource: &ResolvedResource,
-    manifest: &Manifest,
-    id: &ObjectId,
-    params: &PatchParams,
-    refusal: ApiError,
-) -> Result<DynamicObject, ReleaseError> {
-    let fields = refusal.status().map(immutable_fields).unwrap_or_default();
-    if fields.is_empty() {
-        return Err(refusal.into());
+    /// Server-side apply. Conflicts are forced only against managers with our own name.
+    async fn apply(&self, params: &PatchParams) -> Result<DynamicObject, ReleaseError> {
+        let error = match self.send(params).await {
+            Ok(object) => return Ok(object),
+            Err(error) => error,
+        };
+        match error.status().and_then(FieldConflict::from_status) {
+            None => self.recreate(params, error).await,
+            Some(conflict) if conflict.is_with_own_manager() => {
+                Ok(self.send(&PatchParams { force: true, ..params.clone() }).await?)
+            }
+            Some(conflict) => {
+                Err(ReleaseError::Conflict { object: self.id.to_string(), conflict, source: Box::new(error) })
+            }
+        }
     }
-    let Some(live) = with_retries(format!("reading {id}"), || resource.api.get_opt(&id.name)).await? else {
-        return Err(refusal.into());
-    };
-    let replaceable = serde_json::to_value(&live).is_ok_and(|live| is_replaceable(&live));
-    if !replaceable {
-        let (object, fields) = (id.to_string(), fields.join(", "));
-        return Err(ReleaseError::ImmutableFields { object, fields, source: Box::new(refusal) });
-    }
-    if params.dry_run {
-        return Ok(live);
-    }
-    let same_object = Preconditions { uid: live.uid(), resource_version: None };
-    let background = DeleteParams::background().preconditions(same_object);
-    with_retries(format!("deleting {id}"), || resource.api.delete(&id.name, &background)).await?;
-    Ok(send_patch(resource, manifest, id, params).await?)
-}
 
-async fn send_patch(
-    resource: &ResolvedResource,
-    manifest: &Manifest,
-    id: &ObjectId,
-    params: &PatchParams,
-) -> Result<DynamicObject, ApiError> {
-    let mut object = manifest.object.clone();
-    if let Some(object) = object.as_object_mut() {
-        object.insert("apiVersion".to_owned(), resource.api_version.clone().into());
+    /// Deletes and creates an object whose immutable fields change, if that loses nothing. `refusal` is the server's
+    /// answer to the apply, and the result where it has another reason.
+    async fn recreate(&self, params: &PatchParams, refusal: ApiError) -> Result<DynamicObject, ReleaseError> {
+        let Self { id, resource: ResolvedResource { api, .. }, .. } = self;
+        let fields = refusal.status().map(immutable_fields).unwrap_or_default();
+        if fields.is_empty() {
+            return Err(refusal.into());
+        }
+        let Some(live) = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await? else {
+            return Err(refusal.into());
+        };
+        let replaceable = serde_json::to_value(&live).is_ok_and(|live| is_replaceable(&live));
+        if !replaceable {
+            let (object, fields) = (id.to_string(), fields.join(", "));
+            return Err(ReleaseError::ImmutableFields { object, fields, source: Box::new(refusal) });
+        }
+        if params.dry_run {
+            return Ok(live);
+        }
+        let same_object = Preconditions { uid: live.uid(), resource_version: None };
+        let background = DeleteParams::background().preconditions(same_object);
+        with_retries(format!("deleting {id}"), || api.delete(&id.name, &background)).await?;
+        Ok(self.send(params).await?)
     }
-    let patch = Patch::Apply(&object);
-    with_retries(format!("applying {id}"), || resource.api.patch(&id.name, params, &patch)).await
+
+    async fn send(&self, params: &PatchParams) -> Result<DynamicObject, ApiError> {
+        let (id, patch) = (&self.id, Patch::Apply(&self.object));
+        with_retries(format!("applying {id}"), || self.resource.api.patch(&id.name, params, &patch)).await
+    }
 }
 
 /// Deletes the objects that are still the release's and have no keep policy. Every deletion is tried; the first error

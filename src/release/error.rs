@@ -40,7 +40,7 @@ pub enum ReleaseError {
     },
     /// An object of the chart exists and is not the release's.
     #[error(
-        "{object} already exists in namespace {namespace} and does not belong to this target; delete it, or rename yours"
+        "{object} already exists in namespace {namespace} and does not belong to this app; delete it, or rename yours"
     )]
     OwnedByOther { object: String, namespace: NamespaceName },
     /// Another writer created the record of this revision first.
@@ -80,7 +80,7 @@ pub enum ReleaseError {
     UnreadableManifest { revision: Revision, source: BoxError },
     #[error("this cluster has no kind {kind} in {api_version}")]
     UnknownKind { api_version: String, kind: String },
-    #[error("{object} is cluster-scoped; an target can only have objects in its own namespace")]
+    #[error("{object} is cluster-scoped; an app can only have objects in its own namespace")]
     ClusterScoped { object: String },
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
