@@ -54,6 +54,7 @@ mod render;
 mod replicas;
 mod rollback;
 mod settings;
+mod shared_namespace;
 mod shutdown;
 mod ssh_authentication;
 mod telemetry;
