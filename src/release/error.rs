@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::field_conflict::FieldConflict;
 use super::lock::{LockError, ReleaseLock};
+use super::plan::RolloutPhase;
 use super::record::DecodeError;
 use super::revision_summary::RevisionSummary;
 use crate::domain::{NamespaceName, Revision, Target};
@@ -92,6 +93,8 @@ pub enum ReleaseError {
     #[error("{revision} failed: {cause}; {outcome}")]
     Failed {
         revision: Revision,
+        /// The phase of the rollout in which the error occurred.
+        phase: RolloutPhase,
         #[source]
         cause: Box<ReleaseError>,
         outcome: RollbackOutcome,

@@ -3,7 +3,9 @@
 //! As in Helm, a manifest needs no ownership metadata, and each object gets it when it is applied: the recorded
 //! manifest of a revision that helm deployed has none.
 
-use serde_json::{Map, Value};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::{Map, Value, json};
 
 use crate::domain::Target;
 
@@ -49,14 +51,17 @@ pub(super) fn is_owned_by_release(object: &Value, target: &Target) -> bool {
         && annotation(object, RELEASE_NAMESPACE) == Some(target.namespace.as_str())
 }
 
+/// The labels and annotations of a live object, for the functions of this file.
+pub(super) fn live_metadata(object: &DynamicObject) -> Value {
+    json!({"metadata": {"labels": object.labels(), "annotations": object.annotations()}})
+}
+
 fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(key)?.as_str()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::domain::ClusterName;
 
