@@ -20,6 +20,7 @@ mod rbac_check;
 pub mod registry;
 pub mod release;
 pub mod serve;
+pub mod service;
 mod ssh;
 pub mod telemetry;
 #[cfg(test)]

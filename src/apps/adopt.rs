@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::app::{is_being_deleted, read_owner};
 use super::error::AppsError;
 use super::handle::Apps;
-use crate::domain::{AppName, UserName, labels};
+use crate::domain::{AppName, AppOwner, UserName, labels};
 use crate::k8s::with_retries;
 
 impl Apps {
@@ -19,7 +19,7 @@ impl Apps {
     /// # Errors
     /// [`AppsError::NamespaceGone`] if the namespace does not exist; [`AppsError::BeingDeleted`];
     /// [`AppsError::OwnedByOther`] if it belongs to an app already, or another client changes it concurrently;
-    /// [`AppsError`].
+    /// [`AppsError::OtherInstallation`]; [`AppsError`].
     pub async fn adopt(&self, app: &AppName, new_owner: &UserName) -> Result<(), AppsError> {
         self.check_in_scope(app)?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
@@ -28,8 +28,10 @@ impl Apps {
         if is_being_deleted(&namespace.metadata) {
             return Err(AppsError::BeingDeleted(app.clone()));
         }
-        if read_owner(&namespace.metadata, app, &self.installation).is_some() {
-            return Err(AppsError::OwnedByOther(app.clone()));
+        match read_owner(&namespace.metadata, app, &self.installation) {
+            AppOwner::User(_) => return Err(AppsError::OwnedByOther(app.clone())),
+            AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
+            AppOwner::Foreign | AppOwner::None => {}
         }
         let patch = json!({ "metadata": {
             "resourceVersion": namespace.metadata.resource_version,
@@ -43,7 +45,7 @@ impl Apps {
         match patch_metadata(&namespaces, &namespace, patch).await {
             Err(AppsError::Refused { code: 409, .. }) => Err(AppsError::OwnedByOther(app.clone())),
             Ok(()) => {
-                self.cache.wait_visible(app, true).await;
+                self.cache.wait_listed(app).await;
                 Ok(())
             }
             Err(error) => Err(error),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ObjectMeta;
 
-use crate::domain::{AppName, UserName, labels};
+use crate::domain::{AppName, AppOwner, UserName, labels};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
@@ -20,18 +20,23 @@ impl App {
     /// The app of a namespace; `None` if the namespace is foreign or being deleted.
     pub(super) fn from_metadata(metadata: &ObjectMeta, installation: &str) -> Option<Self> {
         let name: AppName = metadata.name.as_deref()?.parse().ok()?;
-        let owner = read_owner(metadata, &name, installation).filter(|_| !is_being_deleted(metadata))?;
-        Some(Self { name, owner, created: metadata.creation_timestamp.as_ref().map(|time| time.0) })
+        let AppOwner::User(owner) = read_owner(metadata, &name, installation) else { return None };
+        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (!is_being_deleted(metadata)).then_some(Self { name, owner, created })
     }
 }
 
-/// The owner that the annotation names; `None` if the namespace is foreign.
-pub(super) fn read_owner(metadata: &ObjectMeta, app: &AppName, installation: &str) -> Option<UserName> {
-    let label = metadata.labels.as_ref()?.get(labels::APP)?;
-    let annotations = metadata.annotations.as_ref()?;
-    let is_ours = annotations.get(labels::INSTALLATION)? == installation;
-    let owner = annotations.get(labels::OWNER)?;
-    if is_ours && label == app.as_str() { owner.parse().ok() } else { None }
+/// The owner that the label and the annotations of an existing namespace name.
+pub(super) fn read_owner(metadata: &ObjectMeta, app: &AppName, installation: &str) -> AppOwner {
+    let annotation = |key| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
+    match annotation(labels::INSTALLATION) {
+        Some(other) if other != installation => return AppOwner::OtherInstallation(other.clone()),
+        Some(_) => {}
+        None => return AppOwner::Foreign,
+    }
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(labels::APP));
+    let owner = annotation(labels::OWNER).filter(|_| label.is_some_and(|label| label == app.as_str()));
+    owner.and_then(|owner| owner.parse().ok()).map_or(AppOwner::Foreign, AppOwner::User)
 }
 
 pub(super) fn is_being_deleted(metadata: &ObjectMeta) -> bool {
@@ -64,7 +69,7 @@ mod tests {
     #[test]
     fn a_namespace_that_slipway_made_names_its_owner() {
         let (app, owner, metadata) = web_of_alice();
-        assert_eq!(read_owner(&metadata, &app, "slipway"), Some(owner));
+        assert_eq!(read_owner(&metadata, &app, "slipway"), AppOwner::User(owner));
         assert!(!is_being_deleted(&metadata));
     }
 
@@ -81,24 +86,29 @@ mod tests {
     }
 
     #[test]
-    fn an_app_of_another_installation_is_foreign() {
-        let (app, owner, metadata) = web_of_alice();
-        assert_eq!(read_owner(&metadata, &app, "slipway"), Some(owner));
-        assert_eq!(read_owner(&metadata, &app, "slipway-staging"), None);
+    fn an_app_of_another_installation_names_that_installation() {
+        let (app, owner, mut metadata) = web_of_alice();
+        assert_eq!(read_owner(&metadata, &app, "slipway"), AppOwner::User(owner));
+        let other = AppOwner::OtherInstallation("slipway".into());
+        assert_eq!(read_owner(&metadata, &app, "slipway-staging"), other);
+        assert_eq!(App::from_metadata(&metadata, "slipway-staging"), None);
+        metadata.labels = None;
+        assert_eq!(read_owner(&metadata, &app, "slipway-staging"), other, "the annotation counts without the label");
     }
 
     #[test]
     fn a_namespace_without_the_exact_label_and_annotations_is_foreign() {
         let (app, _, metadata) = web_of_alice();
-        assert_eq!(read_owner(&metadata, &"other".parse().unwrap(), "slipway"), None);
+        let foreign = AppOwner::Foreign;
+        assert_eq!(read_owner(&metadata, &"other".parse().unwrap(), "slipway"), foreign);
         let mut unlabelled = metadata.clone();
         unlabelled.labels = Some([("app.kubernetes.io/managed-by".to_owned(), "slipway".to_owned())].into());
-        assert_eq!(read_owner(&unlabelled, &app, "slipway"), None);
+        assert_eq!(read_owner(&unlabelled, &app, "slipway"), foreign);
         for name in ["", "-x", "a b"] {
             let mut unowned = metadata.clone();
             unowned.annotations.as_mut().unwrap().insert(labels::OWNER.to_owned(), name.to_owned());
-            assert_eq!(read_owner(&unowned, &app, "slipway"), None, "{name:?}");
+            assert_eq!(read_owner(&unowned, &app, "slipway"), foreign, "{name:?}");
         }
-        assert_eq!(read_owner(&ObjectMeta::default(), &app, "slipway"), None);
+        assert_eq!(read_owner(&ObjectMeta::default(), &app, "slipway"), foreign);
     }
 }

@@ -5,87 +5,85 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use kube::api::PartialObjectMeta;
-use kube::runtime::watcher::Event;
-use tokio::sync::watch;
+use kube::runtime::watcher::Config;
 
 use super::app::App;
-use crate::domain::AppName;
+use crate::domain::{AppName, labels};
+use crate::k8s::{SharedCache, WatchCache, WatchView};
 
 /// How long one of slipway's own changes may take to arrive through the watch.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) struct AppCache(watch::Sender<State>);
+pub(super) struct AppCache(SharedCache<AppMap>);
 
-#[derive(Default)]
-struct State {
-    apps: BTreeMap<AppName, App>,
-    /// The apps of a list that is not complete yet.
-    listing: BTreeMap<AppName, App>,
-    /// Whether `apps` is complete: false before the first list and while the watch is interrupted.
-    is_current: bool,
+/// The apps of this installation.
+#[derive(Debug)]
+pub(super) struct AppMap {
+    installation: String,
+    /// By the name of the namespace.
+    apps: BTreeMap<String, App>,
 }
 
-impl Default for AppCache {
-    fn default() -> Self {
-        Self(watch::Sender::new(State::default()))
+impl WatchView for AppMap {
+    type Object = PartialObjectMeta<Namespace>;
+
+    const WATCH: &'static str = "apps";
+    const INTERRUPTED: &'static str = "the apps cannot be watched; commands list them from the API server";
+
+    fn apply(&mut self, name: &str, namespace: Self::Object) {
+        match App::from_metadata(&namespace.metadata, &self.installation) {
+            Some(app) => drop(self.apps.insert(name.to_owned(), app)),
+            None => self.remove(name, None),
+        }
+    }
+
+    fn remove(&mut self, name: &str, _: Option<Self::Object>) {
+        self.apps.remove(name);
     }
 }
 
 impl AppCache {
+    pub(super) fn new(installation: &str) -> Self {
+        Self(SharedCache::new(AppMap { installation: installation.to_owned(), apps: BTreeMap::new() }))
+    }
+
+    /// Watches the namespaces of apps for ever.
+    pub(super) async fn run(&self, namespaces: Api<PartialObjectMeta<Namespace>>) {
+        self.0.run(namespaces, Config::default().labels(labels::APP)).await;
+    }
+
     /// All apps by name; `None` while the cache is not current.
     pub(super) fn list(&self) -> Option<Vec<App>> {
-        let state = self.0.borrow();
-        state.is_current.then(|| state.apps.values().cloned().collect())
+        self.0.read(|cache| cache.is_current().then(|| cache.view().apps.values().cloned().collect()))
     }
 
-    /// Waits until the cache shows a change that slipway made, so that the next list contains it. Invalidates the cache
-    /// after [`VISIBILITY_TIMEOUT`].
-    pub(super) async fn wait_visible(&self, app: &AppName, exists: bool) {
-        let mut states = self.0.subscribe();
-        let visible = states.wait_for(|state| !state.is_current || state.apps.contains_key(app) == exists);
-        if tokio::time::timeout(VISIBILITY_TIMEOUT, visible).await.is_err() {
-            self.invalidate();
+    /// Waits until the cache contains an app that slipway created, so that the next list contains it.
+    pub(super) async fn wait_listed(&self, app: &AppName) {
+        self.wait_visible(|apps| apps.contains_key(app.as_str())).await;
+    }
+
+    /// Waits until the cache no longer contains an app that slipway deleted.
+    pub(super) async fn wait_unlisted(&self, app: &AppName) {
+        self.wait_visible(|apps| !apps.contains_key(app.as_str())).await;
+    }
+
+    /// After [`VISIBILITY_TIMEOUT`] the cache counts as outdated, so that the next list comes from the API server.
+    async fn wait_visible(&self, is_visible: impl Fn(&BTreeMap<String, App>) -> bool) {
+        let condition = |cache: &WatchCache<AppMap>| !cache.is_current() || is_visible(&cache.view().apps);
+        if !self.0.wait_until(condition, VISIBILITY_TIMEOUT).await {
+            self.0.mark_outdated();
         }
-    }
-
-    pub(super) fn apply_event(&self, event: Event<PartialObjectMeta<Namespace>>, installation: &str) {
-        let app = |namespace: PartialObjectMeta<Namespace>| App::from_metadata(&namespace.metadata, installation);
-        let name =
-            |namespace: &PartialObjectMeta<Namespace>| namespace.metadata.name.as_deref()?.parse::<AppName>().ok();
-        self.0.send_modify(|state| match event {
-            Event::Init => state.listing.clear(),
-            Event::InitApply(namespace) => {
-                state.listing.extend(app(namespace).map(|app| (app.name.clone(), app)));
-            }
-            Event::InitDone => {
-                state.apps = std::mem::take(&mut state.listing);
-                state.is_current = true;
-            }
-            Event::Apply(namespace) => {
-                name(&namespace).map(|name| state.apps.remove(&name));
-                state.apps.extend(app(namespace).map(|app| (app.name.clone(), app)));
-                state.is_current = true;
-            }
-            Event::Delete(namespace) => {
-                name(&namespace).map(|name| state.apps.remove(&name));
-                state.is_current = true;
-            }
-        });
-    }
-
-    /// Returns whether the cache was current before.
-    pub(super) fn invalidate(&self) -> bool {
-        self.0.send_if_modified(|state| std::mem::take(&mut state.is_current))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kube::runtime::watcher::{Error, Event};
     use serde_json::json;
 
     use super::*;
-    use crate::domain::labels;
 
     fn namespace(name: &str) -> PartialObjectMeta<Namespace> {
         let metadata = json!({
@@ -103,8 +101,8 @@ mod tests {
     }
 
     fn cache_after(events: impl IntoIterator<Item = Event<PartialObjectMeta<Namespace>>>) -> AppCache {
-        let cache = AppCache::default();
-        events.into_iter().for_each(|event| cache.apply_event(event, "slipway"));
+        let cache = AppCache::new("slipway");
+        events.into_iter().for_each(|event| cache.0.apply(Ok(event)));
         cache
     }
 
@@ -112,23 +110,23 @@ mod tests {
     fn the_cache_is_current_once_the_first_list_is_complete() {
         let cache = cache_after([Event::Init, Event::InitApply(namespace("b")), Event::InitApply(namespace("a"))]);
         assert_eq!(names(&cache), None);
-        cache.apply_event(Event::InitDone, "slipway");
+        cache.0.apply(Ok(Event::InitDone));
         assert_eq!(names(&cache).unwrap(), ["a", "b"]);
-        cache.apply_event(Event::Apply(namespace("c")), "slipway");
-        cache.apply_event(Event::Delete(namespace("a")), "slipway");
+        cache.0.apply(Ok(Event::Apply(namespace("c"))));
+        cache.0.apply(Ok(Event::Delete(namespace("a"))));
         let mut released = namespace("b");
         released.metadata.annotations = None;
-        cache.apply_event(Event::Apply(released), "slipway");
+        cache.0.apply(Ok(Event::Apply(released)));
         assert_eq!(names(&cache).unwrap(), ["c"]);
     }
 
     #[test]
     fn an_interrupted_watch_invalidates_the_cache() {
         let cache = cache_after([Event::Init, Event::InitApply(namespace("a")), Event::InitDone]);
-        assert!(cache.invalidate() && !cache.invalidate());
+        cache.0.apply(Err(Error::NoResourceVersion));
         assert_eq!(names(&cache), None);
         for event in [Event::Init, Event::InitDone] {
-            cache.apply_event(event, "slipway");
+            cache.0.apply(Ok(event));
         }
         assert_eq!(names(&cache).unwrap(), Vec::<String>::new(), "an app that is not listed again is gone");
     }
@@ -136,9 +134,9 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_does_not_become_visible_in_time_invalidates_the_cache() {
         let cache = cache_after([Event::Init, Event::InitApply(namespace("a")), Event::InitDone]);
-        cache.wait_visible(&"a".parse().unwrap(), true).await;
+        cache.wait_listed(&"a".parse().unwrap()).await;
         assert!(cache.list().is_some());
-        cache.wait_visible(&"a".parse().unwrap(), false).await;
+        cache.wait_unlisted(&"a".parse().unwrap()).await;
         assert!(cache.list().is_none());
     }
 }

@@ -6,56 +6,91 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, ResourceExt};
+use serde::Serialize;
 
 use super::adopt::{is_adopted, release_namespace};
 use super::app::read_owner;
 use super::error::AppsError;
 use super::handle::Apps;
-use crate::domain::AppName;
-use crate::k8s::with_retries;
+use crate::domain::{AppName, AppOwner};
+use crate::k8s::{with_retries, with_timeout};
 
 /// How long the deletion of a namespace may take: its pods have a grace period of 30 s by default.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long the read of the conditions may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happened to the namespace of a deleted app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The fate of the namespace of a deleted app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DeletionOutcome {
     Deleted,
     /// The namespace was adopted: it remains, without slipway's label and annotations.
     Released,
 }
 
+/// The state of the namespace once the API server has accepted its deletion.
+#[must_use = "the deletion is not finished"]
+pub enum AcceptedDeletion {
+    Gone,
+    Released,
+    /// No object can be created in it any more.
+    Terminating {
+        uid: String,
+    },
+}
+
 impl Apps {
-    /// Deletes the app's namespace with everything in it, and waits until it is gone. Releases an adopted namespace
-    /// instead.
+    /// Deletes the app's namespace with everything in it, and returns when the API server has accepted the deletion.
+    /// Releases an adopted namespace instead.
     ///
     /// # Errors
-    /// [`AppsError::Foreign`] if the namespace is foreign; [`AppsError::DeletionTimedOut`]; [`AppsError`].
-    pub async fn delete(&self, app: &AppName) -> Result<DeletionOutcome, AppsError> {
+    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's; [`AppsError`].
+    pub async fn start_deletion(&self, app: &AppName) -> Result<AcceptedDeletion, AppsError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
-        let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(DeletionOutcome::Deleted) };
-        if read_owner(&namespace.metadata, app, &self.installation).is_none() {
-            return Err(AppsError::Foreign(app.clone()));
+        let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(AcceptedDeletion::Gone) };
+        match read_owner(&namespace.metadata, app, &self.installation) {
+            AppOwner::User(_) => {}
+            AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
+            AppOwner::Foreign | AppOwner::None => return Err(AppsError::Foreign(app.clone())),
         }
         if is_adopted(&namespace) {
             release_namespace(&namespaces, &namespace).await?;
-            self.cache.wait_visible(app, false).await;
-            return Ok(DeletionOutcome::Released);
+            return Ok(AcceptedDeletion::Released);
         }
         let uid = namespace.uid().unwrap_or_default();
         let same_namespace = Preconditions { uid: Some(uid.clone()), resource_version: None };
         let params = DeleteParams::background().preconditions(same_namespace);
         match with_retries("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
-            Err(error) if error.is_not_found() => return Ok(DeletionOutcome::Deleted),
-            result => result.map(drop)?,
+            Err(error) if error.is_not_found() => Ok(AcceptedDeletion::Gone),
+            result => Ok(result.map(|_| AcceptedDeletion::Terminating { uid })?),
         }
-        let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(&uid));
+    }
+
+    /// Waits until a deleted namespace is gone.
+    ///
+    /// # Errors
+    /// [`AppsError::DeletionTimedOut`].
+    pub async fn finish_deletion(
+        &self,
+        app: &AppName,
+        deletion: AcceptedDeletion,
+    ) -> Result<DeletionOutcome, AppsError> {
+        let outcome = match deletion {
+            AcceptedDeletion::Gone => return Ok(DeletionOutcome::Deleted),
+            AcceptedDeletion::Released => DeletionOutcome::Released,
+            AcceptedDeletion::Terminating { uid } => self.wait_deleted(app, &uid).await?,
+        };
+        self.cache.wait_unlisted(app).await;
+        Ok(outcome)
+    }
+
+    async fn wait_deleted(&self, app: &AppName, uid: &str) -> Result<DeletionOutcome, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let deleted = await_condition(namespaces.clone(), app.as_str(), conditions::is_deleted(uid));
         match tokio::time::timeout(DELETION_TIMEOUT, deleted).await {
-            Ok(Ok(_)) => {
-                self.cache.wait_visible(app, false).await;
-                Ok(DeletionOutcome::Deleted)
-            }
+            Ok(Ok(_)) => Ok(DeletionOutcome::Deleted),
             Ok(Err(_)) | Err(_) => Err(deletion_timed_out(&namespaces, app).await),
         }
     }
@@ -63,7 +98,8 @@ impl Apps {
 
 /// The error with the reasons that the namespace controller states in the conditions of the namespace.
 async fn deletion_timed_out(namespaces: &Api<Namespace>, app: &AppName) -> AppsError {
-    let namespace = namespaces.get_opt(app.as_str()).await.ok().flatten().unwrap_or_default();
+    let read = with_timeout("reading the namespace", READ_TIMEOUT, namespaces.get_opt(app.as_str())).await;
+    let namespace = read.ok().flatten().unwrap_or_default();
     let conditions = namespace.status.and_then(|status| status.conditions).unwrap_or_default();
     let reasons = conditions.into_iter().filter(|condition| condition.status == "True");
     let reasons: Vec<String> = reasons.filter_map(|condition| condition.message).collect();
@@ -86,8 +122,8 @@ mod tests {
             (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
         });
         let apps = Apps::new(client, NamespaceScope::AllNamespaces, "slipway");
-        let error = apps.delete(&"web".parse().unwrap()).await.unwrap_err();
-        assert!(matches!(error, AppsError::Foreign(_)), "{error}");
+        let deletion = apps.start_deletion(&"web".parse().unwrap()).await;
+        assert!(matches!(deletion, Err(AppsError::Foreign(_))));
     }
 
     #[tokio::test]

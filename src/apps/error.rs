@@ -1,6 +1,6 @@
 //! Errors of app namespaces.
 
-use crate::domain::AppName;
+use crate::domain::{AppName, labels};
 use crate::k8s::ApiError;
 
 /// The message is for the user, the source for the log.
@@ -13,6 +13,22 @@ pub enum AppsError {
         "the namespace {0} exists and was not made by slipway; an admin may turn it into an app with: apps:adopt {0}"
     )]
     Foreign(AppName),
+    #[error(
+        "the namespace {app} belongs to the slipway in the namespace {installation}: use that slipway, or choose another \
+         name. If it no longer exists, remove the annotation {} from the namespace",
+        labels::INSTALLATION
+    )]
+    OtherInstallation {
+        app: AppName,
+        /// The namespace of the other slipway.
+        installation: String,
+    },
+    /// The RoleBinding of slipway's name was made by another tool, or slipway may not replace it.
+    #[error(
+        "the RoleBinding {binding} in the namespace {app} does not bind slipway's account to the role {role}: ask the operator \
+         of the cluster to delete it (kubectl delete rolebinding {binding} -n {app}), and try again"
+    )]
+    RoleBindingTaken { app: AppName, binding: &'static str, role: String },
     /// The allow list does not contain the namespace.
     #[error("{0} is not one of the namespaces that slipway may use here")]
     NotListed(AppName),
@@ -45,6 +61,12 @@ pub enum AppsError {
         #[source]
         source: Box<ApiError>,
     },
+}
+
+impl AppsError {
+    pub(super) fn other_installation(app: &AppName, installation: String) -> Self {
+        Self::OtherInstallation { app: app.clone(), installation }
+    }
 }
 
 impl From<ApiError> for AppsError {

@@ -22,7 +22,8 @@ pub struct Apps {
 impl Apps {
     /// `installation` is slipway's own namespace.
     pub fn new(client: Client, scope: NamespaceScope, installation: &str) -> Self {
-        Self { client, scope, installation: installation.to_owned(), cache: Arc::default() }
+        let cache = Arc::new(AppCache::new(installation));
+        Self { client, scope, installation: installation.to_owned(), cache }
     }
 
     /// Whether slipway may use listed namespaces only. Those need no label of an app.

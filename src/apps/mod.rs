@@ -4,16 +4,18 @@
 mod adopt;
 mod app;
 mod cache;
+mod claim;
 mod delete;
 mod error;
 mod handle;
-mod namespace;
+mod list;
+mod owner;
 mod pull_secret;
 mod rbac;
 mod scope;
-mod watch;
 
 pub use app::App;
+pub use claim::Claim;
 pub use delete::DeletionOutcome;
 pub use error::AppsError;
 pub use handle::Apps;

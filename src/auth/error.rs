@@ -1,6 +1,6 @@
 //! Refusals of authorization.
 
-use crate::domain::{AppName, UserName};
+use crate::domain::{AppName, UserName, labels};
 
 /// Why access is denied. The message goes to the client as it is, and never names the owner of an app.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,13 @@ pub enum AccessDenied {
         "the namespace {0} exists and was not made by slipway; an admin may turn it into an app with: apps:adopt {0}"
     )]
     ForeignNamespace(AppName),
-    /// The same message whether the app belongs to somebody else or does not exist.
+    #[error(
+        "the namespace {app} belongs to the slipway in the namespace {installation}: use that slipway, or choose another \
+         name. If it no longer exists, remove the annotation {} from the namespace",
+        labels::INSTALLATION
+    )]
+    OtherInstallation { app: AppName, installation: String },
+    /// The same message whether the app belongs to another user or does not exist.
     #[error("there is no app {app} that {user} may read")]
     NotReadable { user: UserName, app: AppName },
     #[error("only an admin may adopt a namespace")]

@@ -112,6 +112,7 @@ pub fn authorize_push(
 ) -> Result<PushGrant, AccessDenied> {
     let creates_app = match owner {
         AppOwner::Foreign => return Err(AccessDenied::ForeignNamespace(app.clone())),
+        AppOwner::OtherInstallation(other) => return Err(other_installation(app, other)),
         AppOwner::User(owner) if identity.admin || *owner == identity.user => false,
         AppOwner::User(_) => return Err(AccessDenied::NotOwner { user: identity.user.clone(), app: app.clone() }),
         AppOwner::None if identity.admin || policy == AppCreationPolicy::Anyone => true,
@@ -134,8 +135,13 @@ pub fn authorize_adoption(
         _ if !identity.admin => Err(AccessDenied::AdoptionRequiresAdmin),
         AppOwner::None => Err(AccessDenied::NothingToAdopt(app.clone())),
         AppOwner::User(_) => Err(AccessDenied::AlreadyAnApp(app.clone())),
+        AppOwner::OtherInstallation(other) => Err(other_installation(app, other)),
         AppOwner::Foreign => Ok(AdoptGrant { owner: new_owner.unwrap_or_else(|| identity.user.clone()) }),
     }
+}
+
+fn other_installation(app: &AppName, installation: &str) -> AccessDenied {
+    AccessDenied::OtherInstallation { app: app.clone(), installation: installation.to_owned() }
 }
 
 /// Admins read every app; users read their own apps.

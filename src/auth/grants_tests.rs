@@ -71,6 +71,19 @@ fn only_admins_adopt_and_only_foreign_namespaces() {
 }
 
 #[test]
+fn an_app_of_another_installation_is_neither_pushed_to_nor_adopted() {
+    let (root, web) = (identity("root", true), app("web"));
+    let owner = AppOwner::OtherInstallation("staging".into());
+    let pushed = authorize_push(&root, &web, &owner, AppCreationPolicy::Anyone).map(drop);
+    let adopted = authorize_adoption(&root, &web, &owner, None).map(drop);
+    for denied in [pushed, adopted] {
+        let text = denied.unwrap_err().to_string();
+        assert!(text.starts_with("the namespace web belongs to the slipway in the namespace staging: "), "{text}");
+    }
+    assert!(authorize_read(&root, &web, &owner).is_err());
+}
+
+#[test]
 fn the_policy_can_reserve_creation_for_admins() {
     let denied = authorize_push(&identity("bob", false), &app("web"), &AppOwner::None, AppCreationPolicy::Admins);
     assert_eq!(denied, Err(AccessDenied::CreationRequiresAdmin(app("web"))));
@@ -79,7 +92,8 @@ fn the_policy_can_reserve_creation_for_admins() {
 #[test]
 fn a_refused_read_does_not_reveal_whether_the_app_exists() {
     let bob = identity("bob", false);
-    let answers = [AppOwner::None, AppOwner::Foreign, AppOwner::User(user("alice"))]
+    let other = AppOwner::OtherInstallation("staging".into());
+    let answers = [AppOwner::None, AppOwner::Foreign, other, AppOwner::User(user("alice"))]
         .map(|owner| authorize_read(&bob, &app("web"), &owner).unwrap_err());
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     let own = authorize_read(&bob, &app("web"), &AppOwner::User(user("bob"))).unwrap();

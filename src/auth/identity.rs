@@ -12,7 +12,7 @@ pub struct Identity {
     pub fingerprint: String,
 }
 
-/// What a stored key permits. Ordered: an admin may do everything that a user may.
+/// The rights of a stored key. Ordered: an admin may do everything that a user may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     User,

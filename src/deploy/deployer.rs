@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apps::Apps;
 use crate::build::Engine;
 use crate::chart::Templates;
+use crate::k8s::EventPublisher;
 use crate::registry::Registry;
 use crate::release::lock::ProcessIdentity;
 
@@ -30,6 +31,7 @@ pub struct DeploySettings {
 /// Deploys apps. There is one for the whole process.
 pub struct Deployer {
     pub cluster: Client,
+    pub events: EventPublisher,
     /// This process, as the holder of locks.
     pub gateway: ProcessIdentity,
     pub engine: Engine,

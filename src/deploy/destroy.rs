@@ -17,8 +17,9 @@ impl Deployer {
     /// Uninstalls the app's release, deletes its images from the registry, and deletes or releases its namespace.
     ///
     /// # Errors
-    /// [`DeployError::Lock`] if a deploy of the app holds the lock; [`DeployError::App`] if the namespace cannot be
-    /// deleted. An object that cannot be deleted is reported as progress, and is deleted with the namespace.
+    /// [`DeployError::Lock`] if a deploy of the app holds the lock, or this deletion lost it; [`DeployError::App`] if the
+    /// namespace cannot be deleted. An object that cannot be deleted is reported as progress, and is deleted with the
+    /// namespace.
     pub async fn destroy(
         &self,
         grant: &PushGrant,
@@ -38,20 +39,31 @@ impl Deployer {
         progress.start_stage(format!("Removing the release of {app}")).await;
         self.uninstall(app, &lock, progress).await;
         progress.start_stage(format!("Removing the namespace {app}")).await;
-        // The Lease of the lock is in the namespace and is deleted with it.
-        lock.release().await;
-        let deletion = self.apps.delete(app).await;
+        let deletion = self.delete_namespace(app, lock).await;
         match &deletion {
             Ok(DeletionOutcome::Deleted) => tracing::info!("deleted the app"),
-            Ok(DeletionOutcome::Released) => {
-                tracing::info!("deleted the app and released its namespace");
-                lock::delete_lease(&self.cluster, &target).await;
-                self.apps.delete_pull_secret(app).await?;
-                self.apps.unbind_role(app).await?;
-            }
+            Ok(DeletionOutcome::Released) => tracing::info!("deleted the app and released its namespace"),
             Err(error) => tracing::warn!(error = crate::telemetry::error_chain(error), "cannot delete the namespace"),
         }
-        Ok(deletion?)
+        let outcome = deletion?;
+        if outcome == DeletionOutcome::Released {
+            lock::delete_lease(&self.cluster, &target).await;
+            self.apps.delete_pull_secret(app).await?;
+            self.apps.unbind_role(app).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Holds the lock until the API server has accepted the deletion. If the lock were free before, a deploy could take
+    /// it and go live in a namespace that is about to be deleted. A deploy that takes the lock afterwards fails: in a
+    /// terminating namespace no record can be created of a new revision.
+    async fn delete_namespace(&self, app: &AppName, lock: ReleaseLock) -> Result<DeletionOutcome, DeployError> {
+        // A lost lock may be another deploy's by now.
+        lock.check()?;
+        let accepted = self.apps.start_deletion(app).await;
+        // The Lease is in the namespace, and is deleted with it. The release spares others the wait for that.
+        lock.release().await;
+        Ok(self.apps.finish_deletion(app, accepted?).await?)
     }
 
     async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) {

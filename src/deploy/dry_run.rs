@@ -3,49 +3,45 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{CancelHandle, Progress, Target, in_span};
+use crate::domain::{CancelHandle, Progress, PushedCommit, RenderedChart, Target, in_span};
 use crate::release;
 
 use super::deployer::Deployer;
 use super::error::DeployError;
 use super::live_deploy::LiveDeploy;
 use super::preflight::PLACEHOLDER_DIGEST;
-use super::request::DeployRequest;
+use super::request::{CommitSource, DeployRequest};
+use super::source_tree::SourceTree;
 
 impl Deployer {
     /// Builds, shows the changes of the release, and refuses the push. The image is not pushed to the registry, so its
     /// digest is unknown. A new app is not created, and its objects are not validated by the API server.
     pub(super) async fn dry_run(
         self: &Arc<Self>,
-        request: &DeployRequest<'_>,
+        request: &DeployRequest,
+        source: &CommitSource,
         progress: &Progress,
         cancel: &CancelHandle,
     ) -> Result<LiveDeploy, DeployError> {
-        self.until_cancelled(cancel, Box::pin(self.show_changes(request, progress))).await?;
+        self.until_cancelled(cancel, Box::pin(self.show_changes(request, source, progress))).await?;
         Err(DeployError::DryRun)
     }
 
     async fn show_changes(
         self: &Arc<Self>,
-        request: &DeployRequest<'_>,
+        request: &DeployRequest,
+        source: &CommitSource,
         progress: &Progress,
     ) -> Result<(), DeployError> {
-        let DeployRequest { grant, pushed, options, .. } = request;
-        let tree = self.read_source_tree(pushed).await?;
+        let pushed = &source.pushed;
+        let tree = SourceTree::read(pushed).await?;
         self.engine.ping().await?;
         // The lock excludes another push of the app, whose build uses the same image name in the Engine.
-        let lock = match grant.creates_app() {
+        let lock = match request.grant.creates_app() {
             true => None,
-            false => Some(self.lock_for_push(pushed, *options, progress).await?),
+            false => Some(self.lock_for_commit(pushed, request.options.when_locked, progress).await?),
         };
-        let (image, local_image) = in_span("build", self.build_image(pushed, &tree, progress)).await?;
-        local_image.discard().await;
-        let values = Values {
-            exposed_port: image.exposed_port,
-            user: image.user,
-            ..self.placeholder_values(pushed, &tree.version)
-        };
-        let chart = chart::render(&self.templates, &values)?;
+        let chart = self.render_unpublished(pushed, &tree, progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
         let target = Target::of_app(&pushed.app);
         let changes = release::diff_against_live(&self.cluster, &target, &chart, lock.is_some()).await?;
@@ -58,5 +54,19 @@ impl Deployer {
             lock.release().await;
         }
         Ok(())
+    }
+
+    /// Builds the image, and renders the chart with a placeholder for the image's digest.
+    async fn render_unpublished(
+        &self,
+        pushed: &PushedCommit,
+        tree: &SourceTree,
+        progress: &Progress,
+    ) -> Result<RenderedChart, DeployError> {
+        let (image, local_image) = in_span("build", self.build_image(pushed, tree, progress)).await?;
+        local_image.discard().await;
+        let placeholders = self.placeholder_values(pushed, &tree.version);
+        let values = Values { exposed_port: image.exposed_port, user: image.user, ..placeholders };
+        Ok(chart::render(&self.templates, &values)?)
     }
 }

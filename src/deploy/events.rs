@@ -1,22 +1,14 @@
 //! Kubernetes Events about deploys, in the app's namespace. The involved object is the app's Deployment, which may not
 //! exist yet.
 
-use std::time::Duration;
-
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tokio::time::timeout;
+use kube::runtime::events::EventType;
 
 use super::deployer::Deployer;
 use super::error::DeployError;
-use crate::domain::{AppName, Revision, UserName};
+use super::live_deploy::{Deployed, DeployedSource};
+use crate::domain::{AppName, UserName};
+use crate::k8s::{EventObject, ObjectEvent};
 use crate::release::{ReleaseError, RollbackOutcome};
-
-/// The deploy does not wait for its events.
-const EMIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest note, in characters of at most 4 bytes: the API server accepts 1,024 bytes.
-const MAX_NOTE_LEN: usize = 250;
 
 pub(super) struct DeployEvent {
     kind: EventType,
@@ -30,16 +22,23 @@ impl DeployEvent {
         Self { kind: EventType::Normal, reason: "PushReceived", note: format!("{commit} by {user}") }
     }
 
-    pub fn deployed(revision: Revision, commit: &str, user: &UserName) -> Self {
-        Self { kind: EventType::Normal, reason: "Deployed", note: format!("{revision}: {commit} by {user}") }
-    }
-
-    pub fn rolled_back(revision: Revision, to: Revision, user: &UserName) -> Self {
-        Self { kind: EventType::Normal, reason: "RolledBack", note: format!("to {to}, as {revision}, by {user}") }
-    }
-
     /// None for a deploy that was refused before its build.
-    pub fn failed(error: &DeployError) -> Option<Self> {
+    pub fn from_result(user: &UserName, result: Result<&Deployed, &DeployError>) -> Option<Self> {
+        result.map_or_else(Self::failed, |deployed| Some(Self::live(deployed, user)))
+    }
+
+    fn live(deployed: &Deployed, user: &UserName) -> Self {
+        let revision = deployed.revision;
+        let (reason, note) = match &deployed.source {
+            DeployedSource::Commit { commit, .. } => ("Deployed", format!("{revision}: {} by {user}", commit.short())),
+            DeployedSource::Revision { revision: to, .. } => {
+                ("RolledBack", format!("to {to}, as {revision}, by {user}"))
+            }
+        };
+        Self { kind: EventType::Normal, reason, note }
+    }
+
+    fn failed(error: &DeployError) -> Option<Self> {
         let reason = match error {
             DeployError::Build(_) => "BuildFailed",
             DeployError::Registry(_) => "PublishFailed",
@@ -49,37 +48,42 @@ impl DeployEvent {
             DeployError::Release(_) => "ReleaseFailed",
             _ => return None,
         };
-        let note = error.to_string().chars().take(MAX_NOTE_LEN).collect();
-        Some(Self { kind: EventType::Warning, reason, note })
+        Some(Self { kind: EventType::Warning, reason, note: error.to_string() })
     }
 }
 
 impl Deployer {
     /// Writes an Event in the background. A failed write does not fail the deploy.
     pub(super) fn emit_event(&self, app: &AppName, event: DeployEvent) {
-        let (client, app, instance) = (self.cluster.clone(), app.clone(), self.gateway.identity.clone());
-        tokio::spawn(async move {
-            let reason = event.reason;
-            match timeout(EMIT_TIMEOUT, publish(client, &app, instance, event)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%app, reason, %error, "cannot write a Kubernetes Event"),
-                Err(_) => tracing::debug!(%app, reason, "writing a Kubernetes Event timed out"),
-            }
-        });
+        let DeployEvent { kind, reason, note } = event;
+        let (namespace, name) = (app.to_string(), app.to_string());
+        let object = EventObject { api_version: "apps/v1", kind: "Deployment", namespace, name };
+        self.events.publish(ObjectEvent { object, event_type: kind, reason, action: "Deploy", note });
     }
 }
 
-async fn publish(client: Client, app: &AppName, instance: String, event: DeployEvent) -> Result<(), kube::Error> {
-    let DeployEvent { kind, reason, note } = event;
-    let deployment = ObjectReference {
-        api_version: Some("apps/v1".into()),
-        kind: Some("Deployment".into()),
-        name: Some(app.to_string()),
-        namespace: Some(app.to_string()),
-        ..ObjectReference::default()
-    };
-    let event =
-        Event { type_: kind, reason: reason.into(), note: Some(note), action: "Deploy".into(), secondary: None };
-    let reporter = Reporter { controller: "slipway".into(), instance: Some(instance) };
-    Recorder::new(client, reporter).publish(&event, &deployment).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Revision;
+
+    fn event(result: Result<DeployedSource, DeployError>) -> Option<(&'static str, String)> {
+        let deployed = result.map(|source| Deployed { app: "web".parse().unwrap(), revision: Revision(3), source });
+        let event = DeployEvent::from_result(&"alice".parse().unwrap(), deployed.as_ref())?;
+        Some((event.reason, event.note))
+    }
+
+    #[test]
+    fn the_event_of_a_live_deploy_names_its_source_and_its_user() {
+        let (branch, commit) = ("main".parse().unwrap(), "a".repeat(40).parse().unwrap());
+        let deployed = event(Ok(DeployedSource::Commit { branch, commit }));
+        assert_eq!(deployed, Some(("Deployed", "v3: aaaaaaa by alice".into())));
+        let rolled_back = event(Ok(DeployedSource::Revision { revision: Revision(1), commit: None }));
+        assert_eq!(rolled_back, Some(("RolledBack", "to v1, as v3, by alice".into())));
+    }
+
+    #[test]
+    fn a_deploy_that_was_refused_before_its_build_has_no_event() {
+        assert_eq!(event(Err(DeployError::DryRun)), None);
+    }
 }

@@ -1,53 +1,47 @@
-//! The end of a deploy, after git has moved the ref or failed to.
+//! The end of a deploy whose release is live: for a push, after git has moved the ref or failed to.
 
 use std::convert::Infallible;
 use std::path::Path;
 
-use crate::domain::{BranchName, Revision, in_span};
+use crate::build::LocalImage;
+use crate::domain::{BranchName, CommitSha, Revision, in_span};
 use crate::git;
 use crate::release;
 use crate::release::lock::ReleaseLock;
 
 use super::deployer::Deployer;
-use super::live_deploy::LiveDeploy;
+use super::live_deploy::{Deployed, DeployedSource, LiveDeploy};
 
 impl Deployer {
     /// Checks that git moved the branch to the deployed commit, points HEAD at the branch, trims the history, deletes
     /// the image from the Engine, and releases the app's lock.
     ///
-    /// The push cannot fail any more: git has answered its client. An unmoved branch is logged and recorded with the
-    /// release; the next push to the branch moves it.
-    pub async fn finalize(&self, deployed: LiveDeploy, repository: &Path) {
-        let trace = deployed.trace.clone();
-        let work = async {
-            self.finalize_locked(deployed, repository).await;
-            Ok::<_, Infallible>(())
-        };
-        let Ok(()) = trace.scope(in_span("settle", work)).await;
+    /// The deploy cannot fail any more: a push's client has its answer. An unmoved branch is logged and recorded with
+    /// the release; the next push to the branch moves it.
+    pub async fn finalize(&self, live: LiveDeploy) -> Deployed {
+        let trace = live.trace.clone();
+        match &live.deployed.source {
+            DeployedSource::Commit { .. } => {
+                let settling = async { Ok::<_, Infallible>(self.finalize_locked(live).await) };
+                let Ok(deployed) = trace.scope(in_span("settle", settling)).await;
+                deployed
+            }
+            DeployedSource::Revision { .. } => trace.scope(self.finalize_locked(live)).await,
+        }
     }
 
-    async fn finalize_locked(&self, deployed: LiveDeploy, repository: &Path) {
-        let LiveDeploy { app, lock, local_image, branch, commit, revision, trace: _ } = deployed;
-        let moved = match git::resolve_ref(repository, &branch.to_ref()).await {
-            Ok(head) => head.as_ref() == Some(&commit),
-            Err(error) => {
-                let error = crate::telemetry::error_chain(&error);
-                tracing::error!(%revision, %branch, %commit, error, "cannot read the deploy branch");
-                false
+    async fn finalize_locked(&self, live: LiveDeploy) -> Deployed {
+        let LiveDeploy { lock, local_image, repository, trace: _, deployed } = live;
+        if let DeployedSource::Commit { branch, commit } = &deployed.source {
+            match is_moved(&repository, branch, commit, deployed.revision).await {
+                true => point_head_at(&repository, branch).await,
+                false => self.record_unmoved_branch(&lock, deployed.revision, branch).await,
             }
-        };
-        match moved {
-            true => {
-                if let Err(error) = git::set_head(repository, &branch).await {
-                    let error = crate::telemetry::error_chain(&error);
-                    tracing::error!(%branch, error, "cannot point HEAD at the deploy branch");
-                }
-            }
-            false => self.record_unmoved_branch(&lock, revision, &branch).await,
         }
         // Before the lock is released: the next build of the app uses the same image name in the Engine.
-        tokio::join!(self.trim_history(&app, &lock), local_image.discard());
+        tokio::join!(self.trim_history(&deployed.app, &lock), discard(local_image));
         lock.release().await;
+        deployed
     }
 
     async fn record_unmoved_branch(&self, lock: &ReleaseLock, revision: Revision, branch: &BranchName) {
@@ -56,5 +50,30 @@ impl Deployer {
             let error = crate::telemetry::error_chain(&error);
             tracing::error!(%revision, error, "cannot record the unmoved branch with the release");
         }
+    }
+}
+
+/// Whether the branch points to the deployed commit.
+async fn is_moved(repository: &Path, branch: &BranchName, commit: &CommitSha, revision: Revision) -> bool {
+    match git::resolve_ref(repository, &branch.to_ref()).await {
+        Ok(head) => head.as_ref() == Some(commit),
+        Err(error) => {
+            let error = crate::telemetry::error_chain(&error);
+            tracing::error!(%revision, %branch, %commit, error, "cannot read the deploy branch");
+            false
+        }
+    }
+}
+
+async fn point_head_at(repository: &Path, branch: &BranchName) {
+    if let Err(error) = git::set_head(repository, branch).await {
+        let error = crate::telemetry::error_chain(&error);
+        tracing::error!(%branch, error, "cannot point HEAD at the deploy branch");
+    }
+}
+
+async fn discard(image: Option<LocalImage>) {
+    if let Some(image) = image {
+        image.discard().await;
     }
 }

@@ -62,7 +62,7 @@ impl Deployer {
         match self.apps.find_owner(app).await? {
             AppOwner::User(_) => self.unreferenced_images(app, images).await,
             AppOwner::None => Ok(images),
-            AppOwner::Foreign => Ok(BTreeSet::new()),
+            AppOwner::OtherInstallation(_) | AppOwner::Foreign => Ok(BTreeSet::new()),
         }
     }
 

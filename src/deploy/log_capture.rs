@@ -9,19 +9,22 @@ use super::error::DeployError;
 use crate::deploy_logs::{DeployLogStore, DeployLogWriter, LogHeader};
 use crate::domain::{Progress, ProgressEvent, Revision};
 
-/// Runs the work of a deploy, and stores its progress and its result in the app's repository. Nothing is stored if the
-/// repository is missing.
+/// Starts the log of a deploy in the app's repository. Nothing is stored without a header, or if the repository is
+/// missing.
+pub(super) async fn open_log(repository: &Path, header: Option<LogHeader>) -> DeployLogWriter {
+    match (header, tokio::fs::try_exists(repository).await) {
+        (Some(header), Ok(true)) => DeployLogStore::in_repository(repository).start_log(header).await,
+        _ => DeployLogWriter::disabled(),
+    }
+}
+
+/// Runs the work of a deploy, and stores its progress and its result.
 pub(super) async fn with_log<T>(
-    repository: &Path,
-    header: LogHeader,
+    mut log: DeployLogWriter,
     progress: &Progress,
     work: impl AsyncFnOnce(Progress) -> Result<T, DeployError>,
     revision: impl FnOnce(&T) -> Revision,
 ) -> Result<T, DeployError> {
-    let mut log = match tokio::fs::try_exists(repository).await {
-        Ok(true) => DeployLogStore::in_repository(repository).start_log(header).await,
-        _ => DeployLogWriter::disabled(),
-    };
     let (inner, events) = Progress::channel();
     let (result, ()) = tokio::join!(work(inner), copy_events(events, &mut log, progress));
     log.finish(result.as_ref().map(revision).map_err(ToString::to_string)).await;

@@ -1,10 +1,13 @@
 //! Deploys: from a commit to a live release. This module connects the stages `git`, `apps`, `build`, `registry`,
 //! `chart` and `release`, which do not import each other.
 //!
-//! [`Deployer::push`] runs inside git's pre-receive hook. [`Deployer::finalize`] runs after git has moved the ref, or
+//! [`Deployer::run`] takes a [`DeployRequest`] and ends when the release is live. For a push it runs
+//! inside git's pre-receive hook. [`Deployer::finalize`] ends the deploy: for a push, after git has moved the ref, or
 //! failed to.
 
+mod app_lock;
 mod connectivity;
+mod dependency_health;
 mod deployer;
 mod destroy;
 mod doctor;
@@ -14,6 +17,7 @@ mod events;
 mod finalize;
 mod health_monitor;
 mod history_limit;
+mod image;
 mod image_cleanup;
 mod live_deploy;
 mod log_capture;
@@ -25,14 +29,16 @@ mod pull_secret;
 mod push;
 mod recovery;
 mod redeploy;
+mod registry_passwords;
 mod request;
 mod rollback;
+mod run;
+mod source_tree;
 
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;
 pub use error::DeployError;
-pub use live_deploy::LiveDeploy;
-pub use options::DeployOptions;
-pub use push::IncomingPush;
-pub use redeploy::RedeployCommand;
-pub use rollback::RollbackCommand;
+pub use live_deploy::{Deployed, DeployedSource, LiveDeploy};
+pub use options::{DeployOptions, WhenLocked};
+pub use push::{IncomingPush, PushDecision};
+pub use request::DeployRequest;

@@ -2,14 +2,36 @@
 
 use crate::release::OnFailure;
 
+/// The options of every deploy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeployOptions {
-    /// Wait for the app's lock instead of failing at once.
-    pub wait: bool,
-    /// Build, and show the changes without deploying them.
-    pub dry_run: bool,
-    /// Keep a failed release instead of rolling back.
-    pub no_rollback: bool,
+    pub when_locked: WhenLocked,
+    pub on_failure: OnFailure,
+}
+
+/// The choice of a deploy while another deploy holds the app's lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenLocked {
+    #[default]
+    Fail,
+    /// Waits, at most for [`lock_wait`](super::DeploySettings::lock_wait).
+    Wait,
+}
+
+/// Whether the deploy of a commit changes the cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DeployMode {
+    #[default]
+    Deploy,
+    /// Builds, and shows the changes without deploying them.
+    DryRun,
+}
+
+/// The options of a push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct PushOptions {
+    pub mode: DeployMode,
+    pub deploy: DeployOptions,
 }
 
 /// An unknown option is an error, so that a typo is noticed.
@@ -17,26 +39,20 @@ pub struct DeployOptions {
 #[error("unknown push option {0:?}: the options are -o dry-run, -o no-rollback and -o wait")]
 pub struct UnknownOption(String);
 
-impl DeployOptions {
-    /// Parses push options.
-    ///
+impl PushOptions {
     /// # Errors
     /// [`UnknownOption`]
     pub fn parse(options: &[String]) -> Result<Self, UnknownOption> {
         let mut parsed = Self::default();
         for option in options {
             match option.as_str() {
-                "dry-run" => parsed.dry_run = true,
-                "wait" => parsed.wait = true,
-                "no-rollback" => parsed.no_rollback = true,
+                "dry-run" => parsed.mode = DeployMode::DryRun,
+                "wait" => parsed.deploy.when_locked = WhenLocked::Wait,
+                "no-rollback" => parsed.deploy.on_failure = OnFailure::Keep,
                 unknown => return Err(UnknownOption(unknown.to_owned())),
             }
         }
         Ok(parsed)
-    }
-
-    pub(super) fn on_failure(self) -> OnFailure {
-        if self.no_rollback { OnFailure::Keep } else { OnFailure::RollBack }
     }
 }
 
@@ -46,11 +62,12 @@ mod tests {
 
     #[test]
     fn only_exact_option_names_are_accepted() {
-        assert_eq!(DeployOptions::parse(&[]), Ok(DeployOptions::default()));
-        let all = DeployOptions { wait: true, dry_run: true, no_rollback: true };
-        assert_eq!(DeployOptions::parse(&["wait", "no-rollback", "dry-run"].map(str::to_owned)), Ok(all));
+        assert_eq!(PushOptions::parse(&[]), Ok(PushOptions::default()));
+        let deploy = DeployOptions { when_locked: WhenLocked::Wait, on_failure: OnFailure::Keep };
+        let all = PushOptions { mode: DeployMode::DryRun, deploy };
+        assert_eq!(PushOptions::parse(&["wait", "no-rollback", "dry-run"].map(str::to_owned)), Ok(all));
         for unknown in ["", "Wait", "wait\n", "wait=1", "dry"] {
-            assert_eq!(DeployOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
+            assert_eq!(PushOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
         }
     }
 }

@@ -1,76 +1,118 @@
-//! The stages of a deploy, from the preflight to the live release.
+//! The stages of a commit's deploy, from the preflight to the live release.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::apps::PULL_SECRET;
-use crate::build::{self, BuildPlan, LocalImage, keep_declared_args};
+use crate::build::LocalImage;
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, CancelHandle, Digest, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart,
-    Revision, Target,
+    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Target,
 };
-use crate::git::{self, TreeLimits};
-use crate::registry;
-use crate::release::{self, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
+use crate::release::lock::ReleaseLock;
+use crate::release::{self, ApiDiscovery, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
 use super::events::DeployEvent;
-use super::live_deploy::LiveDeploy;
+use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::metrics::Phase;
-use super::preflight::{PreflightResult, SourceTree};
-use super::request::DeployRequest;
+use super::preflight::PreflightResult;
+use super::request::{CommitSource, DeployRequest};
 
-/// Everything that the release stage needs.
+/// Everything that the release stage needs beside the result of the preflight.
 struct PreparedRelease {
     history: ReleaseHistory,
-    revision: Revision,
-    digest: Digest,
-    chart: RenderedChart,
-    manifest_text: String,
+    upgrade: ReleaseRequest,
     local_image: LocalImage,
 }
 
 impl Deployer {
     /// Deploys a commit. Up to the commit point of `cancel`, a cancelled deploy is dropped, which ends the build and
     /// frees the lock. From the commit point on, the deploy finishes.
-    pub(super) async fn deploy(
+    pub(super) async fn deploy_commit(
         self: &Arc<Self>,
-        request: DeployRequest<'_>,
+        request: &DeployRequest,
+        source: &CommitSource,
         progress: &Progress,
         cancel: &CancelHandle,
     ) -> Result<LiveDeploy, DeployError> {
         let began = Instant::now();
-        let pushed = &request.pushed;
-        progress.start_stage(request.title()).await;
-        if request.options.dry_run {
-            return self.dry_run(&request, progress, cancel).await;
-        }
-        let before_apply = async {
-            let preflight = Phase::Preflight.measure(Box::pin(self.preflight(&request, progress))).await?;
-            self.emit_event(&pushed.app, DeployEvent::push_received(pushed.commit.short(), &pushed.pusher));
-            match preflight.lock.guard(Box::pin(self.prepare(pushed, &preflight, progress))).await? {
-                Ok(prepared) => Ok((preflight, prepared)),
-                Err(error) => {
-                    if self.reclaim_space_if_full(&error) {
-                        let message = "The registry is full. slipway now deletes images that no release uses: \
-                                       push again in a minute";
-                        progress.log(message).await;
-                    }
-                    Err(error)
-                }
-            }
-        };
-        let (preflight, prepared) = self.until_cancelled(cancel, Box::pin(before_apply)).await?;
+        let before_apply = Box::pin(self.prepare_locked(request, source, progress));
+        let (preflight, prepared) = self.until_cancelled(cancel, before_apply).await?;
         cancel.pass_commit_point()?;
-        let PreparedRelease { history, revision, digest, chart, manifest_text, local_image } = prepared;
         let PreflightResult { lock, discovery, .. } = preflight;
-        request.trace.set_revision(revision);
-        progress.start_stage(format!("Releasing {revision} into namespace {}", pushed.app)).await;
+        let (released, local_image) = self.upgrade(request, &lock, discovery, prepared, progress).await?;
+        self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
+        let PushedCommit { branch, commit, .. } = source.pushed.clone();
+        let source = DeployedSource::Commit { branch, commit };
+        Ok(LiveDeploy::new(request, lock, Some(local_image), released.revision, source))
+    }
+
+    async fn upgrade(
+        self: &Arc<Self>,
+        request: &DeployRequest,
+        lock: &ReleaseLock,
+        discovery: ApiDiscovery,
+        prepared: PreparedRelease,
+        progress: &Progress,
+    ) -> Result<(Released, LocalImage), DeployError> {
+        let PreparedRelease { history, upgrade, local_image } = prepared;
+        request.trace.set_revision(upgrade.revision);
+        progress.start_stage(format!("Releasing {} into namespace {}", upgrade.revision, request.app())).await;
+        let context = UpgradeContext { history, discovery };
+        let releasing = Box::pin(release::upgrade(&self.cluster, lock, context, upgrade, progress));
+        match Phase::Release.measure(releasing).await {
+            Ok(released) => Ok((released, local_image)),
+            Err(error) => {
+                self.recover_later_if_unfinished(request.app(), &error);
+                local_image.discard().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The stages before the first change in the cluster.
+    async fn prepare_locked(
+        self: &Arc<Self>,
+        request: &DeployRequest,
+        source: &CommitSource,
+        progress: &Progress,
+    ) -> Result<(PreflightResult, PreparedRelease), DeployError> {
+        let pushed = &source.pushed;
+        let preflight = Phase::Preflight.measure(Box::pin(self.preflight(request, source, progress))).await?;
+        self.emit_event(request.app(), DeployEvent::push_received(pushed.commit.short(), request.user()));
+        match preflight.lock.guard(Box::pin(self.prepare(request, pushed, &preflight, progress))).await? {
+            Ok(prepared) => Ok((preflight, prepared)),
+            Err(error) => {
+                if self.reclaim_space_if_full(&error) {
+                    let message = "The registry is full. slipway now deletes images that no release uses: \
+                                   push again in a minute";
+                    progress.log(message).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Builds and publishes the image, and renders the chart.
+    async fn prepare(
+        &self,
+        request: &DeployRequest,
+        pushed: &PushedCommit,
+        preflight: &PreflightResult,
+        progress: &Progress,
+    ) -> Result<PreparedRelease, DeployError> {
+        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &request.target()).await?) };
+        let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
+        let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
+        let revision = history.next_revision();
+        let PublishedImage { reference, digest } = self.publish_image(pushed, &built, revision, progress).await?;
+        let chart = self.render_chart(pushed, &preflight.tree.version, built, reference).await?;
+        let manifest_text = chart::to_yaml(&chart)?;
+        self.write_pull_secret(&pushed.app).await?;
         let upgrade = ReleaseRequest {
             chart,
             manifest_text,
@@ -79,80 +121,23 @@ impl Deployer {
             digest,
             revision,
             timeout: self.settings.rollout_timeout,
-            on_failure: request.options.on_failure(),
+            on_failure: request.options.on_failure,
         };
-        let context = UpgradeContext { history, discovery };
-        let releasing = Box::pin(release::upgrade(&self.cluster, &lock, context, upgrade, progress));
-        let released = match Phase::Release.measure(releasing).await {
-            Ok(released) => released,
-            Err(error) => {
-                self.recover_later_if_unfinished(&pushed.app, &error);
-                local_image.discard().await;
-                return Err(error.into());
-            }
-        };
-        self.report_deployed(&pushed.app, &released, began.elapsed(), progress).await;
-        let DeployRequest { pushed: PushedCommit { app, branch, commit, .. }, trace, .. } = request;
-        Ok(LiveDeploy { app, lock, local_image, branch, commit, revision, trace })
+        Ok(PreparedRelease { history, upgrade, local_image })
     }
 
-    /// The stages between the preflight and the first change in the cluster.
-    async fn prepare(
+    async fn render_chart(
         &self,
         pushed: &PushedCommit,
-        preflight: &PreflightResult,
-        progress: &Progress,
-    ) -> Result<PreparedRelease, DeployError> {
-        let reading = async { Ok(ReleaseHistory::read(&self.cluster, &Target::of_app(&pushed.app)).await?) };
-        let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
-        let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
-        let revision = history.next_revision();
-        let published = self.publish_image(pushed, &built, revision, progress).await?;
-        let PublishedImage { reference, digest } = published;
-        let values = Values {
-            exposed_port: built.exposed_port,
-            user: built.user,
-            ..self.chart_values(pushed, &preflight.tree.version, reference)
-        };
+        version: &str,
+        built: BuiltImage,
+        image: ImageRef,
+    ) -> Result<RenderedChart, DeployError> {
+        let BuiltImage { exposed_port, user, .. } = built;
+        let values = Values { exposed_port, user, ..self.chart_values(pushed, version, image) };
         let mut chart = chart::render(&self.templates, &values)?;
         release::normalize_versions(&self.cluster, &Target::of_app(&pushed.app), &mut chart).await?;
-        let manifest_text = chart::to_yaml(&chart)?;
-        self.write_pull_secret(&pushed.app).await?;
-        Ok(PreparedRelease { history, revision, digest, chart, manifest_text, local_image })
-    }
-
-    async fn publish_image(
-        &self,
-        pushed: &PushedCommit,
-        built: &BuiltImage,
-        revision: Revision,
-        progress: &Progress,
-    ) -> Result<PublishedImage, DeployError> {
-        let docker = self.engine.client().await?;
-        let publishing = registry::publish(&docker, &self.registry, built, &pushed.app, revision, progress);
-        Ok(Phase::Publish.measure(publishing).await?)
-    }
-
-    /// The Engine keeps the image until the app is live: deleting the image takes a tenth of a second, and a kubelet on
-    /// the Engine's own node finds the layers there.
-    pub(super) async fn build_image(
-        &self,
-        pushed: &PushedCommit,
-        tree: &SourceTree,
-        progress: &Progress,
-    ) -> Result<(BuiltImage, LocalImage), DeployError> {
-        let plan = self.build_plan(pushed, tree);
-        let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
-        let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
-        Ok((built, LocalImage::new(&self.engine, &plan.tag)))
-    }
-
-    /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
-    /// would invalidate the build cache with every commit.
-    fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
-        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
-        let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
-        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+        Ok(chart)
     }
 
     /// The values that do not depend on the built image.

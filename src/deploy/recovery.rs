@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
 use crate::domain::{AppName, DeployTrace, PipelineResult, Progress, Target};
-use crate::release::lock::{self, HolderInfo};
+use crate::release::lock::{self, HolderInfo, ReleaseLock};
 use crate::release::{self, Recovered, RecoveryOutcome, ReleaseError, RollbackOutcome};
 
 use super::deployer::Deployer;
@@ -94,19 +94,8 @@ impl Deployer {
 
     async fn recover_app(&self, app: &AppName) -> Result<(), DeployError> {
         let lock = lock::acquire(&self.cluster, &Target::of_app(app), &self.gateway, &HolderInfo::default()).await?;
-        let (progress, mut events) = Progress::channel();
-        let recovery = async {
-            let outcome = release::recover(&self.cluster, &lock, &progress).await;
-            drop(progress);
-            outcome
-        };
-        let log = async {
-            while let Some(event) = events.recv().await {
-                tracing::debug!(%app, ?event, "recovery progress");
-            }
-        };
         let trace = DeployTrace::recovery(app);
-        let (outcome, ()) = trace.scope(async { tokio::join!(recovery, log) }).await;
+        let outcome = trace.scope(self.recover_locked(app, &lock)).await;
         lock.release().await;
         let RecoveryOutcome::Recovered(recovered) = outcome? else {
             trace.set_result(PipelineResult::Skip);
@@ -117,5 +106,20 @@ impl Deployer {
         trace.set_result(PipelineResult::Success);
         tracing::info!(%app, %revision, %outcome, "recovered an interrupted release");
         Ok(())
+    }
+
+    /// Recovers the app, and logs the progress.
+    async fn recover_locked(&self, app: &AppName, lock: &ReleaseLock) -> Result<RecoveryOutcome, ReleaseError> {
+        let (progress, mut events) = Progress::channel();
+        let recovery = async {
+            let progress = progress;
+            release::recover(&self.cluster, lock, &progress).await
+        };
+        let log = async {
+            while let Some(event) = events.recv().await {
+                tracing::debug!(%app, ?event, "recovery progress");
+            }
+        };
+        tokio::join!(recovery, log).0
     }
 }

@@ -1,138 +1,159 @@
-//! The deploy of a commit, for a push or a redeploy: log lines, metrics and stored output around the stages.
+//! The request for a deploy, made by a push, a redeploy or a rollback.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use tracing::Instrument;
+use tracing::Span;
+use uuid::Uuid;
 
 use crate::auth::PushGrant;
 use crate::deploy_logs::LogHeader;
-use crate::domain::{CancelHandle, Cancelled, DeployTrace, Progress, PushedCommit};
-use crate::git::{PushFacts, RefDecision, RefUpdate};
+use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, Target, UserName};
+use crate::git::{PushFacts, RefUpdate};
 
-use super::deployer::Deployer;
-use super::error::DeployError;
-use super::events::DeployEvent;
-use super::live_deploy::LiveDeploy;
-use super::log_capture::with_log;
-use super::metrics::{DeployTimer, record_trace_result};
-use super::options::DeployOptions;
+use super::options::{DeployMode, DeployOptions};
 
-pub(super) struct DeployRequest<'a> {
-    pub grant: &'a PushGrant,
-    pub pushed: PushedCommit,
-    pub options: DeployOptions,
-    pub trigger: Trigger<'a>,
-    pub remote: SocketAddr,
-    pub trace: DeployTrace,
+/// [`Deployer::decide_push`](super::Deployer::decide_push), [`DeployRequest::redeploy`] and [`DeployRequest::rollback`]
+/// make requests; [`Deployer::run`](super::Deployer::run) takes them.
+pub struct DeployRequest {
+    pub(super) grant: PushGrant,
+    pub(super) source: DeploySource,
+    pub(super) options: DeployOptions,
+    /// The app's repository, which stores the output.
+    pub(super) repository: PathBuf,
+    /// The client's address.
+    pub(super) remote: SocketAddr,
+    pub(super) trace: DeployTrace,
 }
 
-/// The reason of a deploy: a decision from before the app was locked, which is revalidated under the lock.
-pub(super) enum Trigger<'a> {
-    /// A push that moves the deploy branch.
-    Push(&'a [RefUpdate], &'a PushFacts, &'a RefDecision),
+/// A commit or a recorded revision.
+pub(super) enum DeploySource {
+    /// A commit, which is built.
+    Commit(Box<CommitSource>),
+    /// The objects of a recorded revision; by default, of the one that was deployed before the current one.
+    Revision(Option<Revision>),
+}
+
+pub(super) struct CommitSource {
+    pub pushed: PushedCommit,
+    pub trigger: Trigger,
+    pub mode: DeployMode,
+}
+
+/// The reason for the deploy of a commit. It was checked before the app was locked, and is checked again under the
+/// lock.
+pub(super) enum Trigger {
+    /// A push that moves the deploy branch; the repository was in the state of `facts`.
+    Push { updates: Vec<RefUpdate>, facts: PushFacts },
     /// A redeploy of the commit that the deploy branch points to.
     Redeploy,
 }
 
-impl DeployRequest<'_> {
-    /// The value of the metrics label `kind`.
-    fn kind(&self) -> &'static str {
-        match self.trigger {
-            Trigger::Push(..) => "push",
-            Trigger::Redeploy => "redeploy",
+impl DeployRequest {
+    pub(super) fn app(&self) -> &AppName {
+        self.grant.app()
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::of_app(self.app())
+    }
+
+    pub(super) fn user(&self) -> &UserName {
+        self.grant.user()
+    }
+
+    /// The value of the metrics label `kind`, and the kind in the deploy log.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.source {
+            DeploySource::Commit(source) => match source.trigger {
+                Trigger::Push { .. } => "push",
+                Trigger::Redeploy => "redeploy",
+            },
+            DeploySource::Revision(_) => "rollback",
         }
     }
 
-    fn log_header(&self) -> LogHeader {
-        let PushedCommit { commit, pusher, .. } = &self.pushed;
-        LogHeader {
-            kind: self.kind().to_owned(),
-            user: pusher.clone(),
-            commit: Some(commit.clone()),
-            began: Timestamp::now(),
+    /// None for a dry run, whose output is not stored.
+    pub(super) fn log_header(&self) -> Option<LogHeader> {
+        let commit = match &self.source {
+            DeploySource::Commit(source) if source.mode == DeployMode::DryRun => return None,
+            DeploySource::Commit(source) => Some(source.pushed.commit.clone()),
+            DeploySource::Revision(_) => None,
+        };
+        Some(LogHeader { kind: self.kind().to_owned(), user: self.user().clone(), commit, began: Timestamp::now() })
+    }
+
+    /// The span of the deploy's log lines.
+    pub(super) fn log_span(&self, id: Uuid) -> Span {
+        let (app, user, remote) = (self.app(), self.user(), self.remote);
+        match &self.source {
+            DeploySource::Commit(source) => {
+                let commit = &source.pushed.commit;
+                tracing::info_span!("deploy", deploy_id = %id, %app, %commit, %user, %remote)
+            }
+            DeploySource::Revision(_) => tracing::info_span!("rollback", deploy_id = %id, %app, %user, %remote),
         }
     }
 
+    /// Adds the deploy's id and its commit to the trace.
+    pub(super) fn describe_in_trace(&self, id: Uuid) {
+        self.trace.set_run_id(id);
+        if let DeploySource::Commit(source) = &self.source {
+            self.trace.set_head(&source.pushed.branch, &source.pushed.commit);
+        }
+    }
+}
+
+impl CommitSource {
     /// The first line of the progress.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let PushedCommit { branch, commit, pusher, .. } = &self.pushed;
         match self.trigger {
-            Trigger::Push(..) => format!("Receiving {branch} at {} from {pusher}", commit.short()),
+            Trigger::Push { .. } => format!("Receiving {branch} at {} from {pusher}", commit.short()),
             Trigger::Redeploy => format!("Redeploying {branch} at {} for {pusher}", commit.short()),
         }
     }
 }
 
-impl Deployer {
-    /// Deploys inside a log span with a new deploy id.
-    pub(super) async fn run_logged(
-        self: &Arc<Self>,
-        request: DeployRequest<'_>,
-        progress: &Progress,
-        cancel: &CancelHandle,
-    ) -> Result<LiveDeploy, DeployError> {
-        let (pushed, id) = (&request.pushed, uuid::Uuid::new_v4());
-        request.trace.set_run_id(id);
-        request.trace.set_head(&pushed.branch, &pushed.commit);
-        let span = tracing::info_span!(
-            "deploy", deploy_id = %id, app = %pushed.app, commit = %pushed.commit,
-            user = %pushed.pusher, remote = %request.remote
-        );
-        self.run_measured(request, progress, cancel).instrument(span).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{AppCreationPolicy, Identity, authorize_push};
+    use crate::domain::{AppOwner, GitObjects};
+
+    fn request(source: DeploySource) -> DeployRequest {
+        let identity = Identity { user: "alice".parse().unwrap(), admin: false, fingerprint: String::new() };
+        let owner = AppOwner::User(identity.user.clone());
+        let grant = authorize_push(&identity, &"web".parse().unwrap(), &owner, AppCreationPolicy::Anyone).unwrap();
+        let remote = "127.0.0.1:22".parse().unwrap();
+        let trace = DeployTrace::start("test", grant.app(), grant.user(), remote);
+        let repository = PathBuf::from("web.git");
+        DeployRequest { grant, source, options: DeployOptions::default(), repository, remote, trace }
     }
 
-    async fn run_measured(
-        self: &Arc<Self>,
-        request: DeployRequest<'_>,
-        progress: &Progress,
-        cancel: &CancelHandle,
-    ) -> Result<LiveDeploy, DeployError> {
-        let timer = DeployTimer::new(request.kind());
-        let (app, user, trace) = (request.pushed.app.clone(), request.pushed.pusher.clone(), request.trace.clone());
-        tracing::info!(branch = %request.pushed.branch, "deploy started");
-        let result = Box::pin(self.run_recorded(request, progress, cancel)).await;
-        let seconds = timer.finish(&result);
-        record_trace_result(&trace, &result);
-        match &result {
-            Ok(deployed) => {
-                tracing::info!(revision = %deployed.revision, seconds, "deployed");
-                self.emit_event(&app, DeployEvent::deployed(deployed.revision, deployed.commit.short(), &user));
-            }
-            Err(error) => {
-                tracing::warn!(error = crate::telemetry::error_chain(error), seconds, "deploy refused or failed");
-                DeployEvent::failed(error).into_iter().for_each(|event| self.emit_event(&app, event));
-            }
-        }
-        result
+    fn commit(trigger: Trigger, mode: DeployMode) -> DeploySource {
+        let pushed = PushedCommit {
+            app: "web".parse().unwrap(),
+            commit: "a".repeat(40).parse().unwrap(),
+            branch: "main".parse().unwrap(),
+            pusher: "alice".parse().unwrap(),
+            objects: GitObjects { repository: "web.git".into(), quarantine: None },
+        };
+        DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode }))
     }
 
-    /// Deploys, and stores the output. The output of a dry run is not stored.
-    async fn run_recorded(
-        self: &Arc<Self>,
-        request: DeployRequest<'_>,
-        progress: &Progress,
-        cancel: &CancelHandle,
-    ) -> Result<LiveDeploy, DeployError> {
-        if request.options.dry_run {
-            return self.deploy(request, progress, cancel).await;
-        }
-        let (repository, header) = (request.pushed.objects.repository.clone(), request.log_header());
-        let deploy = async |progress: Progress| self.deploy(request, &progress, cancel).await;
-        with_log(&repository, header, progress, deploy, |deployed| deployed.revision).await
+    #[test]
+    fn the_log_header_states_the_kind_and_the_commit_of_a_deploy() {
+        let redeploy = request(commit(Trigger::Redeploy, DeployMode::Deploy)).log_header().unwrap();
+        assert_eq!((redeploy.kind.as_str(), redeploy.user.as_str()), ("redeploy", "alice"));
+        assert_eq!(redeploy.commit.unwrap().as_str(), "a".repeat(40));
+        let rollback = request(DeploySource::Revision(Some(Revision(2)))).log_header().unwrap();
+        assert_eq!((rollback.kind.as_str(), rollback.commit), ("rollback", None));
     }
 
-    /// Runs work before the commit point. Drops the work when the client cancels the deploy, or when a shutdown has to
-    /// end.
-    pub(super) async fn until_cancelled<T>(
-        &self,
-        cancel: &CancelHandle,
-        work: impl Future<Output = Result<T, DeployError>>,
-    ) -> Result<T, DeployError> {
-        tokio::select! {
-            result = cancel.unless_cancelled(work) => result?,
-            () = self.stop.cancelled() => Err(Cancelled.into()),
-        }
+    #[test]
+    fn the_output_of_a_dry_run_is_not_stored() {
+        assert_eq!(request(commit(Trigger::Redeploy, DeployMode::DryRun)).log_header(), None);
     }
 }

@@ -76,14 +76,31 @@ pub struct DeploySummary {
     pub result: Option<DeployResult>,
 }
 
+/// The log of one deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeployLog {
+    pub summary: DeploySummary,
+    pub events: Vec<ProgressEvent>,
+    /// Whether output is missing because the log reached its size limit.
+    pub truncated: bool,
+}
+
+/// Whether a deploy still writes a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogProgress {
+    InProgress,
+    Complete,
+}
+
 impl DeploySummary {
-    /// `in_progress`: a deploy still writes the log.
-    pub(super) fn new(number: u64, header: LogHeader, result: Option<DeployResult>, in_progress: bool) -> Self {
+    pub(super) fn new(number: u64, header: LogHeader, result: Option<DeployResult>, progress: LogProgress) -> Self {
         let state = match &result {
             Some(DeployResult { error: None, .. }) => DeployState::Deployed,
             Some(_) => DeployState::Failed,
-            None if in_progress => DeployState::Running,
-            None => DeployState::Interrupted,
+            None => match progress {
+                LogProgress::InProgress => DeployState::Running,
+                LogProgress::Complete => DeployState::Interrupted,
+            },
         };
         Self { number, header, state, result }
     }

@@ -1,68 +1,55 @@
 //! The stored deploy logs of one app.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use tokio::fs;
 use tokio::task::spawn_blocking;
 
-use super::entry::{DeploySummary, LogEntry, LogHeader};
-use super::writer::DeployLogWriter;
-use crate::domain::ProgressEvent;
-
-/// The directory inside a repository. git has no directory of this name.
-const DIRECTORY: &str = "slipway-logs";
-/// How many logs are kept per app.
-const MAX_LOGS: usize = 20;
-/// How often the next number is tried while concurrent deploys take it first.
-const MAX_ATTEMPTS: usize = 5;
-/// The longest last line of a log, in bytes: the error message takes at most 4 bytes per character, and the other
-/// fields a few hundred.
-const MAX_LAST_LINE: u64 = 16 << 10;
+use super::directory::LogDirectory;
+use super::entry::{DeployLog, DeploySummary, LogEntry, LogHeader};
+use super::read::{read_all, read_summary};
+use super::writer::{DeployLogWriter, to_line};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeployLogError {
     #[error("there is no such log: builds:list shows the logs that are kept")]
     NotFound,
     #[error("the log cannot be read")]
-    Unreadable(#[from] io::Error),
+    Unreadable(#[source] io::Error),
 }
 
-/// The log of one deploy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeployLog {
-    pub summary: DeploySummary,
-    pub events: Vec<ProgressEvent>,
-    /// Whether output is missing because the log reached its size limit.
-    pub truncated: bool,
+impl From<io::Error> for DeployLogError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            _ => Self::Unreadable(error),
+        }
+    }
 }
 
 /// The deploy logs of one app.
 #[derive(Debug, Clone)]
-pub struct DeployLogStore(PathBuf);
+pub struct DeployLogStore(LogDirectory);
 
 impl DeployLogStore {
     pub fn in_repository(repository: &Path) -> Self {
-        Self(repository.join(DIRECTORY))
+        Self(LogDirectory::in_repository(repository))
     }
 
     /// Starts the log of the next deploy, and removes the oldest logs.
     pub async fn start_log(&self, header: LogHeader) -> DeployLogWriter {
-        match self.create().await {
-            Ok(mut writer) => {
-                writer.write(&LogEntry::Began(header)).await;
-                writer.flush().await;
-                writer
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot create the log of a deploy");
-                DeployLogWriter::disabled()
-            }
-        }
+        let created = self.in_background(move |logs| {
+            let first_line = to_line(&LogEntry::Began(header))?;
+            Ok(DeployLogWriter::new(logs.create(&first_line)?, first_line.len()))
+        });
+        created.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot create the log of a deploy");
+            DeployLogWriter::disabled()
+        })
     }
 
     pub async fn has_any(&self) -> bool {
-        self.numbers().await.is_ok_and(|numbers| !numbers.is_empty())
+        self.in_background(LogDirectory::numbers).await.is_ok_and(|numbers| !numbers.is_empty())
     }
 
     /// The deploys with a log, oldest first. An unreadable log is left out.
@@ -70,16 +57,11 @@ impl DeployLogStore {
     /// # Errors
     /// [`DeployLogError::Unreadable`] if the directory cannot be read.
     pub async fn list(&self) -> Result<Vec<DeploySummary>, DeployLogError> {
-        let mut deploys = Vec::new();
-        for number in self.numbers().await? {
-            let path = self.path(number);
-            let summary = spawn_blocking(move || read_summary(number, &path)).await.map_err(io::Error::from)?;
-            match summary {
-                Ok(summary) => deploys.push(summary),
-                Err(error) => tracing::warn!(number, %error, "cannot read the log of a deploy"),
-            }
-        }
-        Ok(deploys)
+        let list = |logs: &LogDirectory| {
+            let numbers = logs.numbers()?;
+            Ok(numbers.into_iter().filter_map(|number| summarize(logs, number)).collect())
+        };
+        Ok(self.in_background(list).await?)
     }
 
     /// The log with this number, or the newest log.
@@ -87,121 +69,34 @@ impl DeployLogStore {
     /// # Errors
     /// [`DeployLogError`]
     pub async fn read(&self, number: Option<u64>) -> Result<DeployLog, DeployLogError> {
-        let newest = self.numbers().await?.last().copied();
-        let number = number.or(newest).ok_or(DeployLogError::NotFound)?;
-        let path = self.path(number);
-        let read = spawn_blocking(move || read_all(number, &path)).await.map_err(io::Error::from)?;
-        read.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => DeployLogError::NotFound,
-            _ => DeployLogError::Unreadable(error),
-        })
-    }
-
-    async fn create(&self) -> io::Result<DeployLogWriter> {
-        fs::create_dir_all(&self.0).await?;
-        for _ in 0..MAX_ATTEMPTS {
-            let numbers = self.numbers().await?;
-            let next = numbers.last().map_or(1, |last| last + 1);
-            let path = self.path(next);
-            let created = spawn_blocking(move || {
-                let file = std::fs::File::create_new(path)?;
-                // The lock marks the log of a running deploy.
-                file.lock()?;
-                Ok::<_, io::Error>(file)
-            });
-            match created.await? {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-                Ok(file) => {
-                    self.remove_oldest(&numbers).await;
-                    return Ok(DeployLogWriter::new(fs::File::from_std(file)));
-                }
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// `older` are the numbers of the logs before the newest one.
-    async fn remove_oldest(&self, older: &[u64]) {
-        let surplus = (older.len() + 1).saturating_sub(MAX_LOGS);
-        for number in older.iter().take(surplus) {
-            if let Err(error) = fs::remove_file(self.path(*number)).await {
-                tracing::warn!(number, %error, "cannot remove the log of an old deploy");
-            }
-        }
-    }
-
-    /// The numbers of the logs, ascending.
-    async fn numbers(&self) -> io::Result<Vec<u64>> {
-        let mut entries = match fs::read_dir(&self.0).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
+        let read = move |logs: &LogDirectory| {
+            let newest = logs.numbers()?.last().copied();
+            let number = number.or(newest).ok_or(io::ErrorKind::NotFound)?;
+            read_all(number, &logs.path(number))
         };
-        let mut numbers = Vec::new();
-        while let Some(entry) = entries.next_entry().await? {
-            let name = entry.file_name();
-            numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse::<u64>().ok()));
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
+        Ok(self.in_background(read).await?)
     }
 
-    fn path(&self, number: u64) -> PathBuf {
-        self.0.join(format!("{number}.jsonl"))
+    async fn in_background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&LogDirectory) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let logs = self.0.clone();
+        spawn_blocking(move || work(&logs)).await?
     }
 }
 
-/// Reads the first and the last line.
-fn read_summary(number: u64, path: &Path) -> io::Result<DeploySummary> {
-    let mut file = std::fs::File::open(path)?;
-    let in_progress = is_in_progress(&file);
-    let mut first = String::new();
-    BufReader::new(&file).read_line(&mut first)?;
-    let LogEntry::Began(header) = serde_json::from_str(&first)? else { return Err(missing_header()) };
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LAST_LINE)))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let last = tail.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
-    let result = match serde_json::from_slice(last) {
-        Ok(LogEntry::Ended(result)) => Some(result),
-        _ => None,
-    };
-    Ok(DeploySummary::new(number, header, result, in_progress))
-}
-
-/// Ignores an incomplete last line, which a killed gateway leaves.
-fn read_all(number: u64, path: &Path) -> io::Result<DeployLog> {
-    let file = std::fs::File::open(path)?;
-    let in_progress = is_in_progress(&file);
-    let (mut header, mut events, mut truncated, mut result) = (None, Vec::new(), false, None);
-    for line in BufReader::new(file).lines() {
-        match serde_json::from_str(&line?) {
-            Ok(LogEntry::Began(began)) => header = Some(began),
-            Ok(LogEntry::Printed(event)) => events.push(event),
-            Ok(LogEntry::Truncated) => truncated = true,
-            Ok(LogEntry::Ended(ended)) => result = Some(ended),
-            Err(_) => break,
-        }
-    }
-    let header = header.ok_or_else(missing_header)?;
-    Ok(DeployLog { summary: DeploySummary::new(number, header, result, in_progress), events, truncated })
-}
-
-/// A running deploy holds an exclusive lock on its log; the kernel frees the lock when the gateway is killed.
-fn is_in_progress(file: &std::fs::File) -> bool {
-    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
-}
-
-fn missing_header() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the first line is not the header of a deploy log")
+fn summarize(logs: &LogDirectory, number: u64) -> Option<DeploySummary> {
+    let summary = read_summary(number, &logs.path(number));
+    summary.inspect_err(|error| tracing::warn!(number, %error, "cannot read the log of a deploy")).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::directory::MAX_LOGS;
     use super::super::entry::DeployState;
     use super::*;
-    use crate::domain::Revision;
+    use crate::domain::{ProgressEvent, Revision};
 
     fn header() -> LogHeader {
         let user = "alice".parse().unwrap();
@@ -238,7 +133,7 @@ mod tests {
         drop(writer);
         // an incomplete last line
         use std::io::Write;
-        let mut file = std::fs::OpenOptions::new().append(true).open(logs.path(1)).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(logs.0.path(1)).unwrap();
         file.write_all(b"{\"printed\":{\"ev").unwrap();
         let log = logs.read(None).await.unwrap();
         assert_eq!((log.summary.state, log.events.len()), (DeployState::Interrupted, 1));
@@ -264,10 +159,31 @@ mod tests {
         assert_eq!((numbers.len(), numbers.first(), numbers.last()), (MAX_LOGS, Some(&4), Some(&23)));
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_is_readable_from_the_moment_it_appears() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = DeployLogStore::in_repository(dir.path());
+        let reader = logs.clone();
+        let reading = tokio::spawn(async move {
+            loop {
+                match reader.read(None).await {
+                    Err(DeployLogError::NotFound) => {}
+                    Ok(log) if log.summary.number < 300 => assert_ne!(log.summary.state, DeployState::Interrupted),
+                    Ok(_) => return,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        });
+        for _ in 0..300 {
+            logs.start_log(header()).await.finish(Ok(Revision(1))).await;
+        }
+        reading.await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_deploy_goes_on_without_a_log_if_the_disk_refuses_it() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(DIRECTORY), "in the way").unwrap();
+        std::fs::write(dir.path().join("slipway-logs"), "in the way").unwrap();
         let mut writer = DeployLogStore::in_repository(dir.path()).start_log(header()).await;
         writer.write_event(&event("one")).await;
         writer.finish(Ok(Revision(1))).await;

@@ -24,9 +24,10 @@ pub struct DeployLogWriter {
 }
 
 impl DeployLogWriter {
-    /// `file` is empty, and stays locked until it is closed.
-    pub(super) fn new(file: File) -> Self {
-        Self { file: Some(BufWriter::new(file)), remaining: MAX_LOG_LEN }
+    /// `file` has `written` bytes, and stays locked until it is closed.
+    pub(super) fn new(file: std::fs::File, written: usize) -> Self {
+        let file = BufWriter::new(File::from_std(file));
+        Self { file: Some(file), remaining: MAX_LOG_LEN.saturating_sub(written) }
     }
 
     /// A writer that discards everything.
@@ -58,7 +59,7 @@ impl DeployLogWriter {
         self.flush().await;
     }
 
-    pub(super) async fn write(&mut self, entry: &LogEntry) {
+    async fn write(&mut self, entry: &LogEntry) {
         let Some(file) = &mut self.file else { return };
         let written = match to_line(entry) {
             Ok(line) if line.len() <= self.remaining || matches!(entry, LogEntry::Ended(_)) => {
@@ -85,7 +86,7 @@ impl DeployLogWriter {
     }
 }
 
-fn to_line(entry: &LogEntry) -> std::io::Result<Vec<u8>> {
+pub(super) fn to_line(entry: &LogEntry) -> std::io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
     Ok(line)

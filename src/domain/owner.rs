@@ -1,4 +1,4 @@
-//! Who owns an app.
+//! The owner of an app.
 
 use super::names::UserName;
 
@@ -9,7 +9,8 @@ pub enum AppOwner {
     None,
     /// A user of this slipway.
     User(UserName),
-    /// The namespace exists and does not belong to this slipway: it was created by other means, or belongs to another
-    /// installation.
+    /// The namespace belongs to another slipway, which runs in the namespace of this name.
+    OtherInstallation(String),
+    /// The namespace exists and belongs to no slipway: it was created by other means.
     Foreign,
 }

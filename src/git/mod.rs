@@ -23,14 +23,14 @@ mod tests;
 mod tree;
 
 pub use hook::run_hook;
+pub use process::ServiceProcess;
 
 pub(crate) use archive::archive;
 pub(crate) use error::GitError;
 pub(crate) use hook::{HookListener, HookRequest, PendingHook, Verdict};
-pub(crate) use process::ServiceProcess;
 pub(crate) use queries::{deploy_branch_head, describe_commit, push_facts, refresh_refs, resolve_ref, set_head};
 pub(crate) use ref_policy::{PushFacts, RefDecision, RefRejection, RefUpdate, decide_refs};
 pub(crate) use repositories::Repositories;
-pub(crate) use service::Service;
+pub(crate) use service::GitService;
 pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
 pub(crate) use tree::{TreeLimits, list_top_level, read_file};

@@ -13,7 +13,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::service::Service;
+use super::service::GitService;
 
 /// How long receive-pack may take to end by itself after the end of its input.
 const EOF_TIMEOUT: Duration = Duration::from_millis(500);
@@ -99,7 +99,7 @@ pub(super) struct Pipes {
 /// Dropping it terminates its process group in the background, or kills the group if there is no runtime to do so.
 pub struct ServiceProcess {
     group: Option<ProcessGroup>,
-    service: Service,
+    service: GitService,
     /// Dropping it ends the process's input.
     pub stdin: Option<ChildStdin>,
     pub stdout: Option<DrainingPipe<ChildStdout>>,
@@ -107,9 +107,9 @@ pub struct ServiceProcess {
 }
 
 impl ServiceProcess {
-    pub(super) fn spawn(command: &mut Command, service: Service) -> io::Result<Self> {
+    pub(super) fn spawn(command: &mut Command, service: GitService) -> io::Result<Self> {
         let (group, Pipes { stdin, stdout, stderr }) = ProcessGroup::spawn_piped(command)?;
-        let is_receive_pack = service == Service::ReceivePack;
+        let is_receive_pack = service == GitService::ReceivePack;
         if is_receive_pack {
             grow_pipe(&stdin);
         }
@@ -155,8 +155,8 @@ fn grow_pipe(pipe: &ChildStdin) {
     let _ = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PACK_PIPE_SIZE));
 }
 
-async fn terminate(group: &mut ProcessGroup, service: Service) -> io::Result<ExitStatus> {
-    if service == Service::ReceivePack
+async fn terminate(group: &mut ProcessGroup, service: GitService) -> io::Result<ExitStatus> {
+    if service == GitService::ReceivePack
         && let Ok(status) = timeout(EOF_TIMEOUT, group.wait()).await
     {
         return status;
@@ -242,7 +242,7 @@ mod tests {
     async fn a_group_that_ignores_sighup_and_sigterm_is_killed_within_a_second() {
         let mut child = ServiceProcess::spawn(
             &mut shell("trap '' HUP TERM; sleep 60 & echo $!; wait; sleep 60"),
-            Service::UploadPack,
+            GitService::UploadPack,
         )
         .unwrap();
         let grandchild = read_pid(&mut child).await;
@@ -254,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_a_service_process_ends_its_whole_group() {
-        let mut child = ServiceProcess::spawn(&mut shell("sleep 60 & echo $!; wait"), Service::UploadPack).unwrap();
+        let mut child = ServiceProcess::spawn(&mut shell("sleep 60 & echo $!; wait"), GitService::UploadPack).unwrap();
         let grandchild = read_pid(&mut child).await;
         drop(child);
         assert!(ends_soon(grandchild).await);
@@ -262,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_members_of_a_group_end_with_its_leader() {
-        let mut child = ServiceProcess::spawn(&mut shell("sleep 60 & echo $!"), Service::UploadPack).unwrap();
+        let mut child = ServiceProcess::spawn(&mut shell("sleep 60 & echo $!"), GitService::UploadPack).unwrap();
         let grandchild = read_pid(&mut child).await;
         assert!(child.wait().await.unwrap().success());
         assert!(ends_soon(grandchild).await);
@@ -273,7 +273,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (child, grandchild) = runtime.block_on(async {
             let mut child =
-                ServiceProcess::spawn(&mut shell("trap '' HUP TERM; sleep 60 & echo $!; wait"), Service::UploadPack)
+                ServiceProcess::spawn(&mut shell("trap '' HUP TERM; sleep 60 & echo $!; wait"), GitService::UploadPack)
                     .unwrap();
             let grandchild = read_pid(&mut child).await;
             (child, grandchild)

@@ -1,7 +1,7 @@
 //! The git services that a client can ask for.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum GitService {
     /// The server's side of `git push`.
     ReceivePack,
     /// The server's side of `git fetch` and `git clone`.
@@ -10,7 +10,7 @@ pub enum Service {
     UploadArchive,
 }
 
-impl Service {
+impl GitService {
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::ReceivePack => &["receive-pack"],

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use super::command;
 use super::error::GitError;
 use super::process::ServiceProcess;
-use super::service::Service;
+use super::service::GitService;
 
 pub(super) const HOOK_NAME: &str = "pre-receive";
 /// Passes the path of the gateway's socket to the hook.
@@ -35,7 +35,7 @@ pub struct HookConfig<'a> {
 /// A git service for one client and one repository.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceCommand<'a> {
-    pub service: Service,
+    pub service: GitService,
     pub repository: &'a Path,
     /// The client's `GIT_PROTOCOL`; an invalid one is ignored.
     pub protocol: Option<&'a str>,
@@ -48,7 +48,7 @@ impl ServiceCommand<'_> {
     /// # Errors
     /// When git cannot be started, or receive-pack has no executable hook.
     pub fn spawn(&self) -> Result<ServiceProcess, GitError> {
-        if self.service == Service::ReceivePack {
+        if self.service == GitService::ReceivePack {
             let missing =
                 || GitError::Io { action: "start git", source: io::Error::other("receive-pack without a hook") };
             check_hook_executable(self.hook.ok_or_else(missing)?.directory)?;
@@ -60,8 +60,8 @@ impl ServiceCommand<'_> {
         let hooks_dir = self.hook.map_or(Path::new("/dev/null"), |hook| hook.directory);
         let config = service_config(self.settings);
         let mut command = match self.service {
-            Service::UploadArchive => command::git_with_memory_limit(&config, hooks_dir),
-            Service::ReceivePack | Service::UploadPack => command::git(&config, hooks_dir),
+            GitService::UploadArchive => command::git_with_memory_limit(&config, hooks_dir),
+            GitService::ReceivePack | GitService::UploadPack => command::git(&config, hooks_dir),
         };
         command.args(self.service.arguments()).arg(self.repository).current_dir("/");
         if let Some(protocol) = self.protocol.filter(|protocol| is_valid_protocol(protocol)) {
@@ -146,7 +146,7 @@ mod tests {
     fn a_git_process_gets_only_the_environment_that_slipway_sets() {
         let settings = ServiceSettings { max_pack: 7, deny_force: true };
         let service = ServiceCommand {
-            service: Service::ReceivePack,
+            service: GitService::ReceivePack,
             repository: Path::new("/r/a.git"),
             protocol: Some("version=2; rm"),
             settings: &settings,
@@ -200,7 +200,7 @@ mod tests {
     fn receive_pack_does_not_start_without_a_hook() {
         let settings = ServiceSettings { max_pack: 0, deny_force: false };
         let service = ServiceCommand {
-            service: Service::ReceivePack,
+            service: GitService::ReceivePack,
             repository: Path::new("/nonexistent"),
             protocol: None,
             settings: &settings,

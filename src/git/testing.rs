@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, copy};
 use tokio::process::Command;
 
 use super::{
-    HookConfig, HookListener, PendingHook, RefDecision, RefRejection, Repositories, Service, ServiceCommand,
+    GitService, HookConfig, HookListener, PendingHook, RefDecision, RefRejection, Repositories, ServiceCommand,
     ServiceSettings, Verdict, decide_refs, push_facts,
 };
 use crate::domain::{AppName, CommitSha, GitObjects};
@@ -107,7 +107,7 @@ impl TestServer {
         GitObjects { repository: self.repository.clone(), quarantine: hook.request.quarantine.clone() }
     }
 
-    pub(super) fn service_command<'a>(&'a self, service: Service, socket: &'a Path) -> ServiceCommand<'a> {
+    pub(super) fn service_command<'a>(&'a self, service: GitService, socket: &'a Path) -> ServiceCommand<'a> {
         ServiceCommand {
             service,
             repository: &self.repository,
@@ -118,7 +118,7 @@ impl TestServer {
     }
 
     /// Runs a client's git against upload-pack or upload-archive, which it starts in place of ssh.
-    pub(super) async fn fetch(&self, service: Service, arguments: &[&str]) -> ClientOutcome {
+    pub(super) async fn fetch(&self, service: GitService, arguments: &[&str]) -> ClientOutcome {
         let service_command = ServiceCommand { hook: None, ..self.service_command(service, Path::new("/nonexistent")) };
         let command = service_command.command();
         let quoted = |text: &std::ffi::OsStr| shell_words::quote(text.to_str().unwrap()).into_owned();
@@ -146,7 +146,7 @@ impl TestServer {
         gateway: impl AsyncFnOnce(PendingHook),
     ) -> ClientOutcome {
         let listener = HookListener::bind(self.repositories.socket_dir()).unwrap();
-        let mut child = self.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
+        let mut child = self.service_command(GitService::ReceivePack, listener.path()).spawn().unwrap();
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", "exec 3<&0 4>&1; exec git push fd::3,4 \"$@\" </dev/null >&2", "sh"]).args(arguments);
         let mut client =

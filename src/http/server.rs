@@ -1,4 +1,4 @@
-//! The HTTP server. Anybody may reach the port, so the number of connections and the time for a request are
+//! The HTTP server. Every client may reach the port, so the number of connections and the time for a request are
 //! limited: otherwise, clients could use up the file descriptors that pushes need.
 
 use std::collections::VecDeque;

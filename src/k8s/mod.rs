@@ -1,12 +1,15 @@
-//! The Kubernetes client: timeouts, retries and permission checks.
+//! The Kubernetes client: timeouts, retries, the cache over watches, Events, and permission checks.
 //!
-//! Every request ends in bounded time (`timeout.rs`), except that a watch may stay idle.
+//! Every request goes through [`with_retries`] or [`with_timeout`] and ends in bounded time, except that a watch may stay
+//! idle (`timeout.rs`).
 
 mod access_review;
 mod api_health;
 mod ensure_namespace;
+mod events;
 mod request;
 mod timeout;
+mod watch_cache;
 
 use std::time::Duration;
 
@@ -16,8 +19,10 @@ use kube::{Client, Config};
 pub use access_review::{Permission, has_permission, missing_permissions};
 pub use api_health::ApiHealth;
 pub use ensure_namespace::ensure_namespace;
+pub use events::{EventObject, EventPublisher, ObjectEvent};
 pub use request::{ApiError, with_retries, with_timeout};
 use timeout::IdleTimeoutLayer;
+pub use watch_cache::{SharedCache, WatchCache, WatchView, watch_events};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the API server may send nothing during a request, kube's own retries included. Above the 10 s that an

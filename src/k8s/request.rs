@@ -19,6 +19,8 @@ pub struct ApiError {
     action: String,
     #[source]
     cause: Cause,
+    /// Whether an attempt may have reached the API server.
+    was_sent: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,21 @@ enum Cause {
     Kube(#[from] kube::Error),
 }
 
+impl Cause {
+    /// Whether the connection failed, so that the request was never sent.
+    fn is_unsent(&self) -> bool {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        let mut clients = causes.filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>());
+        clients.next().is_some_and(hyper_util::client::legacy::Error::is_connect)
+    }
+}
+
 impl ApiError {
+    /// Whether no attempt reached the API server, so that nothing was changed.
+    pub fn is_unsent(&self) -> bool {
+        !self.was_sent
+    }
+
     /// The error that the server responded with, if it did.
     pub fn status(&self) -> Option<&Status> {
         match &self.cause {
@@ -40,6 +56,10 @@ impl ApiError {
 
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(Status::is_not_found)
+    }
+
+    pub fn is_forbidden(&self) -> bool {
+        self.status().is_some_and(Status::is_forbidden)
     }
 
     pub fn is_already_exists(&self) -> bool {
@@ -120,14 +140,17 @@ where
         .with_min_delay(Duration::from_millis(150))
         .with_max_delay(Duration::from_secs(3))
         .with_max_times(3);
-    (|| with_timeout(action.clone(), ATTEMPT_TIMEOUT, attempt()))
+    let mut was_sent = false;
+    let result = (|| with_timeout(action.clone(), ATTEMPT_TIMEOUT, attempt()))
         .retry(backoff)
         .when(ApiError::is_transient)
         .adjust(|error, planned| planned.map(|delay| error.retry_delay(delay)))
         .notify(|error, delay| {
+            was_sent |= error.was_sent;
             tracing::warn!(error = %error, cause = ?error.cause, ?delay, "a request to the Kubernetes API failed and is retried");
         })
-        .await
+        .await;
+    result.map_err(|error| ApiError { was_sent: error.was_sent || was_sent, ..error })
 }
 
 /// Sends one request, without retries.
@@ -141,7 +164,7 @@ pub async fn with_timeout<T>(
 ) -> Result<T, ApiError> {
     let response = tokio::time::timeout(timeout, request).await;
     let result = response.map_err(|_| Cause::Timeout(timeout)).and_then(|response| response.map_err(Cause::from));
-    result.map_err(|cause| ApiError { action: action.into(), cause })
+    result.map_err(|cause| ApiError { action: action.into(), was_sent: !cause.is_unsent(), cause })
 }
 
 #[cfg(test)]
@@ -195,6 +218,30 @@ mod tests {
         let error = with_retries("applying x", || std::future::ready(refused())).await.unwrap_err();
         assert_eq!(error.to_string(), format!("the Kubernetes API refused applying x: {message}"));
         assert!(!error.is_transient());
+    }
+
+    /// The error of a request to a port on which nothing listens.
+    async fn connection_refused() -> kube::Error {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let client = kube::Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
+        client.apiserver_version().await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_unsent_only_if_no_attempt_had_a_connection() {
+        let unsent = with_retries("applying x", async || Err::<(), _>(connection_refused().await)).await.unwrap_err();
+        assert!(unsent.is_unsent(), "{unsent:?}");
+        let count = AtomicU32::new(0);
+        let sent_once = with_retries("applying x", async || {
+            Err::<(), _>(match count.fetch_add(1, Ordering::Relaxed) {
+                0 => refusal(503, "Unavailable"),
+                _ => connection_refused().await,
+            })
+        });
+        let sent_once = sent_once.await.unwrap_err();
+        assert!(!sent_once.is_unsent() && sent_once.status().is_none(), "{sent_once:?}");
     }
 
     #[tokio::test]

@@ -7,22 +7,23 @@ use russh::keys::ssh_key::Fingerprint;
 use super::limits::{MAX_UPLOAD_BYTES, MAX_USER_KEYS};
 use super::parse::ParseKeysError;
 use crate::domain::{NameError, UserName};
+use crate::k8s::ApiError;
 
 /// The message is for the user, the source for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// A read failed before any write.
     #[error("the Kubernetes API cannot be reached; nothing was changed")]
-    Unreachable(#[source] Box<kube::Error>),
+    Unreachable(#[source] Box<ApiError>),
     /// A write got no response, so that it may have taken effect.
     #[error("the Kubernetes API did not confirm the upload; try again (a repeated upload does no harm)")]
-    Unconfirmed(#[source] Box<kube::Error>),
+    Unconfirmed(#[source] Box<ApiError>),
     #[error("the Kubernetes API refused the request with status {code}; slipway's log has the reason")]
     Refused {
         /// The HTTP status.
         code: u16,
         #[source]
-        source: Box<kube::Error>,
+        source: Box<ApiError>,
     },
     /// Every attempt conflicted with a concurrent write.
     #[error("too many concurrent uploads; nothing was changed, try again in a moment")]
@@ -66,37 +67,25 @@ pub enum BootstrapError {
 }
 
 impl KeysError {
-    pub(super) fn from_read(error: kube::Error) -> Self {
+    pub(super) fn from_read(error: ApiError) -> Self {
         Self::from_response(error).unwrap_or_else(Self::Unreachable)
     }
 
     /// Distinguishes a write that was never sent from one that may have taken effect.
-    pub(super) fn from_write(error: kube::Error) -> Self {
-        Self::from_response(error).unwrap_or_else(|error| match is_unsent(&error) {
+    pub(super) fn from_write(error: ApiError) -> Self {
+        Self::from_response(error).unwrap_or_else(|error| match error.is_unsent() {
             true => Self::Unreachable(error),
             false => Self::Unconfirmed(error),
         })
     }
 
-    fn from_response(error: kube::Error) -> Result<Self, Box<kube::Error>> {
-        let error = Box::new(error);
-        match &*error {
-            kube::Error::Api(status) => Ok(Self::Refused { code: status.code, source: error }),
-            _ => Err(error),
+    fn from_response(error: ApiError) -> Result<Self, Box<ApiError>> {
+        let source = Box::new(error);
+        match source.status() {
+            Some(status) => Ok(Self::Refused { code: status.code, source }),
+            None => Err(source),
         }
     }
-}
-
-/// Whether the connection failed, so that the request was never sent.
-fn is_unsent(error: &kube::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            return client.is_connect();
-        }
-        cause = error.source();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -106,6 +95,7 @@ mod tests {
     use kube::{Api, Client, Config};
 
     use super::*;
+    use crate::k8s::with_retries;
 
     #[tokio::test]
     async fn a_write_without_a_connection_is_unreachable_and_not_unconfirmed() {
@@ -114,7 +104,8 @@ mod tests {
         drop(listener);
         let client = Client::try_from(Config::new(url.parse().unwrap())).unwrap();
         let api = Api::<ConfigMap>::default_namespaced(client);
-        let error = api.create(&PostParams::default(), &ConfigMap::default()).await.unwrap_err();
+        let (params, map) = (PostParams::default(), ConfigMap::default());
+        let error = with_retries("creating x", || api.create(&params, &map)).await.unwrap_err();
         assert!(matches!(KeysError::from_write(error), KeysError::Unreachable(_)));
     }
 }

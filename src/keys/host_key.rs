@@ -15,6 +15,7 @@ use russh::keys::{Algorithm, PrivateKey};
 use serde_json::json;
 
 use super::error::KeysError;
+use crate::k8s::with_retries;
 
 const SECRET: &str = "slipway-host-key";
 const PRIVATE_KEY_FIELD: &str = "ssh_host_ed25519_key";
@@ -29,9 +30,11 @@ const KNOWN_HOSTS_FIELD: &str = "known_hosts";
 pub async fn ensure_host_key(client: &Client, namespace: &str, public_address: &str) -> Result<PrivateKey, KeysError> {
     let host = known_hosts_name(public_address).ok_or_else(|| KeysError::InvalidAddress(public_address.to_owned()))?;
     let config_maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
-    let published = config_maps.get_opt(CONFIG_MAP).await.map_err(KeysError::from_read)?;
+    let published = with_retries("reading the published host key", || config_maps.get_opt(CONFIG_MAP)).await;
+    let published = published.map_err(KeysError::from_read)?;
     let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
-    let key = match secrets.get_opt(SECRET).await.map_err(KeysError::from_read)? {
+    let stored = with_retries("reading the host key", || secrets.get_opt(SECRET)).await;
+    let key = match stored.map_err(KeysError::from_read)? {
         Some(secret) => read_private_key(&secret)?,
         None => generate(&secrets, published.is_some()).await?,
     };
@@ -42,10 +45,12 @@ pub async fn ensure_host_key(client: &Client, namespace: &str, public_address: &
 /// Generates and stores a key. Returns the key of another gateway if that gateway stored one first.
 async fn generate(secrets: &Api<Secret>, was_published: bool) -> Result<PrivateKey, KeysError> {
     let key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).map_err(invalid_secret)?;
-    match secrets.create(&PostParams::default(), &secret_manifest(&key)?).await {
+    let (params, manifest) = (PostParams::default(), secret_manifest(&key)?);
+    match with_retries("storing the host key", || secrets.create(&params, &manifest)).await {
         Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            return read_private_key(&secrets.get(SECRET).await.map_err(KeysError::from_read)?);
+        Err(error) if error.is_already_exists() => {
+            let stored = with_retries("reading the host key", || secrets.get(SECRET)).await;
+            return read_private_key(&stored.map_err(KeysError::from_read)?);
         }
         Err(error) => return Err(KeysError::from_write(error)),
     }
@@ -86,9 +91,10 @@ async fn publish(api: &Api<ConfigMap>, published: Option<ConfigMap>, line: &str)
     let Some(published) = published else {
         let data = BTreeMap::from([(KNOWN_HOSTS_FIELD.to_owned(), line.to_owned())]);
         let map = ConfigMap { metadata: metadata(CONFIG_MAP), data: Some(data), ..ConfigMap::default() };
-        return match api.create(&PostParams::default(), &map).await {
+        let params = PostParams::default();
+        return match with_retries("publishing the host key", || api.create(&params, &map)).await {
             Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_already_exists() => patch(api, line).await,
+            Err(error) if error.is_already_exists() => patch(api, line).await,
             Err(error) => Err(KeysError::from_write(error)),
         };
     };
@@ -98,8 +104,9 @@ async fn publish(api: &Api<ConfigMap>, published: Option<ConfigMap>, line: &str)
 }
 
 async fn patch(api: &Api<ConfigMap>, line: &str) -> Result<(), KeysError> {
-    let patch = Patch::Merge(json!({ "data": { KNOWN_HOSTS_FIELD: line } }));
-    api.patch(CONFIG_MAP, &PatchParams::default(), &patch).await.map(|_| ()).map_err(KeysError::from_write)
+    let (params, patch) = (PatchParams::default(), Patch::Merge(json!({ "data": { KNOWN_HOSTS_FIELD: line } })));
+    let patched = with_retries("publishing the host key", || api.patch(CONFIG_MAP, &params, &patch)).await;
+    patched.map(drop).map_err(KeysError::from_write)
 }
 
 fn metadata(name: &str) -> ObjectMeta {

@@ -129,15 +129,13 @@ impl KeyIndex {
         self.shards.get(name).map(|indexed| &indexed.shard)
     }
 
-    /// The ConfigMaps of the index that `names` does not contain.
-    pub(super) fn shards_not_in(&self, names: &BTreeSet<String>) -> Vec<String> {
-        self.shards.keys().filter(|name| !names.contains(*name)).cloned().collect()
-    }
-
     /// The ConfigMaps that lost their label.
     pub(super) fn unlabelled_shards(&self) -> Vec<String> {
-        let is_unlabelled = |indexed: &IndexedShard| indexed.has_shard_issue(&KeyIssue::Unlabelled);
-        self.shards.iter().filter(|(_, indexed)| is_unlabelled(indexed)).map(|(name, _)| name.clone()).collect()
+        self.shards.keys().filter(|name| self.is_unlabelled(name)).cloned().collect()
+    }
+
+    pub(super) fn is_unlabelled(&self, name: &str) -> bool {
+        self.shards.get(name).is_some_and(|indexed| indexed.has_shard_issue(&KeyIssue::Unlabelled))
     }
 
     /// Applies the content of a ConfigMap that lost its label: its keys stay valid. Returns the issues.
@@ -221,7 +219,8 @@ impl KeyIndex {
 
     /// Removes the ConfigMaps that `names` does not contain.
     pub(super) fn retain(&mut self, names: &BTreeSet<String>) {
-        self.shards_not_in(names).iter().for_each(|name| self.remove(name));
+        let removed: Vec<String> = self.shards.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        removed.iter().for_each(|name| self.remove(name));
     }
 
     fn remove_locations(&mut self, location: &Location, keys: &[Fingerprint]) {

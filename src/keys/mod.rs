@@ -6,7 +6,6 @@
 mod bootstrap;
 mod cache;
 mod error;
-mod events;
 mod host_key;
 mod index;
 mod issue;
@@ -14,6 +13,7 @@ mod key_metrics;
 mod limits;
 mod parse;
 mod plan;
+mod report;
 mod shard;
 mod store;
 #[cfg(test)]

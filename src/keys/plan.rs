@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use russh::keys::ssh_key::Fingerprint;
+use serde::{Serialize, Serializer};
 
 use super::error::KeysError;
 use super::index::KeyIndex;
@@ -13,11 +14,13 @@ use crate::auth::{Role, UploadGrant};
 use crate::domain::UserName;
 
 /// The result of an upload.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UploadResult {
     /// Keys that were not stored before.
+    #[serde(serialize_with = "as_text")]
     pub added: Vec<Fingerprint>,
     /// Keys that the user had before.
+    #[serde(serialize_with = "as_text")]
     pub existing: Vec<Fingerprint>,
 }
 
@@ -28,6 +31,10 @@ impl UploadResult {
         let existing = self.existing.iter().map(|key| format!("{user} has {key} already"));
         added.chain(existing).collect()
     }
+}
+
+fn as_text<S: Serializer>(keys: &[Fingerprint], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(ToString::to_string))
 }
 
 /// A change of one entry of one ConfigMap.
@@ -64,7 +71,9 @@ pub(super) fn plan_upload(
         return Err(KeysError::KeyOwnedByOther(key.fingerprint()));
     }
     let (existing, new): (Vec<_>, Vec<_>) = keys.iter().partition(|key| index.has_key(&key.fingerprint(), user, role));
-    if !new.is_empty() && index.count_keys_of(user) + new.len() > MAX_USER_KEYS {
+    // A key that the user has with a lower role is stored once more, and counts once.
+    let added = new.iter().filter(|key| !index.has_key(&key.fingerprint(), user, Role::User)).count();
+    if !new.is_empty() && index.count_keys_of(user) + added > MAX_USER_KEYS {
         return Err(KeysError::TooManyKeys(user.clone()));
     }
     let user_shards = UserShards { user, role, shards: own_shards(index, role) };
@@ -294,5 +303,18 @@ mod tests {
         assert!(matches!(plan_for(&index, "alice", Role::User, &[MAX_USER_KEYS]), Err(KeysError::TooManyKeys(_))));
         assert!(plan_for(&index, "alice", Role::User, &[0]).is_ok());
         assert!(plan_for(&index, "bob", Role::User, &[MAX_USER_KEYS]).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_uploaded_again_as_an_admins_key_counts_once() {
+        let numbers: Vec<usize> = (0..MAX_USER_KEYS).collect();
+        let index = index(vec![("slipway-keys-0", shard(Role::User, &[("alice", &numbers)]))]);
+        let promoted = plan_for(&index, "alice", Role::Admin, &[0, 1]).unwrap();
+        assert_eq!(
+            (promoted.patches[0].shard.as_str(), &promoted.patches[0].lines),
+            ("slipway-admins-0", &lines(&[0, 1]))
+        );
+        let refused = plan_for(&index, "alice", Role::Admin, &[0, MAX_USER_KEYS]);
+        assert!(matches!(refused, Err(KeysError::TooManyKeys(_))));
     }
 }

@@ -16,6 +16,7 @@ use super::plan::{ShardPatch, UploadPlan, UploadResult, plan_upload};
 use super::shard::{Shard, label_selector};
 use crate::auth::UploadGrant;
 use crate::domain::labels;
+use crate::k8s::{ApiError, with_retries};
 
 /// Stores keys after reading all ConfigMaps, for commands that run once. The server uses [`super::KeyStore::add`],
 /// which plans from its cache.
@@ -37,7 +38,8 @@ pub async fn add_keys(
 
 /// Lists the stored keys. Parses only entries that differ from those in the index.
 pub(super) async fn refresh_index(index: &mut KeyIndex, api: &Api<ConfigMap>) -> Result<(), KeysError> {
-    let list = api.list(&ListParams::default().labels(&label_selector())).await.map_err(KeysError::from_read)?;
+    let params = ListParams::default().labels(&label_selector());
+    let list = with_retries("listing the keys", || api.list(&params)).await.map_err(KeysError::from_read)?;
     index.replace(list.items.into_iter().filter_map(Shard::from_config_map));
     Ok(())
 }
@@ -85,30 +87,33 @@ fn retry_delays() -> impl Iterator<Item = Duration> {
 async fn apply_patches(api: &Api<ConfigMap>, patches: &[ShardPatch]) -> Result<usize, KeysError> {
     for (applied, patch) in patches.iter().enumerate() {
         match apply_patch(api, patch).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if is_conflict(&status, patch) => return Ok(applied),
+            Ok(()) => {}
+            Err(error) if is_conflict(&error, patch) => return Ok(applied),
             Err(error) => return Err(KeysError::from_write(error)),
         }
     }
     Ok(patches.len())
 }
 
-/// Whether another client changed, deleted or created the ConfigMap in the meantime. A creation that fails with "not
-/// found" lacks its namespace, which no retry can fix.
-fn is_conflict(status: &kube::core::Status, patch: &ShardPatch) -> bool {
-    status.is_conflict() || status.is_already_exists() || (status.is_not_found() && patch.resource_version.is_some())
+/// Whether another client changed, deleted or created the ConfigMap in the meantime. The other client is slipway itself if the
+/// response to a first attempt was lost; the next plan then finds the keys stored. A creation that fails with "not found"
+/// lacks its namespace, which no retry can fix.
+fn is_conflict(error: &ApiError, patch: &ShardPatch) -> bool {
+    error.is_conflict() || error.is_already_exists() || (error.is_not_found() && patch.resource_version.is_some())
 }
 
 /// Sends only the entry that changes, not the rest of the ConfigMap.
-async fn apply_patch(api: &Api<ConfigMap>, patch: &ShardPatch) -> Result<ConfigMap, kube::Error> {
+async fn apply_patch(api: &Api<ConfigMap>, patch: &ShardPatch) -> Result<(), ApiError> {
     let Some(resource_version) = &patch.resource_version else {
-        return api.create(&PostParams::default(), &new_config_map(patch)).await;
+        let (params, map) = (PostParams::default(), new_config_map(patch));
+        return with_retries("storing a key", || api.create(&params, &map)).await.map(drop);
     };
     let body = json!({
         "metadata": { "resourceVersion": resource_version },
         "data": { patch.user.as_str(): patch.lines },
     });
-    api.patch(&patch.shard, &PatchParams::default(), &Patch::Merge(body)).await
+    let (params, body) = (PatchParams::default(), Patch::Merge(body));
+    with_retries("storing a key", || api.patch(&patch.shard, &params, &body)).await.map(drop)
 }
 
 fn new_config_map(patch: &ShardPatch) -> ConfigMap {

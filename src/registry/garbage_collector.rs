@@ -1,7 +1,7 @@
 //! Garbage collection of slipway's own registry.
 //!
 //! Docker's registry may collect garbage only while nothing is pushed to it, and has no HTTP request for it
-//! (<https://distribution.github.io/distribution/about/garbage-collection/>). Slipway knows when nothing is pushed, and then
+//! (<https://distribution.github.io/distribution/about/garbage-collection/>). While nothing is pushed, slipway
 //! creates a file. A process beside the registry collects the garbage and removes the file. If the collection failed, the
 //! process creates `FILE.failed` first.
 
@@ -57,9 +57,15 @@ impl GarbageCollector {
         self.push_lock.read().await
     }
 
-    /// Requests a collection after the interval.
+    /// Requests a collection after the interval. A request that is pending stays as it is.
     pub(super) fn request(&self) {
-        self.request.send_if_modified(|request| std::mem::replace(request, GcRequest::Scheduled) == GcRequest::None);
+        self.request.send_if_modified(|request| {
+            let is_first = *request == GcRequest::None;
+            if is_first {
+                *request = GcRequest::Scheduled;
+            }
+            is_first
+        });
     }
 
     /// Requests a collection at once.
@@ -135,7 +141,9 @@ impl GarbageCollector {
     }
 
     async fn check_failed_marker(&self) -> io::Result<()> {
-        match tokio::fs::remove_file(self.request_file.with_extension("failed")).await {
+        let mut marker = self.request_file.clone().into_os_string();
+        marker.push(".failed");
+        match tokio::fs::remove_file(marker).await {
             Ok(()) => Err(io::Error::other("see the log of the container that collects the registry's garbage")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -189,11 +197,13 @@ mod tests {
     #[tokio::test]
     async fn a_failed_marker_makes_one_collection_fail() {
         let dir = tempfile::tempdir().unwrap();
-        let collector = GarbageCollector::new(dir.path().join("collect"), Duration::ZERO);
-        collector.check_failed_marker().await.unwrap();
-        tokio::fs::write(dir.path().join("collect.failed"), "").await.unwrap();
-        assert!(collector.check_failed_marker().await.is_err());
-        collector.check_failed_marker().await.unwrap();
+        for (request_file, marker) in [("collect", "collect.failed"), ("collect.now", "collect.now.failed")] {
+            let collector = GarbageCollector::new(dir.path().join(request_file), Duration::ZERO);
+            collector.check_failed_marker().await.unwrap();
+            tokio::fs::write(dir.path().join(marker), "").await.unwrap();
+            assert!(collector.check_failed_marker().await.is_err());
+            collector.check_failed_marker().await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -206,5 +216,16 @@ mod tests {
         assert_eq!(collections.load(Ordering::Relaxed), 1);
         collector.request_now();
         wait_for_count(&collections, 2).await;
+    }
+
+    #[tokio::test]
+    async fn an_immediate_request_stays_immediate_when_another_push_requests_a_collection() {
+        let collector = GarbageCollector::new("unused".into(), Duration::ZERO);
+        for (first, expected) in [(GcRequest::None, GcRequest::Scheduled), (GcRequest::Immediate, GcRequest::Immediate)]
+        {
+            collector.request.send_replace(first);
+            collector.request();
+            assert_eq!(*collector.request.borrow(), expected);
+        }
     }
 }

@@ -61,7 +61,7 @@ impl ReleaseDetails {
 }
 
 /// The difference between two revisions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RevisionDiff {
     pub from: Revision,
     pub to: Revision,

@@ -16,7 +16,7 @@ pub(super) fn connect_engine(build: &BuildArgs) -> Result<Engine, ServeError> {
     if engine.is_remote_without_tls() {
         tracing::warn!(
             engine = url,
-            "the connection to the Docker Engine has no TLS: the network can read what is built, and anybody who reaches \
+            "the connection to the Docker Engine has no TLS: the network can read what is built, and every client that reaches \
              the Engine controls its machine. Set --engine-tls"
         );
     }

@@ -9,6 +9,7 @@ use super::error::ServeError;
 use crate::apps::{AppRoleBinding, NamespaceScope};
 use crate::config::{BuildArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
 use crate::deploy::DeploySettings;
+use crate::git::ServiceSettings;
 use crate::ssh::SshSettings;
 
 /// The namespaces that slipway may use for apps. Its own namespace is never one of them.
@@ -38,6 +39,10 @@ pub(super) fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: Relea
     let ReleaseArgs { templates: _, rollout_timeout, history_max, app_url } = release;
     let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
     DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, history_max, app_url }
+}
+
+pub(super) fn git_settings(push: &PushArgs) -> ServiceSettings {
+    ServiceSettings { max_pack: push.max_pack.as_u64(), deny_force: push.deny_force }
 }
 
 pub(super) fn ssh_settings(ssh: &SshArgs, host_key: russh::keys::PrivateKey) -> SshSettings {

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::error::{ServeError, cannot, invalid_setting};
 use crate::config::{ServerArgs, SshArgs};
 use crate::git::Repositories;
+use crate::k8s::EventPublisher;
 use crate::keys::KeyStore;
 
 const KEYS_SYNC_TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,9 +26,8 @@ pub(super) fn lock_running_file(path: &Path) -> Result<File, ServeError> {
     lock().map_err(|e: std::io::Error| invalid_setting("--running-file")(&e))
 }
 
-pub(super) async fn open_repositories(server: &ServerArgs) -> Result<Repositories, ServeError> {
-    let program = std::env::current_exe().map_err(|e| cannot("find slipway's own program file")(&e))?;
-    Repositories::open(&server.data_dir, &program).await.map_err(|e| invalid_setting("--data-dir")(&e))
+pub(super) async fn open_repositories(server: &ServerArgs, program: &Path) -> Result<Repositories, ServeError> {
+    Repositories::open(&server.data_dir, program).await.map_err(|e| invalid_setting("--data-dir")(&e))
 }
 
 pub(super) async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -47,8 +47,9 @@ pub(super) async fn start_key_store(
     client: &Client,
     server: &ServerArgs,
     ssh: &SshArgs,
+    events: EventPublisher,
 ) -> Result<KeyStore, ServeError> {
-    let store = KeyStore::start(client.clone(), &server.namespace);
+    let store = KeyStore::start(client.clone(), &server.namespace, events);
     if !store.wait_synced(KEYS_SYNC_TIMEOUT).await {
         let reason = format!("the Kubernetes API did not list them within {} s", KEYS_SYNC_TIMEOUT.as_secs());
         return Err(ServeError::Startup { action: "read the keys", reason });
@@ -59,7 +60,7 @@ pub(super) async fn start_key_store(
     }
     if store.is_empty() {
         tracing::warn!(
-            "nobody can log in: there are no keys. Set --admin-keys, or run `slipway upload-key NAME --admin`"
+            "no user can log in: there are no keys. Set --admin-keys, or run `slipway upload-key NAME --admin`"
         );
     }
     Ok(store)

@@ -1,6 +1,6 @@
 //! Parses exec lines. An exec line is never passed to a shell.
 
-use super::app_command::AppCommand;
+use super::commands::AppCommand;
 use super::parse_error::ParseCommandError;
 use crate::domain::{AppName, NameError};
 
@@ -101,6 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ssh::commands::UploadKey;
 
     fn myapp() -> AppName {
         "myapp".parse().unwrap()
@@ -120,8 +121,8 @@ mod tests {
     #[test]
     fn upload_key_takes_a_user_name_and_an_admin_flag() {
         let bob: crate::domain::UserName = "bob".parse().unwrap();
-        let user = ExecCommand::App(AppCommand::UploadKey { user: bob.clone(), admin: false });
-        let admin = ExecCommand::App(AppCommand::UploadKey { user: bob, admin: true });
+        let upload = |admin| ExecCommand::App(AppCommand::UploadKey(UploadKey { user: bob.clone(), admin }));
+        let (user, admin) = (upload(false), upload(true));
         assert_eq!(parse(b"upload-key bob"), Ok(user.clone()));
         assert_eq!(parse(b"gitreceive upload-key bob"), Ok(user));
         assert_eq!(parse(b"upload-key bob --admin"), Ok(admin.clone()));

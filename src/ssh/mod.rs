@@ -1,10 +1,10 @@
 //! The SSH server: authentication, the commands that a client can run, and their input and output.
 //!
 //! [`server`] accepts connections and limits them, [`auth`] checks keys, [`session`] translates russh's callbacks,
-//! [`channel`] runs one command with its streams, and [`commands`] has a file for each command.
+//! [`channel`] runs one command with its streams, and [`commands`] has a file for each command, which asks the service and
+//! prints its answer.
 
 mod algorithms;
-mod app_command;
 mod auth;
 mod cancellable_stream;
 mod channel;
@@ -22,5 +22,5 @@ mod session;
 mod tests;
 mod unauthenticated;
 
-pub use commands::{CommandService, RepositoryLocks};
+pub use commands::CommandRunner;
 pub use server::{SshSettings, serve};

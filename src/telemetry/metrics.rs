@@ -46,7 +46,7 @@ fn register_zero_values() {
             counter!(metric_names::DEPLOYS_TOTAL, "kind" => kind, "result" => result).absolute(0);
         }
     }
-    for watch in ["keys", "rollout"] {
+    for watch in ["apps", "keys", "rollout"] {
         counter!(metric_names::WATCH_RESTARTS_TOTAL, "watch" => watch).absolute(0);
     }
 }

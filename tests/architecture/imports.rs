@@ -125,7 +125,7 @@ struct Reader {
 
 impl Reader {
     /// A path from the crate's root; `None` if it does not begin with one of the words that mean one.
-    fn from_root(&self, path: &[String]) -> Option<ModulePath> {
+    fn rooted(&self, path: &[String]) -> Option<ModulePath> {
         let supers = path.iter().take_while(|segment| *segment == "super").count();
         match path.first()?.as_str() {
             "crate" => Some(path[1..].to_vec()),
@@ -136,8 +136,8 @@ impl Reader {
     }
 
     /// A path in a `use` line, which may also begin with a submodule of the file.
-    fn from_use(&self, path: &[String]) -> ModulePath {
-        self.from_root(path).unwrap_or_else(|| [&self.module, path].concat())
+    fn rooted_in_use(&self, path: &[String]) -> ModulePath {
+        self.rooted(path).unwrap_or_else(|| [&self.module, path].concat())
     }
 }
 
@@ -189,7 +189,7 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         let mut paths = Vec::new();
         flatten(&item.tree, &[], &mut paths);
-        let paths = paths.into_iter().map(|(name, path)| (name, self.from_use(&path))).collect::<Vec<_>>();
+        let paths = paths.into_iter().map(|(name, path)| (name, self.rooted_in_use(&path))).collect::<Vec<_>>();
         match item.vis {
             syn::Visibility::Inherited => self.file.named.extend(paths.into_iter().map(|(_, path)| path)),
             _ => self.file.reexported.extend(paths),
@@ -201,7 +201,7 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.file.named.extend(self.from_root(&segments));
+        self.file.named.extend(self.rooted(&segments));
         syn::visit::visit_path(self, path);
     }
 }

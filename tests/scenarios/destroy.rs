@@ -1,5 +1,8 @@
 //! Deleting an app with `apps:destroy`.
 
+use std::sync::{Arc, Mutex};
+
+use crate::support::api_proxy::{Action, ApiProxy};
 use crate::support::process::try_run_with_input;
 use crate::support::{ADMIN, App, Gateway};
 
@@ -50,4 +53,22 @@ fn a_namespace_that_cannot_be_deleted_is_reported_with_its_finalizer() {
     app.unblock_namespace_deletion();
     destroy.fails().prints("still being deleted").prints("example.com/keep");
     assert!(gateway.repository_path(&app.name).exists());
+}
+
+#[test]
+fn an_app_stays_locked_until_the_deletion_of_its_namespace_is_accepted() {
+    let (api, gateway) = ApiProxy::start_with_gateway(&[]);
+    let app = Arc::new(App::deployed(&gateway));
+    let holders = Arc::new(Mutex::new(Vec::new()));
+    let (observed_app, observed) = (app.clone(), holders.clone());
+    let namespace = format!("/api/v1/namespaces/{}", app.name);
+    api.set_rule(move |request| {
+        if request.method == "DELETE" && request.path.split('?').next() == Some(&namespace) {
+            observed.lock().unwrap().push(observed_app.lock_holder());
+        }
+        Action::Forward
+    });
+    gateway.run_command(&format!("apps:destroy {} --force", app.name)).ok().prints("is deleted");
+    let holders = holders.lock().unwrap();
+    assert!(matches!(holders.as_slice(), [Some(_)]), "the holders when the namespace was deleted: {holders:?}");
 }

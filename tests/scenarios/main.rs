@@ -53,6 +53,7 @@ mod remote_engine;
 mod render;
 mod replicas;
 mod rollback;
+mod service;
 mod settings;
 mod shared_namespace;
 mod shutdown;

@@ -12,14 +12,14 @@ async fn a_pushed_commit_can_be_cloned_and_archived() {
     let head = server.commit("sub/file", "text").await;
     assert!(server.push(&["main"], accept).await.success);
     let clone = server.directory.path().join("clone");
-    let cloned = server.fetch(Service::UploadPack, &["clone", "-q", "ssh://host/hello", "clone"]).await;
+    let cloned = server.fetch(GitService::UploadPack, &["clone", "-q", "ssh://host/hello", "clone"]).await;
     assert!(cloned.success, "{}", cloned.stderr);
     assert_eq!(server.git_in(&clone, &["rev-parse", "HEAD"]).await, head.as_str());
     let partial = ["clone", "-q", "--filter=blob:none", "--no-checkout", "ssh://host/hello", "partial"];
-    let partial = server.fetch(Service::UploadPack, &partial).await;
+    let partial = server.fetch(GitService::UploadPack, &partial).await;
     assert!(partial.success && !partial.stderr.contains("filtering not recognized"), "{}", partial.stderr);
     let tar = ["archive", "--remote=ssh://host/hello", "--output=a.tar", "HEAD"];
-    let archived = server.fetch(Service::UploadArchive, &tar).await;
+    let archived = server.fetch(GitService::UploadArchive, &tar).await;
     assert!(archived.success, "{}", archived.stderr);
     assert!(std::fs::metadata(server.directory.path().join("a.tar")).unwrap().len() > 1024);
 }

@@ -83,7 +83,7 @@ async fn raw_push(server: &TestServer) -> Vec<u8> {
 async fn a_push_that_is_cancelled_in_the_hook_leaves_no_objects() {
     let server = TestServer::start().await;
     let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
-    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
+    let mut child = server.service_command(GitService::ReceivePack, listener.path()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&raw_push(&server).await).await.unwrap();
     let hook = listener.accept().await.unwrap();
@@ -102,7 +102,7 @@ async fn a_push_that_is_interrupted_while_it_is_received_leaves_no_objects() {
     let server = TestServer::start().await;
     server.commit("noise", &incompressible_text(4000)).await;
     let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
-    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
+    let mut child = server.service_command(GitService::ReceivePack, listener.path()).spawn().unwrap();
     let bytes = raw_push(&server).await;
     child.stdin.as_mut().unwrap().write_all(&bytes[..bytes.len() / 2]).await.unwrap();
     let receiving = async {
@@ -126,7 +126,7 @@ fn has_quarantine(server: &TestServer) -> bool {
 async fn the_gateway_detects_that_the_hook_was_killed() {
     let server = TestServer::start().await;
     let listener = HookListener::bind(server.repositories.socket_dir()).unwrap();
-    let mut child = server.service_command(Service::ReceivePack, listener.path()).spawn().unwrap();
+    let mut child = server.service_command(GitService::ReceivePack, listener.path()).spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(&raw_push(&server).await).await.unwrap();
     let hook = listener.accept().await.unwrap();
     child.terminate().await.unwrap();
@@ -207,6 +207,6 @@ async fn a_repository_can_belong_to_another_user() {
     assert!(server.push(&["main"], accept).await.success);
     let head = server.git(&["rev-parse", "HEAD"]).await.parse().unwrap();
     assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), Some(head));
-    let cloned = server.fetch(Service::UploadPack, &["clone", "-q", "ssh://host/hello", "clone"]).await;
+    let cloned = server.fetch(GitService::UploadPack, &["clone", "-q", "ssh://host/hello", "clone"]).await;
     assert!(cloned.success, "{}", cloned.stderr);
 }

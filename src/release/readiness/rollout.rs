@@ -6,23 +6,25 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 
 use super::kind::{AppliedObject, ObjectReadiness, ObjectStatus, TrackedKind};
 use super::pod_problem::{DiagnosticSource, PodProblem, Severity, find_problem, is_ready, unready_message};
 use super::watch_store::WatchStore;
+use crate::k8s::WatchCache;
 
 /// The annotation of a Deployment and its ReplicaSets with the revision of the template.
 const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
+/// An event or an interruption of a watch.
 #[derive(Debug)]
 pub(super) enum WatchEvent {
     /// About the tracked object.
-    Object(Event<DynamicObject>),
+    Object(watcher::Result<Event<DynamicObject>>),
     /// About a ReplicaSet that the object's selector matches.
-    ReplicaSet(Event<ReplicaSet>),
+    ReplicaSet(watcher::Result<Event<ReplicaSet>>),
     /// About a pod that the object's selector matches.
-    Pod(Event<Pod>),
+    Pod(watcher::Result<Event<Pod>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +44,9 @@ pub(super) struct Rollout {
     /// The object's name in messages: `deployment/web`.
     subject: String,
     applied: AppliedObject,
-    objects: WatchStore<DynamicObject>,
-    replica_sets: WatchStore<ReplicaSet>,
-    pods: WatchStore<Pod>,
+    objects: WatchCache<WatchStore<DynamicObject>>,
+    replica_sets: WatchCache<WatchStore<ReplicaSet>>,
+    pods: WatchCache<WatchStore<Pod>>,
     /// The messages that were returned already.
     reported: BTreeSet<String>,
     reported_count: Option<(usize, i32)>,
@@ -59,9 +61,9 @@ impl Rollout {
             kind,
             subject,
             applied: AppliedObject::default(),
-            objects: WatchStore::default(),
-            replica_sets: WatchStore::default(),
-            pods: WatchStore::default(),
+            objects: WatchCache::default(),
+            replica_sets: WatchCache::default(),
+            pods: WatchCache::default(),
             reported: BTreeSet::new(),
             reported_count: None,
             reported_unreplaceable: BTreeSet::new(),
@@ -78,15 +80,15 @@ impl Rollout {
 
     pub(super) fn apply_event(&mut self, event: WatchEvent) {
         match event {
-            WatchEvent::Object(event) => self.objects.apply_event(event),
-            WatchEvent::ReplicaSet(event) => self.replica_sets.apply_event(event),
-            WatchEvent::Pod(event) => self.pods.apply_event(event),
-        }
+            WatchEvent::Object(event) => self.objects.apply(event),
+            WatchEvent::ReplicaSet(event) => self.replica_sets.apply(event),
+            WatchEvent::Pod(event) => self.pods.apply(event),
+        };
     }
 
     pub(super) fn status(&self) -> RolloutStatus {
-        let Some(object) = self.objects.get(&self.applied.uid) else {
-            let last = self.objects.get_deleted(&self.applied.uid);
+        let Some(object) = self.objects.view().get(&self.applied.uid) else {
+            let last = self.objects.view().get_deleted(&self.applied.uid);
             return match last.map(|last| self.read_status(last).readiness) {
                 None => RolloutStatus::InProgress,
                 // Kubernetes deletes a finished Job after its `ttlSecondsAfterFinished`.
@@ -121,7 +123,7 @@ impl Rollout {
 
     /// The message of an unready pod or of the object, for a timeout that no [`Rollout::worst_pod_problem`] explains.
     pub(super) fn status_message(&self) -> Option<String> {
-        let object = self.objects.get(&self.applied.uid)?;
+        let object = self.objects.view().get(&self.applied.uid)?;
         let pod = self.observed_object().and_then(|_| self.new_pods(object).find_map(unready_message));
         pod.or_else(|| self.read_status(object).message)
     }
@@ -150,7 +152,7 @@ impl Rollout {
         let Some((label, newest)) = label else { return Vec::new() };
         let is_old = |pod: &&Pod| pod.labels().get(label) != Some(&newest);
         let is_broken = |pod: &&Pod| find_problem(pod).is_some_and(|problem| problem.severity == Severity::Fatal);
-        let owned = self.pods.iter().filter(|pod| is_owned_by(*pod, &self.applied.uid));
+        let owned = self.pods.view().iter().filter(|pod| is_owned_by(*pod, &self.applied.uid));
         let pods: Vec<Pod> = owned.filter(is_old).filter(is_broken).cloned().collect();
         pods.into_iter().filter(|pod| pod.uid().is_some_and(|uid| self.reported_unreplaceable.insert(uid))).collect()
     }
@@ -171,7 +173,7 @@ impl Rollout {
     /// The object, once its controller has observed the applied generation. Until then its pods have the template
     /// before.
     fn observed_object(&self) -> Option<(&DynamicObject, ObjectStatus)> {
-        let object = self.objects.get(&self.applied.uid)?;
+        let object = self.objects.view().get(&self.applied.uid)?;
         let status = self.read_status(object);
         (status.readiness != ObjectReadiness::Unobserved).then_some((object, status))
     }
@@ -202,7 +204,7 @@ impl Rollout {
         let (Some(desired), Some(owner), true) = (desired, owner, self.kind.is_ready_with_its_pods(object)) else {
             return false;
         };
-        let active: Vec<_> = self.pods.iter().filter(|pod| is_active(pod)).collect();
+        let active: Vec<_> = self.pods.view().iter().filter(|pod| is_active(pod)).collect();
         i32::try_from(active.len()) == Ok(desired)
             && active.iter().all(|pod| is_owned_by(*pod, &owner) && is_ready(pod))
     }
@@ -214,7 +216,7 @@ impl Rollout {
     /// The pods of the new template.
     fn new_pods(&self, object: &DynamicObject) -> impl Iterator<Item = &Pod> {
         let (owner, label) = (self.pod_owner_uid(object), self.kind.revision_label(object));
-        self.pods.iter().filter(move |pod| {
+        self.pods.view().iter().filter(move |pod| {
             let is_newest = label.as_ref().is_none_or(|(name, value)| pod.labels().get(*name) == Some(value));
             owner.as_deref().is_some_and(|owner| is_owned_by(*pod, owner)) && is_newest
         })
@@ -226,7 +228,7 @@ impl Rollout {
             return object.uid();
         }
         let revision = object.annotations().get(REVISION_ANNOTATION)?;
-        let mut owned = self.replica_sets.iter().filter(|set| is_owned_by(*set, &self.applied.uid));
+        let mut owned = self.replica_sets.view().iter().filter(|set| is_owned_by(*set, &self.applied.uid));
         owned.find(|set| set.annotations().get(REVISION_ANNOTATION) == Some(revision))?.uid()
     }
 }

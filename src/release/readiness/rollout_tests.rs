@@ -15,7 +15,7 @@ fn deployment(observed: i64, template: &str, available: i32) -> WatchEvent {
         "status": {"observedGeneration": observed, "replicas": 1, "updatedReplicas": available,
                    "availableReplicas": available},
     });
-    WatchEvent::Object(Event::Apply(serde_json::from_value(object).unwrap()))
+    WatchEvent::Object(Ok(Event::Apply(serde_json::from_value(object).unwrap())))
 }
 
 fn replica_set(uid: &str, template: &str) -> WatchEvent {
@@ -24,7 +24,7 @@ fn replica_set(uid: &str, template: &str) -> WatchEvent {
                      "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a", "uid": "d"}]},
         "spec": {"selector": {}}, "status": {"replicas": 1},
     });
-    WatchEvent::ReplicaSet(Event::Apply(serde_json::from_value(object).unwrap()))
+    WatchEvent::ReplicaSet(Ok(Event::Apply(serde_json::from_value(object).unwrap())))
 }
 
 fn pod(set: &str, reason: &str) -> WatchEvent {
@@ -34,13 +34,13 @@ fn pod(set: &str, reason: &str) -> WatchEvent {
         "status": {"containerStatuses": [{"name": "a", "image": "i", "imageID": "", "ready": false,
                    "restartCount": 0, "state": {"waiting": {"reason": reason, "message": "m"}}}]},
     });
-    WatchEvent::Pod(Event::Apply(serde_json::from_value(object).unwrap()))
+    WatchEvent::Pod(Ok(Event::Apply(serde_json::from_value(object).unwrap())))
 }
 
 fn ready_pod(set: &str) -> WatchEvent {
-    let WatchEvent::Pod(Event::Apply(mut ready)) = pod(set, "x") else { panic!() };
+    let WatchEvent::Pod(Ok(Event::Apply(mut ready))) = pod(set, "x") else { panic!() };
     ready.status = serde_json::from_value(json!({"conditions": [{"type": "Ready", "status": "True"}]})).unwrap();
-    WatchEvent::Pod(Event::Apply(ready))
+    WatchEvent::Pod(Ok(Event::Apply(ready)))
 }
 
 fn rollout(events: impl IntoIterator<Item = WatchEvent>) -> Rollout {
@@ -86,9 +86,9 @@ fn counts_and_problems_are_reported_once() {
 }
 
 fn condition_of(observed: i64, template: &str, available: i32, condition: Value) -> WatchEvent {
-    let WatchEvent::Object(Event::Apply(mut object)) = deployment(observed, template, available) else { panic!() };
+    let WatchEvent::Object(Ok(Event::Apply(mut object))) = deployment(observed, template, available) else { panic!() };
     object.data["status"]["conditions"] = json!([condition]);
-    WatchEvent::Object(Event::Apply(object))
+    WatchEvent::Object(Ok(Event::Apply(object)))
 }
 
 /// Kubernetes 1.20 reports this status for some milliseconds.
@@ -106,16 +106,16 @@ fn a_rollback_is_not_failed_by_the_exceeded_deadline_of_the_rollout_before() {
 }
 
 fn deleting(event: WatchEvent) -> WatchEvent {
-    let WatchEvent::Pod(Event::Apply(mut pod)) = event else { panic!() };
+    let WatchEvent::Pod(Ok(Event::Apply(mut pod))) = event else { panic!() };
     let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH);
     pod.metadata.deletion_timestamp = Some(now);
-    WatchEvent::Pod(Event::Apply(pod))
+    WatchEvent::Pod(Ok(Event::Apply(pod)))
 }
 
 fn with_spec(spec: &Value) -> WatchEvent {
-    let WatchEvent::Object(Event::Apply(mut object)) = deployment(2, "2", 0) else { panic!() };
+    let WatchEvent::Object(Ok(Event::Apply(mut object))) = deployment(2, "2", 0) else { panic!() };
     spec.as_object().unwrap().iter().for_each(|(key, value)| object.data["spec"][key] = value.clone());
-    WatchEvent::Object(Event::Apply(object))
+    WatchEvent::Object(Ok(Event::Apply(object)))
 }
 
 /// The status of a Deployment lags tens of milliseconds behind its pods.
@@ -161,25 +161,25 @@ fn an_unready_pod_without_a_problem_is_described_by_its_condition() {
     let mut rollout = rollout([replica_set("new", "2"), deployment(2, "2", 0)]);
     assert_eq!(rollout.status_message(), None);
     let condition = json!({"type": "Ready", "status": "False", "message": "a gate is closed"});
-    let WatchEvent::Pod(Event::Apply(mut pod)) = pod("new", "x") else { panic!() };
+    let WatchEvent::Pod(Ok(Event::Apply(mut pod))) = pod("new", "x") else { panic!() };
     pod.status = serde_json::from_value(json!({"conditions": [condition]})).unwrap();
-    rollout.apply_event(WatchEvent::Pod(Event::Apply(pod)));
+    rollout.apply_event(WatchEvent::Pod(Ok(Event::Apply(pod))));
     assert_eq!(rollout.worst_pod_problem(), None);
     assert_eq!(rollout.status_message().as_deref(), Some("pod/a-new-1: a gate is closed"));
 }
 
 #[test]
 fn an_object_that_was_never_seen_was_not_deleted() {
-    let empty = [WatchEvent::Object(Event::Init), WatchEvent::Object(Event::InitDone)];
+    let empty = [WatchEvent::Object(Ok(Event::Init)), WatchEvent::Object(Ok(Event::InitDone))];
     assert_eq!(rollout(empty).status(), RolloutStatus::InProgress);
 }
 
 #[test]
 fn a_new_list_replaces_the_watched_objects() {
     let mut rollout = rollout([deployment(2, "2", 0)]);
-    rollout.apply_event(WatchEvent::Object(Event::Init));
+    rollout.apply_event(WatchEvent::Object(Ok(Event::Init)));
     assert_eq!(rollout.status(), RolloutStatus::InProgress);
-    rollout.apply_event(WatchEvent::Object(Event::InitDone));
+    rollout.apply_event(WatchEvent::Object(Ok(Event::InitDone)));
     assert_eq!(rollout.status(), RolloutStatus::Failed("someone else deleted the object".into()));
 }
 
@@ -197,7 +197,7 @@ fn stateful_set(updated: i32) -> WatchEvent {
         "status": {"observedGeneration": 2, "replicas": 1, "updatedReplicas": updated, "readyReplicas": updated,
                    "updateRevision": "new"},
     });
-    WatchEvent::Object(Event::Apply(serde_json::from_value(object).unwrap()))
+    WatchEvent::Object(Ok(Event::Apply(serde_json::from_value(object).unwrap())))
 }
 
 fn owned_pod(revision: &str, status: &Value) -> WatchEvent {
@@ -208,7 +208,7 @@ fn owned_pod(revision: &str, status: &Value) -> WatchEvent {
         "status": {"containerStatuses": [{"name": "a", "image": "i", "imageID": "", "ready": false,
                    "restartCount": 1, "state": status}]},
     });
-    WatchEvent::Pod(Event::Apply(serde_json::from_value(object).unwrap()))
+    WatchEvent::Pod(Ok(Event::Apply(serde_json::from_value(object).unwrap())))
 }
 
 fn crashing() -> Value {
@@ -238,7 +238,7 @@ fn job(condition: &str) -> DynamicObject {
 #[test]
 fn a_crash_does_not_fail_a_job() {
     let mut rollout = rollout_of(TrackedKind::Job, [owned_pod("", &crashing())]);
-    rollout.apply_event(WatchEvent::Object(Event::Apply(job("Suspended"))));
+    rollout.apply_event(WatchEvent::Object(Ok(Event::Apply(job("Suspended")))));
     assert_eq!(rollout.status(), RolloutStatus::InProgress);
     rollout.apply_event(owned_pod("", &json!({"waiting": {"reason": "ErrImagePull"}})));
     assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(_)));
@@ -246,7 +246,7 @@ fn a_crash_does_not_fail_a_job() {
 
 #[test]
 fn a_failed_job_is_explained_by_its_pod_or_else_by_its_condition() {
-    let mut rollout = rollout_of(TrackedKind::Job, [WatchEvent::Object(Event::Apply(job("Failed")))]);
+    let mut rollout = rollout_of(TrackedKind::Job, [WatchEvent::Object(Ok(Event::Apply(job("Failed"))))]);
     assert_eq!(rollout.status(), RolloutStatus::Failed("too often".to_owned()));
     rollout.apply_event(owned_pod("", &json!({"terminated": {"exitCode": 3}})));
     assert!(matches!(rollout.status(), RolloutStatus::FailedByPod(problem) if problem.text == "crashed (exit code 3)"));
@@ -254,8 +254,9 @@ fn a_failed_job_is_explained_by_its_pod_or_else_by_its_condition() {
 
 #[test]
 fn a_finished_job_that_kubernetes_cleaned_up_is_ready() {
-    let status_after =
-        |condition: &str| rollout_of(TrackedKind::Job, [WatchEvent::Object(Event::Delete(job(condition)))]).status();
+    let status_after = |condition: &str| {
+        rollout_of(TrackedKind::Job, [WatchEvent::Object(Ok(Event::Delete(job(condition))))]).status()
+    };
     assert_eq!(status_after("Complete"), RolloutStatus::Ready);
     assert!(matches!(status_after("Failed"), RolloutStatus::Failed(_)));
 }

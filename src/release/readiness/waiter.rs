@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, SelectAll};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::serde::de::DeserializeOwned;
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
-use kube::runtime::watcher::{Config, Event};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use metrics::counter;
+use kube::runtime::watcher::Config;
+use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -25,14 +22,11 @@ use super::kind::{AppliedObject, TrackedKind};
 use super::pod_problem::Severity;
 use super::rollout::{Rollout, RolloutStatus, WatchEvent};
 use super::volume_binding::waits_for_first_consumer;
-use crate::domain::{Manifest, Progress, Target, metric_names};
-use crate::k8s::with_timeout;
+use crate::domain::{Manifest, Progress, Target};
+use crate::k8s::{watch_events, with_timeout};
 
 /// How many events are buffered while objects are still being applied.
 const EVENT_QUEUE: usize = 256;
-/// The `timeoutSeconds` of a watch, after which it is opened again. It bounds how long a connection that broke
-/// unnoticed delays the end of the wait.
-const WATCH_TIMEOUT_SECONDS: u32 = 30;
 /// How long a failed object waits for the watch of its pods to deliver the reason.
 const POD_PROBLEM_GRACE: Duration = Duration::from_secs(3);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -190,7 +184,8 @@ impl ReadinessWaiter {
     }
 }
 
-/// The events of an object and, for a kind with pods, of the ReplicaSets and pods that its selector matches.
+/// The events of an object and, for a kind with pods, of the ReplicaSets and pods that its selector matches. An interrupted
+/// watch does not fail the rollout; the deadline still ends the wait.
 fn watch_object(
     client: &Client,
     target: &Target,
@@ -198,33 +193,18 @@ fn watch_object(
     kind: TrackedKind,
     manifest: &Manifest,
 ) -> SelectAll<BoxStream<'static, WatchEvent>> {
-    let config = Config::default().timeout(WATCH_TIMEOUT_SECONDS);
-    let by_name = config.clone().fields(&format!("metadata.name={}", manifest.name()));
-    let mut events = stream::select_all([watch(objects, by_name).map(WatchEvent::Object).boxed()]);
-    let by_labels = config.labels(&pod_selector(kind, manifest));
+    let by_name = Config::default().fields(&format!("metadata.name={}", manifest.name()));
+    let mut events = stream::select_all([watch_events(objects, by_name).map(WatchEvent::Object).boxed()]);
+    let by_labels = Config::default().labels(&pod_selector(kind, manifest));
     if kind == TrackedKind::Deployment {
         let sets = Api::namespaced(client.clone(), target.namespace.as_str());
-        events.push(watch::<ReplicaSet>(sets, by_labels.clone()).map(WatchEvent::ReplicaSet).boxed());
+        events.push(watch_events::<ReplicaSet>(sets, by_labels.clone()).map(WatchEvent::ReplicaSet).boxed());
     }
     if kind.has_pods() {
         let pods = Api::namespaced(client.clone(), target.namespace.as_str());
-        events.push(watch::<Pod>(pods, by_labels).map(WatchEvent::Pod).boxed());
+        events.push(watch_events::<Pod>(pods, by_labels).map(WatchEvent::Pod).boxed());
     }
     events
-}
-
-/// A watch that resumes after errors. An interrupted watch does not fail the rollout; the deadline still ends the wait.
-fn watch<K>(objects: Api<K>, config: Config) -> impl Stream<Item = Event<K>> + Send + 'static
-where
-    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-{
-    watcher(objects, config).default_backoff().filter_map(|event| {
-        let event = event.inspect_err(|error| {
-            counter!(metric_names::WATCH_RESTARTS_TOTAL, "watch" => "rollout").increment(1);
-            tracing::warn!(%error, "a watch of the rollout was interrupted and resumes");
-        });
-        std::future::ready(event.ok())
-    })
 }
 
 /// The label selector of an object's pods. The API server generates the selector of a Job; the label `job-name` is

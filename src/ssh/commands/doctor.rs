@@ -1,46 +1,47 @@
-//! `doctor [APP]`: diagnoses the caller's apps.
+//! `doctor [APP]`
 
-use super::super::app_command::OutputFormat;
-use super::super::exit_status::ExitStatus;
-use super::super::output::CommandOutput;
-use super::super::output::table::{format_table, or_dash};
-use super::{Caller, CommandError, CommandService, apps};
-use crate::deploy::Diagnosis;
+use clap::Args;
+
+use super::arguments::FormatFlag;
+use super::command::{Command, CommandContext, CommandResult};
 use crate::domain::AppName;
+use crate::service::Diagnosis;
+use crate::ssh::exit_status::ExitStatus;
+use crate::ssh::output::table::{format_table, or_dash};
 
-pub(super) async fn run(
-    service: &CommandService,
-    caller: &Caller,
-    app: Option<AppName>,
-    format: OutputFormat,
-    output: &CommandOutput,
-) -> Result<ExitStatus, CommandError> {
-    let apps = match app {
-        Some(app) => vec![service.check_readable(caller, &app).await?.clone()],
-        None => apps::list_readable(service, caller).await?.into_iter().map(|app| app.name).collect(),
-    };
-    let mut findings = Vec::from_iter(service.deployer.diagnose_gateway().await);
-    for app in &apps {
-        let found = service.deployer.diagnose_app(app).await;
-        // An earlier finding may be the reason why this app cannot be diagnosed, and would be repeated for each app.
-        let is_undiagnosable = !findings.is_empty() && found.iter().any(|finding| finding.revision.is_none());
-        findings.extend(found);
-        if is_undiagnosable {
-            break;
-        }
+/// Finds problems of apps, such as images that are missing from the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Doctor {
+    /// The name of the app; all apps that you may read by default.
+    pub app: Option<AppName>,
+    #[command(flatten)]
+    pub format: FormatFlag,
+}
+
+impl Command for Doctor {
+    const NAME: &'static str = "doctor";
+
+    fn app(&self) -> Option<&AppName> {
+        self.app.as_ref()
     }
-    let is_healthy = findings.is_empty();
-    match format {
-        OutputFormat::Json => output.json(&findings).await?,
-        OutputFormat::Text if is_healthy => output.line("Nothing is wrong.").await,
-        OutputFormat::Text => {
-            let rows = findings.into_iter().map(|Diagnosis { app, revision, finding }| {
-                let columns = [app.map(|app| app.to_string()), revision.map(|revision| revision.to_string())];
-                let [app, revision] = columns.map(or_dash);
-                [app, revision, finding]
-            });
-            output.stdout(format_table(["APP", "REVISION", "FINDING"], rows)).await;
-        }
+
+    /// Fails if there is a finding, so that a script can tell.
+    async fn run(self, context: CommandContext<'_>) -> CommandResult {
+        let findings = context.service.diagnose(context.caller, self.app.as_ref()).await?;
+        let exit_status = if findings.is_empty() { ExitStatus::OK } else { ExitStatus::FAILED };
+        context.print(self.format.format, findings, format_findings).await?;
+        Ok(exit_status)
     }
-    Ok(if is_healthy { ExitStatus::OK } else { ExitStatus::FAILED })
+}
+
+fn format_findings(findings: Vec<Diagnosis>) -> String {
+    if findings.is_empty() {
+        return "Nothing is wrong.\n".to_owned();
+    }
+    let rows = findings.into_iter().map(|Diagnosis { app, revision, finding }| {
+        let columns = [app.map(|app| app.to_string()), revision.map(|revision| revision.to_string())];
+        let [app, revision] = columns.map(or_dash);
+        [app, revision, finding]
+    });
+    format_table(["APP", "REVISION", "FINDING"], rows)
 }

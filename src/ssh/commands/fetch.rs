@@ -1,25 +1,9 @@
-//! `git fetch`, `git clone` and `git archive --remote`.
+//! `git fetch`, `git clone` and `git archive --remote`
 
-use super::super::exit_status::ExitStatus;
-use super::{Caller, CommandError, CommandIo, CommandService, git_io};
-use crate::auth::authorize_read;
-use crate::domain::{AppName, CancelHandle};
-use crate::git::{Service, ServiceCommand};
+use super::command::{CommandIo, CommandResult};
+use super::git_io::SshGitClient;
+use crate::service::{Caller, FetchRequest, Service};
 
-pub(super) async fn run(
-    service: &CommandService,
-    caller: &Caller,
-    app: &AppName,
-    git_service: Service,
-    protocol: Option<&str>,
-    io: CommandIo,
-) -> Result<ExitStatus, CommandError> {
-    let grant = authorize_read(&caller.identity, app, &service.deployer.apps.find_owner(app).await?)?;
-    if !service.repositories.exists(grant.app()).await {
-        return Err(CommandError::NoRepository(app.clone()));
-    }
-    let repository = service.repositories.path(grant.app());
-    let git =
-        ServiceCommand { service: git_service, repository: &repository, protocol, settings: &service.git, hook: None };
-    Ok(git_io::serve(git.spawn()?, io, &CancelHandle::default(), &service.deployer.stop).await?)
+pub(super) async fn run(service: &Service, caller: &Caller, request: FetchRequest<'_>, io: CommandIo) -> CommandResult {
+    Ok(service.fetch(caller, request, SshGitClient(io)).await?.into())
 }

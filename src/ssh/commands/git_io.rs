@@ -10,12 +10,13 @@ use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
-use super::super::exit_status::ExitStatus;
-use super::super::input::CommandInput;
-use super::super::output::CommandOutput;
-use super::CommandIo;
+use super::command::CommandIo;
 use crate::domain::CancelHandle;
 use crate::git::ServiceProcess;
+use crate::service::{GitClient, GitExit, GitSession};
+use crate::ssh::exit_status::ExitStatus;
+use crate::ssh::input::CommandInput;
+use crate::ssh::output::CommandOutput;
 
 /// Bounds the wait for a git process that does not read its input. Such a wait blocks russh's session, which then neither
 /// sends keepalives nor detects a client that has disconnected.
@@ -23,25 +24,35 @@ const STDIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes read from git at once: about one SSH packet.
 const CHUNK_SIZE: usize = 32 << 10;
 
-/// Connects the client to `git` until git has ended. If the client disconnects, git stalls or slipway stops, `cancel`
-/// decides: before the commit point git is terminated, afterwards it runs to its end and its output is discarded.
-pub(super) async fn serve(
-    mut git: ServiceProcess,
-    io: CommandIo,
-    cancel: &CancelHandle,
-    stop: &CancellationToken,
-) -> io::Result<ExitStatus> {
-    let CommandIo { input, output, disconnected } = io;
-    let stalled = CancellationToken::new();
-    let completed = tokio::select! {
-        status = copy_streams(&mut git, input, &output, &stalled) => Some(status?),
-        () = wait_until_cancelled([&disconnected, &stalled, stop], cancel) => None,
-    };
-    match completed {
-        Some(status) => Ok(to_exit_status(status)),
-        None => {
-            git.terminate().await?;
-            Ok(ExitStatus::FAILED)
+/// The client of a git service in a channel.
+pub(super) struct SshGitClient(pub CommandIo);
+
+impl GitClient for SshGitClient {
+    /// A git process that stalls is treated as one whose client has disconnected.
+    async fn exchange(self, session: GitSession<'_>) -> io::Result<GitExit> {
+        let GitSession { mut git, cancel, stop } = session;
+        let CommandIo { input, output, disconnected } = self.0;
+        let stalled = CancellationToken::new();
+        let completed = tokio::select! {
+            status = copy_streams(&mut git, input, &output, &stalled) => Some(status?),
+            () = wait_until_cancelled([&disconnected, &stalled, stop], cancel) => None,
+        };
+        match completed {
+            Some(status) => Ok(status.into()),
+            None => {
+                git.terminate().await?;
+                Ok(GitExit::Killed)
+            }
+        }
+    }
+}
+
+/// git's own exit status; 1 if a signal ended git.
+impl From<GitExit> for ExitStatus {
+    fn from(exit: GitExit) -> Self {
+        match exit {
+            GitExit::Code(code) => Self(code),
+            GitExit::Killed => Self::FAILED,
         }
     }
 }
@@ -102,11 +113,6 @@ async fn wait_until_cancelled(tokens: [&CancellationToken; 3], cancel: &CancelHa
     if !cancel.cancel() {
         std::future::pending().await
     }
-}
-
-/// git's own exit status; 1 if a signal ended git.
-fn to_exit_status(status: process::ExitStatus) -> ExitStatus {
-    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitStatus::FAILED, ExitStatus)
 }
 
 #[cfg(test)]

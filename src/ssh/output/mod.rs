@@ -1,6 +1,5 @@
-//! The output of commands: its queue, progress lines and tables.
+//! The output of commands: its queue, and tables.
 
-pub(super) mod progress;
 pub(super) mod table;
 mod writer;
 

@@ -27,6 +27,11 @@ pub(in crate::ssh) fn format_age(then: Option<Timestamp>) -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
+/// A duration with a tenth of a second.
+pub(in crate::ssh) fn format_seconds(seconds: Option<f64>) -> String {
+    or_dash(seconds.map(|seconds| format!("{seconds:.1} s")))
+}
+
 pub(in crate::ssh) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }

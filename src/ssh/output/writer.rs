@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::format_error;
+use crate::service::terminal::format_error;
 use crate::ssh::exit_status::ExitStatus;
 
 /// How many chunks are buffered for a slow client before the command has to wait.

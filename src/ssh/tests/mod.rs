@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::app_command::AppCommand;
+use super::commands::AppCommand;
 use super::exec_command::ExecCommand;
 use super::exit_status::ExitStatus;
 use super::handler::{ChannelRequest, CommandHandler, ExecContext};
@@ -57,7 +57,7 @@ impl CommandHandler for EchoHandler {
                 output.line("done").await;
                 ExitStatus::OK
             }
-            ChannelRequest::Exec(Ok(ExecCommand::App(AppCommand::UploadKey { .. }))) => {
+            ChannelRequest::Exec(Ok(ExecCommand::App(AppCommand::UploadKey(_)))) => {
                 match input.read_to_end(1 << 20).await {
                     Ok(bytes) => {
                         output.stdout(bytes).await;

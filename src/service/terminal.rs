@@ -1,10 +1,12 @@
-//! Deploy progress and errors in the pusher's terminal, with the marks of Heroku and Dokku.
+//! Deploy progress and errors in a terminal, with the marks of Heroku and Dokku.
+//!
+//! git prints the lines of its hook to the pusher, whatever the front door of the push; SSH commands print theirs alike.
 
 use crate::domain::ProgressEvent;
 use crate::domain::progress::strip_control;
 
 /// The line for an event, without a line feed.
-pub(in crate::ssh) fn format_event(event: &ProgressEvent) -> String {
+pub fn format_event(event: &ProgressEvent) -> String {
     match event {
         ProgressEvent::StageStarted { title } => format!("-----> {title}"),
         ProgressEvent::Line { text } => format!("       {text}"),
@@ -13,7 +15,7 @@ pub(in crate::ssh) fn format_event(event: &ProgressEvent) -> String {
 }
 
 /// The lines for an error. Control characters are removed, because a message may quote a client's input.
-pub(in crate::ssh) fn format_error(message: &str) -> Vec<String> {
+pub fn format_error(message: &str) -> Vec<String> {
     message.lines().map(|line| format!(" !     {}", strip_control(line))).collect()
 }
 

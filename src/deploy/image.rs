@@ -1,0 +1,49 @@
+//! The image of a commit: built by the Engine, and pushed to the registry.
+
+use std::collections::BTreeMap;
+
+use crate::build::{self, BuildPlan, LocalImage, keep_declared_args};
+use crate::domain::{BuiltImage, Progress, PublishedImage, PushedCommit, Revision};
+use crate::git::{self, TreeLimits};
+use crate::registry;
+
+use super::deployer::Deployer;
+use super::error::DeployError;
+use super::metrics::Phase;
+use super::source_tree::SourceTree;
+
+impl Deployer {
+    /// The Engine keeps the image until the app is live: deleting the image takes a tenth of a second, and a kubelet on
+    /// the Engine's own node finds the layers there.
+    pub(super) async fn build_image(
+        &self,
+        pushed: &PushedCommit,
+        tree: &SourceTree,
+        progress: &Progress,
+    ) -> Result<(BuiltImage, LocalImage), DeployError> {
+        let plan = self.build_plan(pushed, tree);
+        let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
+        let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
+        Ok((built, LocalImage::new(&self.engine, &plan.tag)))
+    }
+
+    /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
+    /// would invalidate the build cache with every commit.
+    fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
+        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
+        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+    }
+
+    pub(super) async fn publish_image(
+        &self,
+        pushed: &PushedCommit,
+        built: &BuiltImage,
+        revision: Revision,
+        progress: &Progress,
+    ) -> Result<PublishedImage, DeployError> {
+        let docker = self.engine.client().await?;
+        let publishing = registry::publish(&docker, &self.registry, built, &pushed.app, revision, progress);
+        Ok(Phase::Publish.measure(publishing).await?)
+    }
+}

@@ -1,0 +1,50 @@
+//! The files of a pushed tree that a build depends on.
+
+use futures_util::future::try_join_all;
+
+use crate::build::{find_dockerfile, ignore_file_candidates};
+use crate::domain::PushedCommit;
+use crate::git;
+
+use super::error::DeployError;
+
+/// The largest Dockerfile and ignore file, in bytes.
+const MAX_FILE_LEN: u64 = 1 << 20;
+
+pub(super) struct SourceTree {
+    /// The path of the Dockerfile.
+    pub dockerfile: String,
+    /// The content of the Dockerfile.
+    pub text: Vec<u8>,
+    /// The content of the ignore file.
+    pub ignore: Option<Vec<u8>>,
+    /// `git describe`, or the short commit.
+    pub version: String,
+}
+
+impl SourceTree {
+    /// # Errors
+    /// [`DeployError::NoDockerfile`]; [`DeployError::Git`].
+    pub async fn read(pushed: &PushedCommit) -> Result<Self, DeployError> {
+        let files = async {
+            let dockerfile = find_dockerfile(&git::list_top_level(&pushed.objects, &pushed.commit).await?)?;
+            let text = async { read_file(pushed, &dockerfile).await.map(Option::unwrap_or_default) };
+            let (text, ignore) = tokio::try_join!(text, read_ignore_file(pushed, &dockerfile))?;
+            Ok::<_, DeployError>((dockerfile, text, ignore))
+        };
+        let (files, version) = tokio::join!(files, git::describe_commit(&pushed.objects, &pushed.commit));
+        let (dockerfile, text, ignore) = files?;
+        Ok(Self { dockerfile, text, ignore, version })
+    }
+}
+
+/// Reads the first existing ignore file.
+async fn read_ignore_file(pushed: &PushedCommit, dockerfile: &str) -> Result<Option<Vec<u8>>, DeployError> {
+    let paths = ignore_file_candidates(dockerfile);
+    let found = try_join_all(paths.iter().map(|path| read_file(pushed, path))).await?;
+    Ok(found.into_iter().flatten().next())
+}
+
+async fn read_file(pushed: &PushedCommit, path: &str) -> Result<Option<Vec<u8>>, DeployError> {
+    Ok(git::read_file(&pushed.objects, &pushed.commit, path, MAX_FILE_LEN).await?)
+}

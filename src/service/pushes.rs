@@ -1,0 +1,113 @@
+//! `git push`: authorizes the push, runs git's receive-pack with the deploy inside its hook, and tidies up afterwards.
+
+use tracing::Instrument;
+
+use super::access::within_lock_timeout;
+use super::error::ServiceError;
+use super::git_client::GitClient;
+use super::handle::{Caller, Service};
+use super::push_hook::PushSession;
+use super::push_result::ReceivedPush;
+use super::repository_locks::ExclusiveAccess;
+use crate::auth::authorize_push;
+use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace};
+use crate::telemetry::error_chain;
+
+#[derive(Debug, Clone, Copy)]
+pub struct PushRequest<'a> {
+    pub app: &'a AppName,
+    /// The client's `GIT_PROTOCOL`.
+    pub protocol: Option<&'a str>,
+}
+
+impl Service {
+    /// Receives a push and deploys it. The hook of git prints the progress and the reason of a refusal.
+    ///
+    /// # Errors
+    /// [`ServiceError`]
+    pub async fn push(
+        &self,
+        caller: &Caller,
+        request: PushRequest<'_>,
+        client: impl GitClient,
+    ) -> Result<ReceivedPush, ServiceError> {
+        let PushRequest { app, protocol } = request;
+        let owner = self.deployer.apps.find_owner(app).await?;
+        let grant = authorize_push(&caller.identity, app, &owner, self.creation)?;
+        let enter = async {
+            if grant.creates_app() {
+                self.retire_former_repository(app).await?;
+            }
+            Ok::<_, ServiceError>(self.repository_locks.lock_shared(app).await)
+        };
+        let shared = within_lock_timeout(app, enter).await??;
+        let repository = self.repositories.get_or_create(app).await?;
+        let session = PushSession {
+            service: self,
+            remote: caller.remote,
+            grant: &grant,
+            repository: &repository,
+            cancel: CancelHandle::default(),
+            trace: DeployTrace::start("push", app, grant.user(), caller.remote),
+        };
+        let received = session.trace.scope(session.receive(protocol, client)).await;
+        // Ends the trace.
+        drop(session);
+        if let Some(exclusive) = shared.try_into_exclusive() {
+            self.clean_up_repository(app).await;
+            self.spawn_garbage_collection(app, exclusive);
+        }
+        received
+    }
+
+    /// Moves the repository of a former app of this name aside. An app ends with its namespace, and the next owner of its
+    /// name must not get its commits.
+    async fn retire_former_repository(&self, app: &AppName) -> Result<(), ServiceError> {
+        if !self.has_history(app).await? {
+            return Ok(());
+        }
+        let _exclusive = self.repository_locks.lock_exclusive(app).await;
+        if self.deployer.apps.find_owner(app).await? == AppOwner::None && self.has_history(app).await? {
+            let path = self.repositories.retire(app).await?;
+            let path = path.display();
+            tracing::warn!(%app, %path, "the app's namespace no longer exists: moved its repository aside");
+        }
+        Ok(())
+    }
+
+    /// Whether the repository contains refs or deploy logs.
+    async fn has_history(&self, app: &AppName) -> Result<bool, ServiceError> {
+        Ok(self.repositories.has_refs(app).await? || self.deploy_logs(app).has_any().await)
+    }
+
+    /// Removes what killed and rejected pushes left.
+    async fn clean_up_repository(&self, app: &AppName) {
+        let cleaned = async {
+            self.repositories.remove_stale_files(app).await?;
+            if self.repositories.has_refs(app).await? {
+                return Ok(());
+            }
+            // The log of a failed first deploy is kept if the app exists.
+            if !self.deploy_logs(app).has_any().await || self.deployer.apps.find_owner(app).await? == AppOwner::None {
+                self.repositories.remove_if_empty(app).await?;
+            }
+            Ok::<_, ServiceError>(())
+        };
+        if let Err(error) = cleaned.await {
+            tracing::warn!(%app, error = error_chain(&error), "cannot clean up the repository after a push");
+        }
+    }
+
+    /// Runs `git gc --auto` in the background: this push does not wait for it, and the next push does so only if it comes
+    /// at once.
+    fn spawn_garbage_collection(&self, app: &AppName, exclusive: ExclusiveAccess) {
+        let (repositories, app) = (self.repositories.clone(), app.clone());
+        let collect_garbage = async move {
+            if let Err(error) = repositories.collect_garbage(&app).await {
+                tracing::warn!(%app, error = error_chain(&error), "cannot collect garbage in a repository");
+            }
+            drop(exclusive);
+        };
+        tokio::spawn(collect_garbage.in_current_span());
+    }
+}

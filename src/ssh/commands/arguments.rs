@@ -1,0 +1,37 @@
+//! Arguments that several commands share.
+
+use clap::{Args, ValueEnum};
+
+use crate::service;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct FormatFlag {
+    /// The output format.
+    #[arg(long, value_name = "text|json", value_enum, default_value_t, hide_possible_values = true)]
+    pub format: OutputFormat,
+}
+
+// The options of `redeploy` and `rollback`. Not a doc comment: clap would print it in place of the command's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct DeployFlags {
+    /// Wait for a running deploy of the app instead of failing.
+    #[arg(long)]
+    pub wait: bool,
+    /// Leave a failed release in place instead of rolling back to the previous one.
+    #[arg(long)]
+    pub no_rollback: bool,
+}
+
+impl From<DeployFlags> for service::DeployFlags {
+    fn from(flags: DeployFlags) -> Self {
+        let DeployFlags { wait, no_rollback } = flags;
+        Self { wait, no_rollback }
+    }
+}

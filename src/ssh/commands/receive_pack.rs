@@ -1,0 +1,15 @@
+//! `git push`
+
+use super::command::{CommandIo, CommandResult};
+use super::git_io::SshGitClient;
+use crate::service::{Caller, PushRequest, PushResult, Service};
+use crate::ssh::exit_status::ExitStatus;
+
+pub(super) async fn run(service: &Service, caller: &Caller, request: PushRequest<'_>, io: CommandIo) -> CommandResult {
+    let received = service.push(caller, request, SshGitClient(io)).await?;
+    Ok(match received.result {
+        // receive-pack exits with 0 once it has reported the refusal.
+        PushResult::Refused => ExitStatus::FAILED,
+        PushResult::Deployed | PushResult::Stored | PushResult::Unchanged => received.git.into(),
+    })
+}

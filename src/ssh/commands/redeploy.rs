@@ -1,0 +1,34 @@
+//! `redeploy APP`
+
+use clap::Args;
+
+use super::arguments::DeployFlags;
+use super::command::{Command, CommandContext, CommandResult};
+use crate::domain::{AppName, CancelHandle};
+use crate::service::RedeployRequest;
+use crate::ssh::exit_status::ExitStatus;
+
+/// Deploys the current commit of the deploy branch again.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Redeploy {
+    /// The name of the app.
+    pub app: AppName,
+    #[command(flatten)]
+    pub deploy: DeployFlags,
+}
+
+impl Command for Redeploy {
+    const NAME: &'static str = "redeploy";
+
+    fn app(&self) -> Option<&AppName> {
+        Some(&self.app)
+    }
+
+    async fn run(self, context: CommandContext<'_>) -> CommandResult {
+        let CommandContext { service, caller, io, .. } = context;
+        let request = RedeployRequest { app: self.app, flags: self.deploy.into() };
+        let work = async |progress, cancel: &CancelHandle| service.redeploy(caller, &request, &progress, cancel).await;
+        io.with_progress(work).await?;
+        Ok(ExitStatus::OK)
+    }
+}
