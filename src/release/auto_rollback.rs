@@ -5,11 +5,10 @@ use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{ReleaseError, RollbackOutcome};
 use super::history::{ReleaseHistory, StoredRelease};
-use super::prune::objects_to_prune;
 use super::record::{ReleaseStatus, failure_description};
-use super::roll_out::{mark_superseded, roll_out};
 use super::storage::{self, StatusUpdate};
-use super::{apply, replicas};
+use super::supersede::mark_superseded;
+use super::{plan, replicas, roll_out};
 use crate::domain::{Revision, in_span};
 
 /// Undoes the pending revision `failed`, whose objects are in `history`. Its record receives `description`.
@@ -73,7 +72,8 @@ async fn reapply(
     previous: &StoredRelease,
 ) -> Result<(), ReleaseError> {
     let manifests = replicas::omit_existing_replicas(discovery, previous.manifests.clone()).await?;
-    roll_out(context, discovery, &manifests, history, &mut Vec::new()).await
+    let plan = plan::rolling_update(&manifests, history.previous_objects());
+    roll_out::perform(context, discovery, &plan).await.map(drop).map_err(|failed| failed.cause)
 }
 
 /// Removes the objects of a first release. The record stays and is updated last; the namespace stays as well.
@@ -84,10 +84,9 @@ async fn remove_objects(
     failed: Revision,
     description: &str,
 ) -> Result<(), ReleaseError> {
-    let objects = objects_to_prune(&history.objects, &[]);
-    let removed = apply::delete_objects(context.lock, discovery, &objects, context.progress).await;
+    let removed = roll_out::perform(context, discovery, &plan::removal(&history.objects)).await;
     mark_failed(context, history, failed, description).await?;
-    removed
+    removed.map(drop).map_err(|failed| failed.cause)
 }
 
 /// Marks `failed` as failed, and before it any revision that an earlier crash left pending.

@@ -19,24 +19,21 @@ use crate::k8s::{ApiError, with_retries};
 /// Attempts per object, for writes by others between the read and the patch.
 const ATTEMPTS: usize = 3;
 
-/// Turns the `Update` entries of helm in the objects' managed fields into `Apply` entries.
+/// Turns the `Update` entries of helm in an object's managed fields into `Apply` entries.
 pub(super) async fn migrate_managed_fields(
     lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
-    manifests: &[Manifest],
+    manifest: &Manifest,
 ) -> Result<(), ReleaseError> {
-    for manifest in manifests {
-        let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
-        let mut result = lock.guard(migrate_object(&resource, &id)).await?;
-        for _ in 1..ATTEMPTS {
-            match &result {
-                Err(error) if error.is_conflict() => result = lock.guard(migrate_object(&resource, &id)).await?,
-                _ => break,
-            }
+    let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
+    let mut result = lock.guard(migrate_object(&resource, &id)).await?;
+    for _ in 1..ATTEMPTS {
+        match &result {
+            Err(error) if error.is_conflict() => result = lock.guard(migrate_object(&resource, &id)).await?,
+            _ => break,
         }
-        result?;
     }
-    Ok(())
+    Ok(result?)
 }
 
 async fn migrate_object(resource: &ResolvedResource, id: &ObjectId) -> Result<(), ApiError> {

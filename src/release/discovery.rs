@@ -43,6 +43,10 @@ impl ApiDiscovery {
         Self { client: client.clone(), target: target.clone(), versions: BTreeMap::new() }
     }
 
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Finds the collection for an object of the chart.
     ///
     /// # Errors

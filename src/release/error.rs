@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::field_conflict::FieldConflict;
 use super::lock::{LockError, ReleaseLock};
+use super::plan::RolloutPhase;
 use super::record::DecodeError;
 use super::revision_summary::RevisionSummary;
 use crate::domain::{NamespaceName, Revision, Target};
@@ -40,7 +41,7 @@ pub enum ReleaseError {
     },
     /// An object of the chart exists and is not the release's.
     #[error(
-        "{object} already exists in namespace {namespace} and does not belong to this target; delete it, or rename yours"
+        "{object} already exists in namespace {namespace} and does not belong to this app; delete it, or rename yours"
     )]
     OwnedByOther { object: String, namespace: NamespaceName },
     /// Another writer created the record of this revision first.
@@ -80,7 +81,7 @@ pub enum ReleaseError {
     UnreadableManifest { revision: Revision, source: BoxError },
     #[error("this cluster has no kind {kind} in {api_version}")]
     UnknownKind { api_version: String, kind: String },
-    #[error("{object} is cluster-scoped; an target can only have objects in its own namespace")]
+    #[error("{object} is cluster-scoped; an app can only have objects in its own namespace")]
     ClusterScoped { object: String },
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
@@ -92,6 +93,8 @@ pub enum ReleaseError {
     #[error("{revision} failed: {cause}; {outcome}")]
     Failed {
         revision: Revision,
+        /// The phase of the rollout in which the error occurred.
+        phase: RolloutPhase,
         #[source]
         cause: Box<ReleaseError>,
         outcome: RollbackOutcome,

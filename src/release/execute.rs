@@ -10,10 +10,13 @@ use super::discovery::ApiDiscovery;
 use super::error::{ReleaseError, RollbackOutcome};
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
+use super::ownership_check::check_ownership;
+use super::plan::{self, RolloutPhase};
 use super::record::{Record, ReleaseStatus, failure_description};
-use super::roll_out::{mark_superseded, roll_out};
+use super::roll_out::{self, FailedRollout};
 use super::secret::RecordMetadata;
 use super::storage::{self, StatusUpdate};
+use super::supersede::mark_superseded;
 use super::{apply, auto_rollback, replicas};
 use crate::domain::{Manifest, ReleaseName, Revision, in_span};
 
@@ -74,10 +77,11 @@ pub(super) async fn execute_release(
     if let Err(error) = rehearsed {
         return Err(record_refusal(context, &new, pending, error).await);
     }
-    let mut applied = Vec::new();
-    if let Err(error) = roll_out(context, &mut discovery, &new.manifests, &history, &mut applied).await {
-        return Err(Box::pin(handle_failure(context, discovery, history, new, error)).await);
-    }
+    let plan = plan::rolling_update(&new.manifests, history.previous_objects());
+    let applied = match roll_out::perform(context, &mut discovery, &plan).await {
+        Ok(applied) => applied,
+        Err(failed) => return Err(Box::pin(handle_failure(context, discovery, history, new, failed)).await),
+    };
     let update =
         StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
     storage::update_status_of(client, lock, pending, &update).await?;
@@ -93,7 +97,7 @@ async fn check_preconditions(
     new: &NewRevision,
 ) -> Result<(), ReleaseError> {
     check_no_pending(context.lock, history, new.revision())?;
-    apply::check_ownership(discovery, context.lock.target(), &new.manifests, history.deployed_manifests()).await
+    check_ownership(discovery, &new.manifests, history.deployed_manifests()).await
 }
 
 /// Helm's own lock is a pending record, and an existing revision number is another writer's.
@@ -118,7 +122,10 @@ async fn record_refusal(
     let description = log_failure(context, new, &cause);
     let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(&description) };
     match storage::update_status_of(context.client, context.lock, pending, &update).await {
-        Ok(()) => ReleaseError::Failed { revision, cause: Box::new(cause), outcome: RollbackOutcome::NothingApplied },
+        Ok(()) => {
+            let (phase, outcome) = (RolloutPhase::Prepare, RollbackOutcome::NothingApplied);
+            ReleaseError::Failed { revision, phase, cause: Box::new(cause), outcome }
+        }
         Err(error) => error,
     }
 }
@@ -130,8 +137,9 @@ async fn handle_failure(
     discovery: ApiDiscovery,
     mut history: ReleaseHistory,
     new: NewRevision,
-    cause: ReleaseError,
+    failed: FailedRollout,
 ) -> ReleaseError {
+    let FailedRollout { phase, cause } = failed;
     if matches!(cause, ReleaseError::Lock(_)) {
         return cause;
     }
@@ -150,7 +158,7 @@ async fn handle_failure(
             }
         }
     };
-    ReleaseError::Failed { revision, cause: Box::new(cause), outcome }
+    ReleaseError::Failed { revision, phase, cause: Box::new(cause), outcome }
 }
 
 /// Logs the failure, and returns the description for the record.

@@ -6,6 +6,7 @@ use kube::Client;
 
 use super::error::ReleaseError;
 use super::manifest::parse_manifest;
+use super::plan::PreviousObjects;
 use super::record::{Record, ReleaseStatus, SERVER_SIDE_APPLY};
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
@@ -79,6 +80,10 @@ impl ReleaseHistory {
     /// The objects of the deployed revision.
     pub(super) fn deployed_manifests(&self) -> &[Manifest] {
         self.deployed.as_ref().map_or(&[], |deployed| &deployed.manifests)
+    }
+
+    pub(super) fn previous_objects(&self) -> PreviousObjects<'_> {
+        PreviousObjects { manifests: &self.objects, has_client_side_updates: self.has_client_side_updates }
     }
 
     pub(super) fn pending_revisions(&self) -> impl Iterator<Item = Revision> {

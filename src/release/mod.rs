@@ -9,8 +9,10 @@ mod apply;
 mod auto_rollback;
 mod context;
 mod csa_migration;
+mod delete;
 mod diff;
 mod discovery;
+mod dry_run;
 mod error;
 mod execute;
 mod field_conflict;
@@ -22,6 +24,8 @@ mod manifest;
 mod object_id;
 mod ordering;
 mod ownership;
+mod ownership_check;
+mod plan;
 mod prune;
 mod queries;
 mod readiness;
@@ -34,15 +38,17 @@ mod roll_out;
 mod rollback;
 mod secret;
 mod storage;
+mod supersede;
 mod uninstall;
 mod upgrade;
 
-pub use apply::{dry_run, normalize_versions};
 pub use discovery::ApiDiscovery;
+pub use dry_run::{dry_run, normalize_versions};
 pub use error::{ReleaseError, RollbackOutcome};
 pub use execute::{OnFailure, Released};
 pub use history::ReleaseHistory;
 pub use history_limit::{trim_history, unreferenced_images};
+pub use plan::RolloutPhase;
 pub use queries::{
     ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_against_live, diff_revisions, list_releases,
     newest_releases, show_release,

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use kube::api::DynamicObject;
+use serde::Serialize;
 
 use crate::domain::Manifest;
 
 /// Group, kind and name of an object in the release's namespace. The version is left out: the server may have given up the
 /// version in which an earlier revision applied the object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct ObjectId {
     /// Empty for the core group.
     pub group: String,

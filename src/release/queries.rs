@@ -16,7 +16,7 @@ use super::record_list::newest_revisions;
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage;
-use super::{apply, diff};
+use super::{diff, dry_run};
 use crate::domain::{NamespaceName, RenderedChart, Revision, Target, labels};
 
 /// Requests that run concurrently.
@@ -194,11 +194,11 @@ pub async fn diff_against_live(
     }
     let history = ReleaseHistory::read(client, target).await?;
     let mut chart = chart.clone();
-    apply::normalize_versions(client, target, &mut chart).await?;
+    dry_run::normalize_versions(client, target, &mut chart).await?;
     let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
     let names = (deployed.as_deref().unwrap_or("nothing"), "this push");
     let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
-    apply::dry_run(client, target, &chart, Some(history)).await?;
+    dry_run::dry_run(client, target, &chart, Some(history)).await?;
     Ok(changes)
 }
 

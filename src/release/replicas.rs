@@ -33,24 +33,24 @@ pub(super) async fn omit_existing_replicas(
     Ok(manifests)
 }
 
-/// Keeps the live counts of workloads for which `old` set `replicas` and `new` does not.
+/// Whether `new` is a workload for which `old` set `replicas` and `new` does not. Pure.
+pub(super) fn sets_replicas_no_longer(new: &Manifest, old: &[Manifest]) -> bool {
+    let id = ObjectId::from_manifest(new);
+    let is_set_by = |old: &Manifest| ObjectId::from_manifest(old) == id && sets_replicas(old);
+    is_scalable(new) && !sets_replicas(new) && old.iter().any(is_set_by)
+}
+
+/// Keeps the live count of a workload whose manifest no longer sets it.
 pub(super) async fn preserve_replicas(
     lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
-    old: &[Manifest],
-    new: &[Manifest],
+    manifest: &Manifest,
 ) -> Result<(), ReleaseError> {
-    for manifest in new.iter().filter(|manifest| is_scalable(manifest) && !sets_replicas(manifest)) {
-        let id = ObjectId::from_manifest(manifest);
-        if !old.iter().any(|old| ObjectId::from_manifest(old) == id && sets_replicas(old)) {
-            continue;
-        }
-        let resource = discovery.resolve(manifest).await?;
-        if let Some(live) = read(&resource, &id).await?.filter(is_count_applied_by_helm) {
-            share_count(lock, &resource, &id, &live).await?;
-        }
+    let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
+    match read(&resource, &id).await?.filter(is_count_applied_by_helm) {
+        Some(live) => share_count(lock, &resource, &id, &live).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Applies the live count with a second manager, so that the count stays when the release's own manager no longer sets

@@ -1,13 +1,15 @@
 //! Uninstalls a release.
 
+use std::time::Duration;
+
 use kube::Client;
 
+use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
-use super::prune::objects_to_prune;
-use super::{apply, history_limit, storage};
+use super::{history_limit, plan, roll_out, storage};
 use crate::domain::{Digest, Progress};
 
 /// Deletes the objects of the release in the reverse of the install order, then its records. Objects with Helm's keep
@@ -19,7 +21,10 @@ pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress)
     let target = lock.target();
     let history = ReleaseHistory::read(client, target).await?;
     let mut discovery = ApiDiscovery::new(client, target);
-    apply::delete_objects(lock, &mut discovery, &objects_to_prune(&history.objects, &[]), progress).await?;
+    // A removal waits for no object to become ready.
+    let context = ReleaseContext { client, lock, progress, timeout: Duration::ZERO };
+    let removed = roll_out::perform(&context, &mut discovery, &plan::removal(&history.objects)).await;
+    removed.map_err(|failed| failed.cause)?;
     let mut images = Vec::new();
     for summary in &history.revisions {
         images.extend(history_limit::image_of_revision(client, target, summary).await?);

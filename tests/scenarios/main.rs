@@ -55,6 +55,7 @@ mod replicas;
 mod rollback;
 mod service;
 mod settings;
+mod shared_namespace;
 mod shutdown;
 mod ssh_authentication;
 mod telemetry;

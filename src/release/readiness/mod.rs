@@ -13,4 +13,5 @@ mod volume_binding;
 mod waiter;
 mod watch_store;
 
+pub(super) use kind::has_readiness_rule;
 pub(super) use waiter::ReadinessWaiter;

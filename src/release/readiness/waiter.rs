@@ -58,7 +58,7 @@ impl ReadinessWaiter {
         client: &Client,
         target: &Target,
         discovery: &mut ApiDiscovery,
-        manifests: &[Manifest],
+        manifests: &[&Manifest],
     ) -> Result<Self, ReleaseError> {
         let (mut tracked, mut streams) = (Vec::new(), SelectAll::new());
         for manifest in manifests {

@@ -21,6 +21,7 @@ pub mod process;
 pub mod pull_secret;
 pub mod registry_api;
 pub mod remote_engine;
+pub mod shared_namespace;
 pub mod small_disk;
 pub mod tcp_proxy;
 pub mod templates;

@@ -17,6 +17,12 @@ use kube::api::DynamicObject;
 
 pub(super) use self::status::{AppliedObject, ObjectReadiness, ObjectStatus};
 use super::super::object_id::ObjectId;
+use crate::domain::Manifest;
+
+/// Whether slipway waits until the object is ready.
+pub(in crate::release) fn has_readiness_rule(manifest: &Manifest) -> bool {
+    TrackedKind::from_id(&ObjectId::from_manifest(manifest)).is_some()
+}
 
 /// The kinds whose readiness slipway waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

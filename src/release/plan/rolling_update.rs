@@ -1,0 +1,36 @@
+//! The rolling update: a Deployment, StatefulSet or DaemonSet replaces its pods one after the other. Pure.
+//!
+//! *Switch* is empty: the Service selects old and new pods alike, so that the traffic moves to each new pod as soon as
+//! that pod is ready. The Service itself is therefore applied in *prepare*, with everything else in Helm's order.
+
+use super::super::ordering::apply_order;
+use super::super::prune::objects_to_prune;
+use super::super::readiness::has_readiness_rule;
+use super::super::replicas::sets_replicas_no_longer;
+use super::rollout_plan::RolloutPlan;
+use super::step::Step;
+use crate::domain::Manifest;
+
+/// What the release may have in the cluster.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::release) struct PreviousObjects<'a> {
+    pub manifests: &'a [Manifest],
+    /// Whether some of them were applied on the client side, as by helm 3.
+    pub has_client_side_updates: bool,
+}
+
+/// Applies `new` and waits until it is ready. Then deletes what only `previous` has, except objects with Helm's keep
+/// policy.
+pub(in crate::release) fn rolling_update<'a>(new: &'a [Manifest], previous: PreviousObjects<'a>) -> RolloutPlan<'a> {
+    let migrated = new.iter().filter(|_| previous.has_client_side_updates);
+    let preserved = new.iter().filter(|manifest| sets_replicas_no_longer(manifest, previous.manifests));
+    let prepare = migrated.map(Step::MigrateFields).chain(preserved.map(Step::PreserveReplicas));
+    let checked = new.iter().filter(|manifest| has_readiness_rule(manifest));
+    let retired = objects_to_prune(previous.manifests, new).into_iter();
+    RolloutPlan {
+        prepare: prepare.chain(apply_order(new).into_iter().map(Step::Apply)).collect(),
+        check: checked.map(Step::AwaitReady).collect(),
+        switch: Vec::new(),
+        retire: retired.map(Step::Delete).collect(),
+    }
+}

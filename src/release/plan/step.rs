@@ -1,0 +1,49 @@
+//! One step of a plan. Pure.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::super::object_id::ObjectId;
+use crate::domain::Manifest;
+
+/// What is done with one object. A step is printed and serialized with the identity of its object only: the object may
+/// be a Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::release) enum Step<'a> {
+    /// The fields that helm 3 set on the live object become those of a server-side apply.
+    MigrateFields(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+    /// The live replica count stays, although the manifest no longer sets it.
+    PreserveReplicas(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+    Apply(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+    AwaitReady(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+    Delete(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+}
+
+impl<'a> Step<'a> {
+    /// The object whose readiness this step waits for.
+    pub fn awaited(&self) -> Option<&'a Manifest> {
+        match self {
+            Self::AwaitReady(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = |manifest: &Manifest| ObjectId::from_manifest(manifest);
+        match self {
+            Self::MigrateFields(manifest) => write!(f, "migrate the fields of {}", id(manifest)),
+            Self::PreserveReplicas(manifest) => write!(f, "preserve the replicas of {}", id(manifest)),
+            Self::Apply(manifest) => write!(f, "apply {}", id(manifest)),
+            Self::AwaitReady(manifest) => write!(f, "wait until {} is ready", id(manifest)),
+            Self::Delete(manifest) => write!(f, "delete {}", id(manifest)),
+        }
+    }
+}
+
+fn serialize_id<S: Serializer>(manifest: &Manifest, serializer: S) -> Result<S::Ok, S::Error> {
+    ObjectId::from_manifest(manifest).serialize(serializer)
+}
