@@ -50,7 +50,7 @@ fn images_that_are_lost_with_their_volume_are_reported_and_built_again() {
 
     slipway.lose_volume("registry");
     slipway.wait_for_new_pod(&pod);
-    slipway.run_command("doctor").fails().prints_all(&[&app.name, "its image is not in the registry", "redeploy"]);
+    slipway.run_command("doctor").fails().prints_all(&[&app.name, "is not in the registry", "redeploy"]);
     app.shows("one");
     slipway.run_command(&format!("redeploy {}", app.name)).ok().prints("Released v2");
     // the same commit gives the same image, which is v1's image too
