@@ -73,7 +73,7 @@ impl Dependency {
                 tracing::warn!(error = crate::telemetry::error_chain(&error), "{}", self.down_message);
             }
             (Some(HealthChange::CameUp), _) => {
-                tracing::info!(dependency = self.name, "the dependency is healthy again");
+                tracing::info!(dependency = self.name, "the dependency is healthy");
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! The deletion of an app from the cluster and the registry. The SSH command deletes the repository.
+//! The deletion of an app from the cluster and the registry. The service deletes the repository.
 
 use std::net::SocketAddr;
 
@@ -56,12 +56,12 @@ impl Deployer {
 
     /// Holds the lock until the API server has accepted the deletion. If the lock were free before, a deploy could take
     /// it and go live in a namespace that is about to be deleted. A deploy that takes the lock afterwards fails: in a
-    /// terminating namespace no record can be created of a new revision.
+    /// terminating namespace no record of a new revision can be created.
     async fn delete_namespace(&self, app: &AppName, lock: ReleaseLock) -> Result<DeletionOutcome, DeployError> {
         // A lost lock may be another deploy's by now.
         lock.check()?;
         let accepted = self.apps.start_deletion(app).await;
-        // The Lease is in the namespace, and is deleted with it. The release spares others the wait for that.
+        // The Lease is in the namespace, and is deleted with it. Releasing the lock spares other deploys the wait for that.
         lock.release().await;
         Ok(self.apps.finish_deletion(app, accepted?).await?)
     }

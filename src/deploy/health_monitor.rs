@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::dependency_health::Dependency;
 use super::deployer::Deployer;
-use crate::k8s::ApiHealth;
+use crate::k8s::{ApiHealth, with_timeout};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between the probes while every dependency is healthy.
@@ -37,7 +37,11 @@ impl Deployer {
     async fn probe_all(&self, api_health: &ApiHealth, [kubernetes, engine, registry]: &mut [Dependency; 3]) {
         let version = async {
             // slipway's watches record the health of the API server. A request is necessary only after a failure.
-            if api_health.is_healthy() { Ok(()) } else { self.cluster.apiserver_version().await.map(drop) }
+            if api_health.is_healthy() {
+                return Ok(());
+            }
+            let version = self.cluster.apiserver_version();
+            with_timeout("reading the API server's version", PROBE_TIMEOUT, version).await.map(drop)
         };
         tokio::join!(
             probe(kubernetes, version),

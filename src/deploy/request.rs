@@ -41,7 +41,7 @@ pub(super) struct CommitSource {
     pub mode: DeployMode,
 }
 
-/// The reason for the deploy of a commit. It was checked before the app was locked, and is checked again under the
+/// The reason for the deploy of a commit, with the state on which it was decided. The decision is repeated under the
 /// lock.
 pub(super) enum Trigger {
     /// A push that moves the deploy branch; the repository was in the state of `facts`.

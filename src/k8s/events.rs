@@ -9,7 +9,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
 use super::request::with_timeout;
 
-/// The log and the metrics report the same, so that an Event may be lost.
+/// The log and the metrics report the same, so losing an Event does no harm.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 /// The API server refuses a longer note.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.33.0/pkg/apis/core/validation/events.go#L36>

@@ -7,7 +7,7 @@ use kube::core::Status;
 
 /// How long one attempt may take: longer than the client's idle timeout, which therefore expires first.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(25);
-/// The longest `Retry-After` of a server that is respected.
+/// The longest `Retry-After` that is honoured.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How many characters of the server's own message reach the pusher.
 const MAX_MESSAGE_CHARS: usize = 600;

@@ -1,6 +1,6 @@
 //! Answers that the stages make, under the names by which front doors know them.
 //!
-//! A front door imports no stage. These are aliases and not copies: the stage's value is what `--format json` prints.
+//! A front door imports no stage but git's processes. These are aliases and not copies: the stage's value is what `--format json` prints.
 
 /// A revision of an app, without its objects.
 pub type Release = crate::release::ReleaseInfo;

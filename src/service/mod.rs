@@ -1,7 +1,7 @@
 //! The functions that users can ask for through any front door: SSH commands, git, and later HTTP.
 //!
-//! Each function of [`Service`] takes the [`Caller`] and a typed request, checks the caller's rights, and answers with a
-//! value that serializes. A front door parses, authenticates and prints; it decides nothing.
+//! A function of [`Service`] takes the [`Caller`] and a typed request, checks the caller's rights, and answers with a value
+//! that serializes. Fetches and pushes answer with the end of git's process instead. A front door parses, authenticates and prints; it decides nothing.
 
 mod access;
 mod adoption;

@@ -67,6 +67,17 @@ fn an_app_ends_with_its_namespace_and_its_name_is_free_again() {
 }
 
 #[test]
+fn an_app_of_another_slipway_is_neither_pushed_to_nor_adopted() {
+    let (gateway, other) = (Gateway::start(), Gateway::start());
+    let app = App::deployed(&gateway);
+    let belongs_elsewhere = format!("belongs to the slipway in the namespace {}", gateway.namespace);
+    app.push(&other).fails().prints(&belongs_elsewhere);
+    other.run_command(&format!("apps:adopt {}", app.name)).fails().prints(&belongs_elsewhere);
+    gateway.run_command("apps").ok().prints(&app.name);
+    other.run_command("apps").ok().does_not_print(&app.name);
+}
+
+#[test]
 fn the_creation_of_apps_can_be_restricted_to_admins() {
     let gateway = Gateway::with(&[("SLIPWAY_APP_CREATION", "admins")]);
     gateway.register_user("bob");

@@ -4,8 +4,8 @@
 //! an index of keys, a map of apps, the objects of a rollout. [`SharedCache`] runs the watch and shares the cache with its
 //! readers.
 //!
-//! kube's `reflector::Store` alone does not suffice. It keeps whole objects, beside which the keys and the apps would be kept
-//! once more. It drops a deleted object, which a rollout has to distinguish from an object that is not created yet, and
+//! kube's `reflector::Store` alone does not suffice. It keeps whole objects, so that keys and apps would be held
+//! twice. It drops a deleted object, which a rollout has to distinguish from an object that is not created yet, and
 //! replaces all objects at a new list without telling which of them vanished. It reports neither an interruption of the
 //! watch nor a change for which an upload or a push waits.
 
