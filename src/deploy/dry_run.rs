@@ -43,12 +43,13 @@ impl Deployer {
         };
         let chart = self.render_unpublished(pushed, &tree, progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
-        let target = Target::of_app(&pushed.app);
-        let changes = release::diff_against_live(&self.cluster, &target, &chart, lock.is_some()).await?;
-        if lock.is_none() {
+        let changes = if lock.is_some() {
+            release::diff_against_live(&self.cluster, &Target::of_app(&pushed.app), &chart).await?
+        } else {
             let app = &pushed.app;
             progress.log(format!("{app} does not exist yet: the API server did not validate the objects")).await;
-        }
+            release::diff_against_nothing(&chart)?
+        };
         progress.log(changes.replace(PLACEHOLDER_DIGEST, "(known after the push to the registry)")).await;
         if let Some(lock) = lock {
             lock.release().await;

@@ -6,8 +6,8 @@ use crate::chart::ChartError;
 use crate::domain::{AppName, Cancelled, Revision};
 use crate::git::{GitError, RefRejection};
 use crate::registry::RegistryError;
-use crate::release::ReleaseError;
 use crate::release::lock::LockError;
+use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
 
 use super::options::UnknownOption;
 
@@ -37,7 +37,7 @@ pub enum DeployError {
     RecoveryFailed {
         revision: Revision,
         #[source]
-        why: Box<ReleaseError>,
+        why: Box<StepError>,
     },
     /// Another deploy of the app holds the lock, or this deploy lost the lock.
     #[error(transparent)]
@@ -57,4 +57,16 @@ pub enum DeployError {
     /// The client disconnected, or slipway is shutting down.
     #[error("cancelled; nothing was deployed")]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<QueryError> for DeployError {
+    fn from(error: QueryError) -> Self {
+        Self::Release(error.into())
+    }
+}
+
+impl From<PreconditionError> for DeployError {
+    fn from(error: PreconditionError) -> Self {
+        Self::Release(error.into())
+    }
 }

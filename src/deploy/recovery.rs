@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use crate::domain::{AppName, DeployTrace, PipelineResult, Progress, Target};
 use crate::release::lock::{self, HolderInfo, ReleaseLock};
-use crate::release::{self, Recovered, RecoveryOutcome, ReleaseError, RollbackOutcome};
+use crate::release::{self, PreconditionError, Recovered, RecoveryOutcome, ReleaseError, RollbackOutcome};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -109,7 +109,7 @@ impl Deployer {
     }
 
     /// Recovers the app, and logs the progress.
-    async fn recover_locked(&self, app: &AppName, lock: &ReleaseLock) -> Result<RecoveryOutcome, ReleaseError> {
+    async fn recover_locked(&self, app: &AppName, lock: &ReleaseLock) -> Result<RecoveryOutcome, PreconditionError> {
         let (progress, mut events) = Progress::channel();
         let recovery = async {
             let progress = progress;

@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::Value;
 
 use super::discovery::{ApiDiscovery, ResolvedResource};
-use super::error::ReleaseError;
+use super::error::StepError;
 use super::field_conflict::FieldConflict;
 use super::immutable_fields::{immutable_fields, is_replaceable};
 use super::lock::ReleaseLock;
@@ -21,13 +21,13 @@ pub(super) async fn apply(
     lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifest: &Manifest,
-) -> Result<DynamicObject, ReleaseError> {
+) -> Result<DynamicObject, StepError> {
     let object = PreparedObject::from_manifest(discovery, manifest).await?;
     lock.guard(object.apply(&PatchParams::apply(FIELD_MANAGER))).await?
 }
 
 /// Applies all objects in order with `dryRun=All`.
-pub(super) async fn dry_run_objects(discovery: &mut ApiDiscovery, manifests: &[Manifest]) -> Result<(), ReleaseError> {
+pub(super) async fn dry_run_objects(discovery: &mut ApiDiscovery, manifests: &[Manifest]) -> Result<(), StepError> {
     for manifest in apply_order(manifests) {
         let object = PreparedObject::from_manifest(discovery, manifest).await?;
         object.apply(&PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER) }).await?;
@@ -43,7 +43,7 @@ struct PreparedObject {
 }
 
 impl PreparedObject {
-    async fn from_manifest(discovery: &mut ApiDiscovery, manifest: &Manifest) -> Result<Self, ReleaseError> {
+    async fn from_manifest(discovery: &mut ApiDiscovery, manifest: &Manifest) -> Result<Self, StepError> {
         let resource = discovery.resolve(manifest).await?;
         let mut object = manifest.object.clone();
         if let Some(object) = object.as_object_mut() {
@@ -54,7 +54,7 @@ impl PreparedObject {
     }
 
     /// Server-side apply. Conflicts are forced only against managers with our own name.
-    async fn apply(&self, params: &PatchParams) -> Result<DynamicObject, ReleaseError> {
+    async fn apply(&self, params: &PatchParams) -> Result<DynamicObject, StepError> {
         let error = match self.send(params).await {
             Ok(object) => return Ok(object),
             Err(error) => error,
@@ -65,14 +65,14 @@ impl PreparedObject {
                 Ok(self.send(&PatchParams { force: true, ..params.clone() }).await?)
             }
             Some(conflict) => {
-                Err(ReleaseError::Conflict { object: self.id.to_string(), conflict, source: Box::new(error) })
+                Err(StepError::FieldConflict { object: self.id.to_string(), conflict, source: Box::new(error) })
             }
         }
     }
 
     /// Deletes and creates an object whose immutable fields change, if that loses nothing. `refusal` is the server's
     /// answer to the apply, and the result where it has another reason.
-    async fn recreate(&self, params: &PatchParams, refusal: ApiError) -> Result<DynamicObject, ReleaseError> {
+    async fn recreate(&self, params: &PatchParams, refusal: ApiError) -> Result<DynamicObject, StepError> {
         let Self { id, resource: ResolvedResource { api, .. }, .. } = self;
         let fields = refusal.status().map(immutable_fields).unwrap_or_default();
         if fields.is_empty() {
@@ -84,7 +84,7 @@ impl PreparedObject {
         let replaceable = serde_json::to_value(&live).is_ok_and(|live| is_replaceable(&live));
         if !replaceable {
             let (object, fields) = (id.to_string(), fields.join(", "));
-            return Err(ReleaseError::ImmutableFields { object, fields, source: Box::new(refusal) });
+            return Err(StepError::ImmutableFields { object, fields, source: Box::new(refusal) });
         }
         if params.dry_run {
             return Ok(live);

@@ -3,7 +3,7 @@
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::{ReleaseError, RollbackOutcome};
+use super::error::{RollbackOutcome, StepError};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::record::{ReleaseStatus, failure_description};
 use super::storage::{self, StatusUpdate};
@@ -43,7 +43,7 @@ async fn redeploy_previous(
     previous: &StoredRelease,
     failed: Revision,
     description: &str,
-) -> Result<Revision, ReleaseError> {
+) -> Result<Revision, StepError> {
     let ReleaseContext { client, lock, .. } = *context;
     let record = previous.as_rollback(failed.next(), format!("Rollback to {}", previous.revision()), lock.now());
     let revision = record.version;
@@ -70,7 +70,7 @@ async fn reapply(
     discovery: &mut ApiDiscovery,
     history: &ReleaseHistory,
     previous: &StoredRelease,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let manifests = replicas::omit_existing_replicas(discovery, previous.manifests.clone()).await?;
     let plan = plan::rolling_update(&manifests, history.previous_objects());
     roll_out::perform(context, discovery, &plan).await.map(drop).map_err(|failed| failed.cause)
@@ -83,7 +83,7 @@ async fn remove_objects(
     history: &ReleaseHistory,
     failed: Revision,
     description: &str,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let removed = roll_out::perform(context, discovery, &plan::removal(&history.objects)).await;
     mark_failed(context, history, failed, description).await?;
     removed.map(drop).map_err(|failed| failed.cause)
@@ -95,7 +95,7 @@ async fn mark_failed(
     history: &ReleaseHistory,
     failed: Revision,
     description: &str,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     for revision in history.pending_revisions().filter(|revision| *revision != failed).chain([failed]) {
         let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(description) };
         storage::update_status(context.client, context.lock, &update).await?;
@@ -103,7 +103,7 @@ async fn mark_failed(
     Ok(())
 }
 
-fn log_error(context: &ReleaseContext<'_>, failed: Revision, error: ReleaseError) -> ReleaseError {
+fn log_error(context: &ReleaseContext<'_>, failed: Revision, error: StepError) -> StepError {
     let target = context.lock.target();
     tracing::error!(app = %target, %failed, %error, cause = ?error, "a failed release could not be rolled back");
     error

@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::discovery::{ApiDiscovery, ResolvedResource};
-use super::error::ReleaseError;
+use super::error::StepError;
 use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use crate::domain::Manifest;
@@ -24,7 +24,7 @@ pub(super) async fn migrate_managed_fields(
     lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifest: &Manifest,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
     let mut result = lock.guard(migrate_object(&resource, &id)).await?;
     for _ in 1..ATTEMPTS {

@@ -3,8 +3,8 @@
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
 use kube::{Api, ResourceExt};
 
-use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::discovery::{ApiDiscovery, DiscoveryError};
+use super::error::StepError;
 use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use super::ownership::{has_keep_policy, is_owned_by_release, live_metadata};
@@ -17,12 +17,12 @@ pub(super) async fn delete(
     discovery: &mut ApiDiscovery,
     manifest: &Manifest,
     progress: &Progress,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     match discovery.resolve_stored(manifest).await {
         Ok(api) => delete_live(lock, &api, &ObjectId::from_manifest(manifest), progress).await,
         // A server without the kind has no such object.
-        Err(ReleaseError::UnknownKind { .. }) => Ok(()),
-        Err(error) => Err(error),
+        Err(DiscoveryError::UnknownKind { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -31,7 +31,7 @@ async fn delete_live(
     api: &Api<DynamicObject>,
     id: &ObjectId,
     progress: &Progress,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let Some(live) = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await? else { return Ok(()) };
     let metadata = live_metadata(&live);
     if !is_owned_by_release(&metadata, lock.target()) || has_keep_policy(&metadata) {

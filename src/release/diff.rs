@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use similar::TextDiff;
 
-use super::error::ReleaseError;
+use super::error::QueryError;
 use super::object_id::ObjectId;
 use super::ordering::apply_order;
 use super::prune::difference;
@@ -20,8 +20,8 @@ const CONTEXT_LINES: usize = 3;
 /// the two sides.
 ///
 /// # Errors
-/// [`ReleaseError::SerializeObject`] if an object cannot be written as YAML.
-pub(super) fn unified_diff(old: &[Manifest], new: &[Manifest], names: (&str, &str)) -> Result<String, ReleaseError> {
+/// [`QueryError::SerializeObject`] if an object cannot be written as YAML.
+pub(super) fn unified_diff(old: &[Manifest], new: &[Manifest], names: (&str, &str)) -> Result<String, QueryError> {
     let by_id = |manifests: &'_ [Manifest]| -> BTreeMap<ObjectId, Value> {
         manifests.iter().map(|manifest| (ObjectId::from_manifest(manifest), manifest.object.clone())).collect()
     };
@@ -78,10 +78,10 @@ fn secret_section<'a>(object: &'a mut Option<&mut Value>, section: &str) -> Opti
 /// An object as YAML. Long lines are not folded: text that moves to another line would show as a change.
 ///
 /// # Errors
-/// [`ReleaseError::SerializeObject`]
-pub(super) fn to_yaml(object: &Value) -> Result<String, ReleaseError> {
+/// [`QueryError::SerializeObject`]
+pub(super) fn to_yaml(object: &Value) -> Result<String, QueryError> {
     let options = serde_yaml::ser_options! { prefer_block_scalars: false };
-    serde_yaml::to_string_with_options(object, options).map_err(|error| ReleaseError::SerializeObject(Box::new(error)))
+    serde_yaml::to_string_with_options(object, options).map_err(|error| QueryError::SerializeObject(Box::new(error)))
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use kube::core::GroupVersion;
 use kube::discovery::{ApiGroup, Scope, oneshot};
 use kube::{Api, Client};
 
-use super::error::ReleaseError;
 use super::object_id::ObjectId;
 use crate::domain::{Manifest, Target};
-use crate::k8s::with_retries;
+use crate::k8s::{ApiError, with_retries};
 
 /// Kinds that moved between versions of their group without a change of the fields that charts set. A manifest in one
 /// of these versions is applied in the version that the server has.
@@ -21,6 +20,17 @@ const EQUIVALENT_VERSIONS: [(&str, &str, [&str; 2]); 3] = [
     ("batch", "CronJob", ["v1", "v1beta1"]),
     ("policy", "PodDisruptionBudget", ["v1", "v1beta1"]),
 ];
+
+/// Why the collection of a kind was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("this cluster has no kind {kind} in {api_version}")]
+    UnknownKind { api_version: String, kind: String },
+    #[error("{object} is cluster-scoped; an app can only have objects in its own namespace")]
+    ClusterScoped { object: String },
+}
 
 /// The collection that an object belongs to.
 pub(super) struct ResolvedResource {
@@ -50,13 +60,13 @@ impl ApiDiscovery {
     /// Finds the collection for an object of the chart.
     ///
     /// # Errors
-    /// [`ReleaseError::UnknownKind`], [`ReleaseError::ClusterScoped`], [`ReleaseError::Api`].
-    pub(super) async fn resolve(&mut self, manifest: &Manifest) -> Result<ResolvedResource, ReleaseError> {
+    /// [`DiscoveryError::UnknownKind`], [`DiscoveryError::ClusterScoped`], [`DiscoveryError::Api`].
+    pub(super) async fn resolve(&mut self, manifest: &Manifest) -> Result<ResolvedResource, DiscoveryError> {
         let mut result = Err(unknown_kind(manifest));
         for api_version in equivalent_versions(manifest) {
             self.load_version(&api_version).await?;
             result = self.lookup(&api_version, manifest).map(|api| ResolvedResource { api, api_version });
-            if !matches!(result, Err(ReleaseError::UnknownKind { .. })) {
+            if !matches!(result, Err(DiscoveryError::UnknownKind { .. })) {
                 break;
             }
         }
@@ -66,8 +76,8 @@ impl ApiDiscovery {
     /// Rewrites each manifest to the version that the server has, where an equivalent version exists.
     ///
     /// # Errors
-    /// [`ReleaseError::UnknownKind`], [`ReleaseError::ClusterScoped`], [`ReleaseError::Api`].
-    pub async fn normalize_versions(&mut self, manifests: &mut [Manifest]) -> Result<(), ReleaseError> {
+    /// [`DiscoveryError::UnknownKind`], [`DiscoveryError::ClusterScoped`], [`DiscoveryError::Api`].
+    pub async fn normalize_versions(&mut self, manifests: &mut [Manifest]) -> Result<(), DiscoveryError> {
         for manifest in manifests.iter_mut().filter(|manifest| equivalent_versions(manifest).len() > 1) {
             let api_version = self.resolve(manifest).await?.api_version;
             if let Some(object) = manifest.object.as_object_mut() {
@@ -82,9 +92,9 @@ impl ApiDiscovery {
     ///
     /// # Errors
     /// As [`ApiDiscovery::resolve`].
-    pub(super) async fn resolve_stored(&mut self, manifest: &Manifest) -> Result<Api<DynamicObject>, ReleaseError> {
+    pub(super) async fn resolve_stored(&mut self, manifest: &Manifest) -> Result<Api<DynamicObject>, DiscoveryError> {
         match self.resolve(manifest).await {
-            Err(ReleaseError::UnknownKind { .. }) => {}
+            Err(DiscoveryError::UnknownKind { .. }) => {}
             resolved => return resolved.map(|resource| resource.api),
         }
         let name = ObjectId::from_manifest(manifest).group;
@@ -103,7 +113,7 @@ impl ApiDiscovery {
         self.lookup(&version, manifest)
     }
 
-    async fn load_version(&mut self, api_version: &str) -> Result<(), ReleaseError> {
+    async fn load_version(&mut self, api_version: &str) -> Result<(), DiscoveryError> {
         if self.versions.contains_key(api_version) {
             return Ok(());
         }
@@ -119,11 +129,11 @@ impl ApiDiscovery {
         }
     }
 
-    fn lookup(&self, api_version: &str, manifest: &Manifest) -> Result<Api<DynamicObject>, ReleaseError> {
+    fn lookup(&self, api_version: &str, manifest: &Manifest) -> Result<Api<DynamicObject>, DiscoveryError> {
         let kind = self.versions.get(api_version).and_then(|group| group.recommended_kind(manifest.kind()));
         let (resource, capabilities) = kind.ok_or_else(|| unknown_kind(manifest))?;
         if capabilities.scope != Scope::Namespaced {
-            return Err(ReleaseError::ClusterScoped { object: ObjectId::from_manifest(manifest).to_string() });
+            return Err(DiscoveryError::ClusterScoped { object: ObjectId::from_manifest(manifest).to_string() });
         }
         Ok(Api::namespaced_with(self.client.clone(), self.target.namespace.as_str(), &resource))
     }
@@ -140,8 +150,8 @@ fn equivalent_versions(manifest: &Manifest) -> Vec<String> {
     if same.contains(&own) { [vec![own], others].concat() } else { vec![own] }
 }
 
-fn unknown_kind(manifest: &Manifest) -> ReleaseError {
-    ReleaseError::UnknownKind { api_version: manifest.api_version().to_owned(), kind: manifest.kind().to_owned() }
+fn unknown_kind(manifest: &Manifest) -> DiscoveryError {
+    DiscoveryError::UnknownKind { api_version: manifest.api_version().to_owned(), kind: manifest.kind().to_owned() }
 }
 
 #[cfg(test)]
@@ -191,6 +201,6 @@ mod tests {
         });
         let mut discovery = ApiDiscovery::new(&client, &Target::of_app(&"web".parse().unwrap()));
         let resolved = discovery.resolve_stored(&manifest("gone.example/v1", "Thing")).await.map(|_| ());
-        assert!(matches!(&resolved, Err(ReleaseError::UnknownKind { kind, .. }) if kind == "Thing"), "{resolved:?}");
+        assert!(matches!(&resolved, Err(DiscoveryError::UnknownKind { kind, .. }) if kind == "Thing"), "{resolved:?}");
     }
 }

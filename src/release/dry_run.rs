@@ -3,22 +3,27 @@
 use kube::Client;
 
 use super::apply::dry_run_objects;
+use super::diff;
 use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::error::{PreconditionError, QueryError};
 use super::history::ReleaseHistory;
 use super::ownership_check::check_ownership;
 use crate::domain::{RenderedChart, Target};
 
+/// The names of the two sides of a diff.
+const NOTHING: &str = "nothing";
+const THIS_PUSH: &str = "this push";
+
 /// Rewrites the objects of a chart to API versions that the server has, where an equivalent version exists.
 ///
 /// # Errors
-/// [`ReleaseError::UnknownKind`], [`ReleaseError::ClusterScoped`], [`ReleaseError::Api`].
+/// [`PreconditionError::Discovery`].
 pub async fn normalize_versions(
     client: &Client,
     target: &Target,
     chart: &mut RenderedChart,
-) -> Result<(), ReleaseError> {
-    ApiDiscovery::new(client, target).normalize_versions(&mut chart.manifests).await
+) -> Result<(), PreconditionError> {
+    Ok(ApiDiscovery::new(client, target).normalize_versions(&mut chart.manifests).await?)
 }
 
 /// Dry-runs the apply of a chart on the API server, with its admission webhooks and quotas. The namespace must exist.
@@ -31,7 +36,7 @@ pub async fn dry_run(
     target: &Target,
     chart: &RenderedChart,
     history: Option<ReleaseHistory>,
-) -> Result<ApiDiscovery, ReleaseError> {
+) -> Result<ApiDiscovery, PreconditionError> {
     let history = match history {
         Some(history) => history,
         None => ReleaseHistory::read(client, target).await?,
@@ -40,4 +45,32 @@ pub async fn dry_run(
     check_ownership(&mut discovery, &chart.manifests, history.deployed_manifests()).await?;
     dry_run_objects(&mut discovery, &chart.manifests).await?;
     Ok(discovery)
+}
+
+/// A unified diff of the changes that a release of `chart` would make to the deployed revision, which the API server
+/// dry-runs as well. The namespace must exist.
+///
+/// # Errors
+/// As [`dry_run`].
+pub async fn diff_against_live(
+    client: &Client,
+    target: &Target,
+    chart: &RenderedChart,
+) -> Result<String, PreconditionError> {
+    let history = ReleaseHistory::read(client, target).await?;
+    let mut chart = chart.clone();
+    normalize_versions(client, target, &mut chart).await?;
+    let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
+    let names = (deployed.as_deref().unwrap_or(NOTHING), THIS_PUSH);
+    let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
+    dry_run(client, target, &chart, Some(history)).await?;
+    Ok(changes)
+}
+
+/// As [`diff_against_live`], for a release whose namespace does not exist yet.
+///
+/// # Errors
+/// [`QueryError::SerializeObject`].
+pub fn diff_against_nothing(chart: &RenderedChart) -> Result<String, QueryError> {
+    diff::unified_diff(&[], &chart.manifests, (NOTHING, THIS_PUSH))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::{ReleaseError, RollbackOutcome};
+use super::error::{PreconditionError, RecordError, ReleaseError, RollbackOutcome, StepError};
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
 use super::ownership_check::check_ownership;
@@ -66,14 +66,14 @@ pub(super) async fn execute_release(
 ) -> Result<Released, ReleaseError> {
     let ReleaseContext { client, lock, .. } = *context;
     let revision = new.revision();
-    check_preconditions(context, &mut discovery, &history, &new).await.map_err(ReleaseError::before_any_write)?;
+    check_preconditions(context, &mut discovery, &history, &new).await?;
     let manifests = replicas::omit_existing_replicas(&mut discovery, new.manifests).await;
-    new.manifests = manifests.map_err(ReleaseError::before_any_write)?;
+    new.manifests = manifests.map_err(PreconditionError::from)?;
     let record = in_span("record", storage::create(client, lock, &new.record, &new.metadata));
     // Half a release is worse than none, so all objects are tried before any is changed.
     let rehearsal = in_span("rehearse", apply::dry_run_objects(&mut discovery, &new.manifests));
     let (record, rehearsed) = tokio::join!(record, rehearsal);
-    let pending = record?;
+    let pending = record.map_err(ReleaseError::unrecorded)?;
     if let Err(error) = rehearsed {
         return Err(record_refusal(context, &new, pending, error).await);
     }
@@ -84,7 +84,7 @@ pub(super) async fn execute_release(
     };
     let update =
         StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
-    storage::update_status_of(client, lock, pending, &update).await?;
+    storage::update_status_of(client, lock, pending, &update).await.map_err(ReleaseError::Interrupted)?;
     mark_superseded(context, &history, revision).await;
     Ok(Released { revision, cluster_ip: cluster_ip(&applied, &lock.target().release) })
 }
@@ -95,17 +95,17 @@ async fn check_preconditions(
     discovery: &mut ApiDiscovery,
     history: &ReleaseHistory,
     new: &NewRevision,
-) -> Result<(), ReleaseError> {
+) -> Result<(), PreconditionError> {
     check_no_pending(context.lock, history, new.revision())?;
     check_ownership(discovery, &new.manifests, history.deployed_manifests()).await
 }
 
 /// Helm's own lock is a pending record, and an existing revision number is another writer's.
-fn check_no_pending(lock: &ReleaseLock, history: &ReleaseHistory, revision: Revision) -> Result<(), ReleaseError> {
+fn check_no_pending(lock: &ReleaseLock, history: &ReleaseHistory, revision: Revision) -> Result<(), PreconditionError> {
     match history.newest() {
-        Some(newest) if newest.status.is_pending() => Err(ReleaseError::pending(lock, newest)),
+        Some(newest) if newest.status.is_pending() => Err(PreconditionError::pending(lock, newest)),
         Some(newest) if newest.revision >= revision => {
-            Err(ReleaseError::RevisionExists { target: lock.target().clone(), revision })
+            Err(RecordError::RevisionExists { target: lock.target().clone(), revision }.into())
         }
         _ => Ok(()),
     }
@@ -116,7 +116,7 @@ async fn record_refusal(
     context: &ReleaseContext<'_>,
     new: &NewRevision,
     pending: Secret,
-    cause: ReleaseError,
+    cause: StepError,
 ) -> ReleaseError {
     let revision = new.revision();
     let description = log_failure(context, new, &cause);
@@ -126,7 +126,7 @@ async fn record_refusal(
             let (phase, outcome) = (RolloutPhase::Prepare, RollbackOutcome::NothingApplied);
             ReleaseError::Failed { revision, phase, cause: Box::new(cause), outcome }
         }
-        Err(error) => error,
+        Err(error) => ReleaseError::Interrupted(error),
     }
 }
 
@@ -140,8 +140,8 @@ async fn handle_failure(
     failed: FailedRollout,
 ) -> ReleaseError {
     let FailedRollout { phase, cause } = failed;
-    if matches!(cause, ReleaseError::Lock(_)) {
-        return cause;
+    if matches!(cause, StepError::Lock(_)) {
+        return ReleaseError::Interrupted(cause);
     }
     let description = log_failure(context, &new, &cause);
     let revision = new.revision();
@@ -154,7 +154,7 @@ async fn handle_failure(
             let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(&description) };
             match storage::update_status(context.client, context.lock, &update).await {
                 Ok(()) => RollbackOutcome::LeftInPlace,
-                Err(error) => return error,
+                Err(error) => return ReleaseError::Interrupted(error),
             }
         }
     };
@@ -162,7 +162,7 @@ async fn handle_failure(
 }
 
 /// Logs the failure, and returns the description for the record.
-fn log_failure(context: &ReleaseContext<'_>, new: &NewRevision, error: &ReleaseError) -> String {
+fn log_failure(context: &ReleaseContext<'_>, new: &NewRevision, error: &StepError) -> String {
     tracing::warn!(app = %context.lock.target(), revision = %new.revision(), %error, "a release failed");
     failure_description(&new.action, error)
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 
-use super::error::ReleaseError;
+use super::error::QueryError;
 use super::manifest::parse_manifest;
 use super::plan::PreviousObjects;
 use super::record::{Record, ReleaseStatus, SERVER_SIDE_APPLY};
@@ -43,8 +43,8 @@ impl ReleaseHistory {
     /// Reads the records.
     ///
     /// # Errors
-    /// [`ReleaseError::Api`], [`ReleaseError::UnreadableRecord`], [`ReleaseError::UnreadableManifest`].
-    pub async fn read(client: &Client, target: &Target) -> Result<Self, ReleaseError> {
+    /// [`QueryError::Api`], [`QueryError::UnreadableRecord`], [`QueryError::UnreadableManifest`].
+    pub async fn read(client: &Client, target: &Target) -> Result<Self, QueryError> {
         let revisions = storage::list(client, target).await?;
         let deployed = match find_deployed(&revisions) {
             Some(summary) => Some(StoredRelease::read(client, target, summary.revision).await?),
@@ -59,7 +59,7 @@ impl ReleaseHistory {
                     objects.extend(undeployed.manifests);
                 }
                 // The objects of this revision are unknown; those of the others can still be pruned.
-                Err(error @ (ReleaseError::UnreadableRecord { .. } | ReleaseError::UnreadableManifest { .. })) => {
+                Err(error @ (QueryError::UnreadableRecord { .. } | QueryError::UnreadableManifest { .. })) => {
                     tracing::warn!(app = %target, revision = %summary.revision, %error, "a release record cannot be read");
                 }
                 Err(error) => return Err(error),
@@ -100,7 +100,7 @@ impl ReleaseHistory {
 
 impl StoredRelease {
     /// Reads one revision.
-    pub async fn read(client: &Client, target: &Target, revision: Revision) -> Result<Self, ReleaseError> {
+    pub async fn read(client: &Client, target: &Target, revision: Revision) -> Result<Self, QueryError> {
         let StoredRecord { record, metadata, secret } = storage::read(client, target, revision).await?;
         let manifests = parse_manifest(&record.manifest, revision)?;
         Ok(Self { record, metadata, secret, manifests })
@@ -133,7 +133,7 @@ impl StoredRelease {
         client: &Client,
         target: &Target,
         revisions: &[RevisionSummary],
-    ) -> Result<Self, ReleaseError> {
+    ) -> Result<Self, QueryError> {
         let revision = self.revision();
         let older = revisions.iter().rev().filter(|summary| summary.revision < revision);
         for summary in older.filter(|summary| summary.status == ReleaseStatus::Superseded) {
@@ -142,7 +142,7 @@ impl StoredRelease {
                 return Ok(candidate);
             }
         }
-        Err(ReleaseError::NoPreviousRevision { target: target.clone(), revision })
+        Err(QueryError::NoPreviousRevision { target: target.clone(), revision })
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use kube::Client;
 
-use super::error::ReleaseError;
+use super::error::{QueryError, StepError};
 use super::history::find_deployed;
 use super::lock::ReleaseLock;
 use super::revision_summary::RevisionSummary;
@@ -16,12 +16,8 @@ use crate::domain::{Digest, Revision, Target, labels};
 /// Returns the images that no remaining record references.
 ///
 /// # Errors
-/// [`ReleaseError::Api`], [`ReleaseError::Lock`].
-pub async fn trim_history(
-    client: &Client,
-    lock: &ReleaseLock,
-    keep: NonZeroUsize,
-) -> Result<Vec<Digest>, ReleaseError> {
+/// [`StepError::Query`], [`StepError::Api`], [`StepError::Lock`].
+pub async fn trim_history(client: &Client, lock: &ReleaseLock, keep: NonZeroUsize) -> Result<Vec<Digest>, StepError> {
     let target = lock.target();
     let revisions = storage::list(client, target).await?;
     let surplus = surplus_revisions(&revisions, keep.get());
@@ -42,12 +38,12 @@ pub async fn trim_history(
 /// Returns those of `images` that no record of the release references.
 ///
 /// # Errors
-/// [`ReleaseError::Api`].
+/// [`QueryError::Api`].
 pub async fn unreferenced_images(
     client: &Client,
     lock: &ReleaseLock,
     mut images: BTreeSet<Digest>,
-) -> Result<BTreeSet<Digest>, ReleaseError> {
+) -> Result<BTreeSet<Digest>, QueryError> {
     for summary in storage::list(client, lock.target()).await? {
         retain_unreferenced(client, lock.target(), &summary, &mut images).await?;
     }
@@ -59,13 +55,13 @@ pub(super) async fn image_of_revision(
     client: &Client,
     target: &Target,
     summary: &RevisionSummary,
-) -> Result<Option<Digest>, ReleaseError> {
+) -> Result<Option<Digest>, QueryError> {
     if summary.image.is_some() {
         return Ok(summary.image.clone());
     }
     match storage::read(client, target, summary.revision).await {
         Ok(stored) => Ok(stored.metadata.annotations.get(labels::IMAGE_DIGEST).and_then(|digest| digest.parse().ok())),
-        Err(ReleaseError::UnreadableRecord { .. } | ReleaseError::NoSuchRevision { .. }) => Ok(None),
+        Err(QueryError::UnreadableRecord { .. } | QueryError::NoSuchRevision { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -77,7 +73,7 @@ async fn retain_unreferenced(
     target: &Target,
     kept: &RevisionSummary,
     images: &mut BTreeSet<Digest>,
-) -> Result<(), ReleaseError> {
+) -> Result<(), QueryError> {
     if images.is_empty() {
         return Ok(());
     }
@@ -88,8 +84,8 @@ async fn retain_unreferenced(
     match storage::read(client, target, kept.revision).await {
         Ok(StoredRecord { record, .. }) => images.retain(|image| !record.manifest.contains(image.as_str())),
         // An unreadable revision may reference any image.
-        Err(ReleaseError::UnreadableRecord { .. }) => images.clear(),
-        Err(ReleaseError::NoSuchRevision { .. }) => {}
+        Err(QueryError::UnreadableRecord { .. }) => images.clear(),
+        Err(QueryError::NoSuchRevision { .. }) => {}
         Err(error) => return Err(error),
     }
     Ok(())

@@ -2,22 +2,22 @@
 
 use serde_json::Value;
 
-use super::error::ReleaseError;
+use super::error::QueryError;
 use crate::domain::{Manifest, Revision};
 
 /// Parses the objects of a recorded manifest. Their `source` stays empty: a record has it in comments only.
 ///
 /// # Errors
-/// [`ReleaseError::UnreadableManifest`] if a document is not an object with API version, kind and name.
-pub(super) fn parse_manifest(manifest: &str, revision: Revision) -> Result<Vec<Manifest>, ReleaseError> {
+/// [`QueryError::UnreadableManifest`] if a document is not an object with API version, kind and name.
+pub(super) fn parse_manifest(manifest: &str, revision: Revision) -> Result<Vec<Manifest>, QueryError> {
     let documents: Vec<Value> = serde_yaml::from_multiple(manifest)
-        .map_err(|error| ReleaseError::UnreadableManifest { revision, source: Box::new(error).into() })?;
+        .map_err(|error| QueryError::UnreadableManifest { revision, source: Box::new(error).into() })?;
     let objects = documents.into_iter().filter(|document| !document.is_null());
     let manifests: Vec<_> = objects.map(|object| Manifest { source: String::new(), object }).collect();
     let is_nameless = |m: &Manifest| m.api_version().is_empty() || m.kind().is_empty() || m.name().is_empty();
     if manifests.iter().any(is_nameless) {
         let source = "a document has no apiVersion, kind or name".into();
-        return Err(ReleaseError::UnreadableManifest { revision, source });
+        return Err(QueryError::UnreadableManifest { revision, source });
     }
     Ok(manifests)
 }

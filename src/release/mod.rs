@@ -42,16 +42,15 @@ mod supersede;
 mod uninstall;
 mod upgrade;
 
-pub use discovery::ApiDiscovery;
-pub use dry_run::{dry_run, normalize_versions};
-pub use error::{ReleaseError, RollbackOutcome};
+pub use discovery::{ApiDiscovery, DiscoveryError};
+pub use dry_run::{diff_against_live, diff_against_nothing, dry_run, normalize_versions};
+pub use error::{PreconditionError, QueryError, RecordError, ReleaseError, RollbackOutcome, StepError};
 pub use execute::{OnFailure, Released};
 pub use history::ReleaseHistory;
 pub use history_limit::{trim_history, unreferenced_images};
 pub use plan::RolloutPhase;
 pub use queries::{
-    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_against_live, diff_revisions, list_releases,
-    newest_releases, show_release,
+    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, list_releases, newest_releases, show_release,
 };
 pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};
 pub use rollback::{RollbackRequest, RolledBack, rollback};

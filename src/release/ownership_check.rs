@@ -1,7 +1,7 @@
 //! Refuses objects that exist and belong to someone else.
 
 use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::error::PreconditionError;
 use super::object_id::ObjectId;
 use super::ownership::{is_owned_by_release, live_metadata};
 use super::prune::difference;
@@ -14,13 +14,13 @@ pub(super) async fn check_ownership(
     discovery: &mut ApiDiscovery,
     new: &[Manifest],
     old: &[Manifest],
-) -> Result<(), ReleaseError> {
+) -> Result<(), PreconditionError> {
     for manifest in difference(new, old) {
         let id = ObjectId::from_manifest(manifest);
         let api = discovery.resolve(manifest).await?.api;
         let existing = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await?;
         if existing.is_some_and(|existing| !is_owned_by_release(&live_metadata(&existing), discovery.target())) {
-            return Err(ReleaseError::OwnedByOther {
+            return Err(PreconditionError::OwnedByOther {
                 object: id.to_string(),
                 namespace: discovery.target().namespace.clone(),
             });

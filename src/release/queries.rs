@@ -9,15 +9,15 @@ use kube::Client;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::ReleaseError;
-use super::history::{ReleaseHistory, StoredRelease, find_deployed};
+use super::diff;
+use super::error::QueryError;
+use super::history::{StoredRelease, find_deployed};
 use super::record::{Record, ReleaseStatus};
 use super::record_list::newest_revisions;
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage;
-use super::{diff, dry_run};
-use crate::domain::{NamespaceName, RenderedChart, Revision, Target, labels};
+use crate::domain::{NamespaceName, Revision, Target, labels};
 
 /// Requests that run concurrently.
 const CONCURRENT_READS: usize = 8;
@@ -53,8 +53,8 @@ impl ReleaseDetails {
     /// The objects as YAML documents.
     ///
     /// # Errors
-    /// [`ReleaseError::SerializeObject`]
-    pub fn manifest(&self) -> Result<String, ReleaseError> {
+    /// [`QueryError::SerializeObject`]
+    pub fn manifest(&self) -> Result<String, QueryError> {
         let documents = self.manifests.iter().map(|object| Ok(format!("---\n{}", diff::to_yaml(object)?)));
         documents.collect()
     }
@@ -82,8 +82,8 @@ pub enum ListScope {
 /// error.
 ///
 /// # Errors
-/// [`ReleaseError::Api`].
-pub async fn list_releases(client: &Client, target: &Target, limit: usize) -> Result<Vec<ReleaseInfo>, ReleaseError> {
+/// [`QueryError::Api`].
+pub async fn list_releases(client: &Client, target: &Target, limit: usize) -> Result<Vec<ReleaseInfo>, QueryError> {
     let revisions = storage::list(client, target).await?;
     let newest = revisions.into_iter().rev().take(limit).collect::<Vec<_>>();
     let infos = newest.into_iter().rev().map(|summary| read_info(client, target, summary));
@@ -94,12 +94,12 @@ pub async fn list_releases(client: &Client, target: &Target, limit: usize) -> Re
 /// The newest revision of each target that has one, in the order of `targets`.
 ///
 /// # Errors
-/// [`ReleaseError::Api`].
+/// [`QueryError::Api`].
 pub async fn newest_releases(
     client: &Client,
     targets: Vec<Target>,
     scope: ListScope,
-) -> Result<Vec<(Target, ReleaseInfo)>, ReleaseError> {
+) -> Result<Vec<(Target, ReleaseInfo)>, QueryError> {
     let records = match scope {
         ListScope::ClusterWide => storage::list_cluster(client).await?,
         ListScope::PerNamespace => list_namespaces(client, &targets).await?,
@@ -107,14 +107,14 @@ pub async fn newest_releases(
     let newest = newest_revisions(targets, &records);
     let infos = newest.into_iter().map(|(target, summary)| async move {
         let info = read_info(client, &target, summary).await?;
-        Ok::<_, ReleaseError>(info.map(|info| (target, info)))
+        Ok::<_, QueryError>(info.map(|info| (target, info)))
     });
     let infos: Vec<_> = stream::iter(infos).buffered(CONCURRENT_READS).try_collect().await?;
     Ok(infos.into_iter().flatten().collect())
 }
 
 /// Lists the metadata of the records in the targets' namespaces.
-async fn list_namespaces(client: &Client, targets: &[Target]) -> Result<Vec<ObjectMeta>, ReleaseError> {
+async fn list_namespaces(client: &Client, targets: &[Target]) -> Result<Vec<ObjectMeta>, QueryError> {
     let namespaces: BTreeSet<NamespaceName> = targets.iter().map(|target| target.namespace.clone()).collect();
     let lists =
         namespaces.into_iter().map(|namespace| async move { storage::list_namespace(client, &namespace).await });
@@ -126,11 +126,11 @@ async fn read_info(
     client: &Client,
     target: &Target,
     summary: RevisionSummary,
-) -> Result<Option<ReleaseInfo>, ReleaseError> {
+) -> Result<Option<ReleaseInfo>, QueryError> {
     match storage::read(client, target, summary.revision).await {
         Ok(stored) => Ok(Some(info_from_record(&stored.record, &stored.metadata))),
-        Err(ReleaseError::NoSuchRevision { .. }) => Ok(None),
-        Err(error @ ReleaseError::UnreadableRecord { .. }) => Ok(Some(info_from_summary(&summary, &error))),
+        Err(QueryError::NoSuchRevision { .. }) => Ok(None),
+        Err(error @ QueryError::UnreadableRecord { .. }) => Ok(Some(info_from_summary(&summary, &error))),
         Err(error) => Err(error),
     }
 }
@@ -138,13 +138,13 @@ async fn read_info(
 /// Reads one revision; by default the deployed one.
 ///
 /// # Errors
-/// [`ReleaseError::NoSuchRevision`], [`ReleaseError::NotDeployed`], [`ReleaseError::UnreadableRecord`],
-/// [`ReleaseError::UnreadableManifest`], [`ReleaseError::Api`].
+/// [`QueryError::NoSuchRevision`], [`QueryError::NotDeployed`], [`QueryError::UnreadableRecord`],
+/// [`QueryError::UnreadableManifest`], [`QueryError::Api`].
 pub async fn show_release(
     client: &Client,
     target: &Target,
     revision: Option<Revision>,
-) -> Result<ReleaseDetails, ReleaseError> {
+) -> Result<ReleaseDetails, QueryError> {
     let release = match revision {
         Some(revision) => StoredRelease::read(client, target, revision).await?,
         None => read_deployed(client, target, &storage::list(client, target).await?).await?,
@@ -157,13 +157,13 @@ pub async fn show_release(
 /// with another manifest.
 ///
 /// # Errors
-/// As [`show_release`], and [`ReleaseError::NoPreviousRevision`].
+/// As [`show_release`], and [`QueryError::NoPreviousRevision`].
 pub async fn diff_revisions(
     client: &Client,
     target: &Target,
     from: Option<Revision>,
     to: Option<Revision>,
-) -> Result<RevisionDiff, ReleaseError> {
+) -> Result<RevisionDiff, QueryError> {
     let revisions = storage::list(client, target).await?;
     let to = match to {
         Some(to) => StoredRelease::read(client, target, to).await?,
@@ -178,36 +178,12 @@ pub async fn diff_revisions(
     Ok(RevisionDiff { from: old, to: new, text })
 }
 
-/// A unified diff of the changes that a release of `chart` would make to the deployed revision. If the namespace
-/// exists, the API server also dry-runs the apply.
-///
-/// # Errors
-/// As [`super::dry_run`] and [`show_release`].
-pub async fn diff_against_live(
-    client: &Client,
-    target: &Target,
-    chart: &RenderedChart,
-    namespace_exists: bool,
-) -> Result<String, ReleaseError> {
-    if !namespace_exists {
-        return diff::unified_diff(&[], &chart.manifests, ("nothing", "this push"));
-    }
-    let history = ReleaseHistory::read(client, target).await?;
-    let mut chart = chart.clone();
-    dry_run::normalize_versions(client, target, &mut chart).await?;
-    let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
-    let names = (deployed.as_deref().unwrap_or("nothing"), "this push");
-    let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
-    dry_run::dry_run(client, target, &chart, Some(history)).await?;
-    Ok(changes)
-}
-
 async fn read_deployed(
     client: &Client,
     target: &Target,
     revisions: &[RevisionSummary],
-) -> Result<StoredRelease, ReleaseError> {
-    let summary = find_deployed(revisions).ok_or_else(|| ReleaseError::NotDeployed(target.clone()))?;
+) -> Result<StoredRelease, QueryError> {
+    let summary = find_deployed(revisions).ok_or_else(|| QueryError::NotDeployed(target.clone()))?;
     StoredRelease::read(client, target, summary.revision).await
 }
 
@@ -231,7 +207,7 @@ fn info_from_record(record: &Record, metadata: &RecordMetadata) -> ReleaseInfo {
 }
 
 /// For a record that cannot be read.
-fn info_from_summary(summary: &RevisionSummary, error: &ReleaseError) -> ReleaseInfo {
+fn info_from_summary(summary: &RevisionSummary, error: &QueryError) -> ReleaseInfo {
     ReleaseInfo {
         revision: summary.revision,
         status: summary.status,

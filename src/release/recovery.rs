@@ -7,7 +7,7 @@ use kube::Client;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::{ReleaseError, RollbackOutcome};
+use super::error::{PreconditionError, RollbackOutcome, StepError};
 use super::history::ReleaseHistory;
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
 use super::{auto_rollback, storage};
@@ -51,7 +51,7 @@ pub async fn find_interrupted(client: &Client, targets: Vec<Target>, gateway: &P
     stream::iter(checks).buffer_unordered(CONCURRENT_CHECKS).filter_map(std::future::ready).collect().await
 }
 
-async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdentity) -> Result<bool, ReleaseError> {
+async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdentity) -> Result<bool, StepError> {
     match lock::holder_state(client, target, gateway).await? {
         HolderState::Alive => Ok(false),
         HolderState::Gone => Ok(true),
@@ -66,18 +66,18 @@ async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdent
 /// for helm's. The branch of the interrupted push has not moved, so its revision must not stay.
 ///
 /// # Errors
-/// [`ReleaseError::InProgress`] if helm may still be working on the release.
+/// [`PreconditionError::InProgress`] if helm may still be working on the release.
 pub async fn recover(
     client: &Client,
     lock: &ReleaseLock,
     progress: &Progress,
-) -> Result<RecoveryOutcome, ReleaseError> {
+) -> Result<RecoveryOutcome, PreconditionError> {
     let history = ReleaseHistory::read(client, lock.target()).await?;
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
         return Ok(RecoveryOutcome::Clean(Box::new(history)));
     };
     if !newest.written_by_slipway && newest.age(lock.now()) < HELM_PENDING_LIMIT {
-        return Err(ReleaseError::pending(lock, newest));
+        return Err(PreconditionError::pending(lock, newest));
     }
     let revision = newest.revision;
     progress.log(format!("the deploy of {revision} was interrupted; rolling it back")).await;

@@ -8,7 +8,7 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::discovery::{ApiDiscovery, ResolvedResource};
-use super::error::ReleaseError;
+use super::error::StepError;
 use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use crate::domain::Manifest;
@@ -22,7 +22,7 @@ const REPLICAS_MANAGER: &str = "slipway-replicas";
 pub(super) async fn omit_existing_replicas(
     discovery: &mut ApiDiscovery,
     mut manifests: Vec<Manifest>,
-) -> Result<Vec<Manifest>, ReleaseError> {
+) -> Result<Vec<Manifest>, StepError> {
     for manifest in manifests.iter_mut().filter(|manifest| sets_replicas(manifest)) {
         let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
         let exists = read(&resource, &id).await?.is_some();
@@ -45,7 +45,7 @@ pub(super) async fn preserve_replicas(
     lock: &ReleaseLock,
     discovery: &mut ApiDiscovery,
     manifest: &Manifest,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
     match read(&resource, &id).await?.filter(is_count_applied_by_helm) {
         Some(live) => share_count(lock, &resource, &id, &live).await,
@@ -60,7 +60,7 @@ async fn share_count(
     resource: &ResolvedResource,
     id: &ObjectId,
     live: &DynamicObject,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let Some(count) = live.data.pointer("/spec/replicas") else { return Ok(()) };
     let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": {"name": id.name},
                         "spec": {"replicas": count}});
@@ -73,7 +73,7 @@ async fn share_count(
     }
 }
 
-async fn read(resource: &ResolvedResource, id: &ObjectId) -> Result<Option<DynamicObject>, ReleaseError> {
+async fn read(resource: &ResolvedResource, id: &ObjectId) -> Result<Option<DynamicObject>, StepError> {
     Ok(with_retries(format!("reading {id}"), || resource.api.get_opt(&id.name)).await?)
 }
 

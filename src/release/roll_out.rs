@@ -6,7 +6,7 @@ use kube::api::DynamicObject;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::error::StepError;
 use super::plan::{RolloutPhase, RolloutPlan, Step};
 use super::readiness::ReadinessWaiter;
 use super::{apply, csa_migration, delete, replicas};
@@ -18,7 +18,7 @@ use crate::domain::in_span;
 pub(super) struct FailedRollout {
     pub phase: RolloutPhase,
     #[source]
-    pub cause: ReleaseError,
+    pub cause: StepError,
 }
 
 /// Performs the steps of `plan` in their order, and returns the objects that the server returned for those it applied.
@@ -69,7 +69,7 @@ impl<'a> Rollout<'a> {
         context: &'a ReleaseContext<'a>,
         discovery: &'a mut ApiDiscovery,
         plan: &RolloutPlan<'_>,
-    ) -> Result<Self, ReleaseError> {
+    ) -> Result<Self, StepError> {
         let mut waiters = BTreeMap::new();
         for (phase, steps) in plan.phases() {
             let awaited = steps.iter().filter_map(Step::awaited).collect::<Vec<_>>();
@@ -83,7 +83,7 @@ impl<'a> Rollout<'a> {
 
     /// Performs one step after the other, up to the first that fails; only the deletions that follow a failed deletion
     /// are tried all the same.
-    async fn perform_phase(&mut self, phase: RolloutPhase, steps: &[Step<'_>]) -> Result<(), ReleaseError> {
+    async fn perform_phase(&mut self, phase: RolloutPhase, steps: &[Step<'_>]) -> Result<(), StepError> {
         let ReleaseContext { lock, progress, .. } = *self.context;
         let mut deleted = Ok(());
         for step in steps {
@@ -106,7 +106,7 @@ impl<'a> Rollout<'a> {
     }
 
     /// Waits for all objects of the phase. The first of its waits does so, and nothing is left for the others.
-    async fn await_ready(&mut self, phase: RolloutPhase) -> Result<(), ReleaseError> {
+    async fn await_ready(&mut self, phase: RolloutPhase) -> Result<(), StepError> {
         let Some(waiter) = self.waiters.remove(&phase) else { return Ok(()) };
         let ReleaseContext { lock, progress, timeout, .. } = *self.context;
         lock.guard(Box::pin(waiter.wait_until_ready(&self.applied, timeout, progress))).await?

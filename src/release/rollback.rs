@@ -6,7 +6,7 @@ use kube::Client;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::error::{PreconditionError, QueryError, ReleaseError};
 use super::execute::{NewRevision, OnFailure, Released, execute_release};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::ReleaseLock;
@@ -38,8 +38,7 @@ pub struct RolledBack {
 /// [`super::upgrade`].
 ///
 /// # Errors
-/// As [`super::upgrade`]; and [`ReleaseError::NoSuchRevision`], [`ReleaseError::NoPreviousRevision`],
-/// [`ReleaseError::NotDeployed`], [`ReleaseError::NotRollbackTarget`], [`ReleaseError::AlreadyDeployed`].
+/// As [`super::upgrade`]. [`ReleaseError::NotStarted`] has the reason why a revision is no target of a rollback.
 pub async fn rollback(
     client: &Client,
     lock: &ReleaseLock,
@@ -48,8 +47,8 @@ pub async fn rollback(
 ) -> Result<RolledBack, ReleaseError> {
     let target = lock.target();
     let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
-    let history = ReleaseHistory::read(client, target).await.map_err(ReleaseError::before_any_write)?;
-    let earlier = find_earlier(client, target, &history, request.to).await.map_err(ReleaseError::before_any_write)?;
+    let history = ReleaseHistory::read(client, target).await?;
+    let earlier = find_earlier(client, target, &history, request.to).await?;
     let revision = history.next_revision();
     let (to, commit) = (earlier.revision(), earlier.metadata.annotations.get(labels::COMMIT).cloned());
     progress.start_stage(format!("Rolling back to {to}, as {revision}")).await;
@@ -78,21 +77,23 @@ async fn find_earlier(
     target: &Target,
     history: &ReleaseHistory,
     requested: Option<Revision>,
-) -> Result<StoredRelease, ReleaseError> {
+) -> Result<StoredRelease, PreconditionError> {
     let newest = history.newest().map(|newest| newest.revision);
     let current = history.deployed.as_ref().filter(|deployed| Some(deployed.revision()) == newest);
     let revision = match (requested, current, &history.deployed) {
-        (None, Some(current), _) => return current.previous(client, target, &history.revisions).await,
+        (None, Some(current), _) => return Ok(current.previous(client, target, &history.revisions).await?),
         (None, None, Some(deployed)) => deployed.revision(),
-        (None, None, None) => return Err(ReleaseError::NotDeployed(target.clone())),
+        (None, None, None) => return Err(QueryError::NotDeployed(target.clone()).into()),
         (Some(requested), Some(current), _) if current.revision() == requested => {
-            return Err(ReleaseError::AlreadyDeployed { target: target.clone(), revision: requested });
+            return Err(PreconditionError::AlreadyDeployed { target: target.clone(), revision: requested });
         }
         (Some(requested), ..) => requested,
     };
     let earlier = StoredRelease::read(client, target, revision).await?;
     match earlier.record.info.status {
         ReleaseStatus::Deployed | ReleaseStatus::Superseded | ReleaseStatus::Uninstalled => Ok(earlier),
-        status => Err(ReleaseError::NotRollbackTarget { target: target.clone(), revision, status: status.as_str() }),
+        status => {
+            Err(PreconditionError::NotRollbackTarget { target: target.clone(), revision, status: status.as_str() })
+        }
     }
 }

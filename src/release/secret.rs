@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use super::error::ReleaseError;
+use super::error::{QueryError, RecordError, StepError};
 use super::lock::ReleaseLock;
 use super::manifest::parse_manifest;
 use super::object_id::ObjectId;
@@ -40,11 +40,11 @@ pub(super) struct RecordMetadata {
 }
 
 /// Encodes a record, if it fits into a Secret.
-fn encode_record(record: &Record) -> Result<Vec<u8>, ReleaseError> {
-    let value = record::encode(record).map_err(ReleaseError::EncodeRecord)?;
+fn encode_record(record: &Record) -> Result<Vec<u8>, RecordError> {
+    let value = record::encode(record).map_err(RecordError::Encode)?;
     if value.len() > MAX_ENCODED {
         let largest = largest_objects(&record.manifest, record.version);
-        return Err(ReleaseError::RecordTooLarge { size: value.len(), limit: MAX_ENCODED, largest });
+        return Err(RecordError::TooLarge { size: value.len(), limit: MAX_ENCODED, largest });
     }
     Ok(value)
 }
@@ -67,7 +67,7 @@ pub(super) fn with_status(
     status: ReleaseStatus,
     description: Option<&str>,
     now: Timestamp,
-) -> Result<Secret, ReleaseError> {
+) -> Result<Secret, StepError> {
     let mut record = decode_record(&secret, revision)?;
     if record.info.status.is_pending() && !status.is_pending() {
         secret.annotations_mut().insert(labels::FINISHED.to_owned(), now.to_string());
@@ -85,17 +85,13 @@ pub(super) fn with_status(
 }
 
 /// Decodes the record of a Secret.
-pub(super) fn decode_record(secret: &Secret, revision: Revision) -> Result<Record, ReleaseError> {
+pub(super) fn decode_record(secret: &Secret, revision: Revision) -> Result<Record, QueryError> {
     let value = secret.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|value| value.0.as_slice());
-    record::decode(value.unwrap_or_default()).map_err(|source| ReleaseError::UnreadableRecord { revision, source })
+    record::decode(value.unwrap_or_default()).map_err(|source| QueryError::UnreadableRecord { revision, source })
 }
 
 /// The Secret for a new record.
-pub(super) fn to_secret(
-    lock: &ReleaseLock,
-    record: &Record,
-    metadata: &RecordMetadata,
-) -> Result<Secret, ReleaseError> {
+pub(super) fn to_secret(lock: &ReleaseLock, record: &Record, metadata: &RecordMetadata) -> Result<Secret, RecordError> {
     let value = encode_record(record)?;
     let now = lock.now().as_second().to_string();
     let helm_labels = [

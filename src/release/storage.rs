@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams,
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::error::ReleaseError;
+use super::error::{QueryError, RecordError, StepError};
 use super::lock::ReleaseLock;
 use super::record::{Record, ReleaseStatus};
 use super::record_list;
@@ -19,15 +19,12 @@ use crate::k8s::{ApiError, with_retries};
 const ATTEMPTS: usize = 3;
 
 /// Lists the revisions of a release, oldest first.
-pub(super) async fn list(client: &Client, target: &Target) -> Result<Vec<RevisionSummary>, ReleaseError> {
+pub(super) async fn list(client: &Client, target: &Target) -> Result<Vec<RevisionSummary>, QueryError> {
     Ok(record_list::revisions_of(target, &list_namespace(client, &target.namespace).await?))
 }
 
 /// Lists the metadata of all records of a namespace.
-pub(super) async fn list_namespace(
-    client: &Client,
-    namespace: &NamespaceName,
-) -> Result<Vec<ObjectMeta>, ReleaseError> {
+pub(super) async fn list_namespace(client: &Client, namespace: &NamespaceName) -> Result<Vec<ObjectMeta>, QueryError> {
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), namespace.as_str());
     let records = ListParams::default().fields(&format!("type={SECRET_TYPE}"));
     let list = with_retries("listing the release records", || secrets.list(&records)).await?;
@@ -37,7 +34,7 @@ pub(super) async fn list_namespace(
 /// Lists the metadata of all records of the cluster, which needs the right to list Secrets in all namespaces. The
 /// request allows the API server's watch cache (`resourceVersion=0`), which may lag: for a consistent list the server
 /// would read every Secret of the cluster from etcd.
-pub(super) async fn list_cluster(client: &Client) -> Result<Vec<ObjectMeta>, ReleaseError> {
+pub(super) async fn list_cluster(client: &Client) -> Result<Vec<ObjectMeta>, QueryError> {
     let secrets: Api<PartialObjectMeta<Secret>> = Api::all(client.clone());
     let cached_records = ListParams::default().fields(&format!("type={SECRET_TYPE}")).at("0");
     let list = with_retries("listing the release records of all apps", || secrets.list(&cached_records)).await?;
@@ -52,9 +49,9 @@ pub(super) struct StoredRecord {
 }
 
 /// Reads one record.
-pub(super) async fn read(client: &Client, target: &Target, revision: Revision) -> Result<StoredRecord, ReleaseError> {
+pub(super) async fn read(client: &Client, target: &Target, revision: Revision) -> Result<StoredRecord, QueryError> {
     let secret = get(&secrets(client, target), target, revision).await.map_err(|error| match error.is_not_found() {
-        true => ReleaseError::NoSuchRevision { target: target.clone(), revision },
+        true => QueryError::NoSuchRevision { target: target.clone(), revision },
         false => error.into(),
     })?;
     let record = secret::decode_record(&secret, revision)?;
@@ -68,7 +65,7 @@ pub(super) async fn create(
     lock: &ReleaseLock,
     record: &Record,
     metadata: &RecordMetadata,
-) -> Result<Secret, ReleaseError> {
+) -> Result<Secret, StepError> {
     let (target, revision) = (lock.target(), record.version);
     let secret = secret::to_secret(lock, record, metadata)?;
     let secrets = secrets(client, target);
@@ -80,7 +77,11 @@ pub(super) async fn create(
             let existing = get(&secrets, target, revision).await?;
             let is_own = secret::annotation(&existing.metadata, labels::LOCK_ID)
                 == secret::annotation(&secret.metadata, labels::LOCK_ID);
-            if is_own { Ok(existing) } else { Err(ReleaseError::RevisionExists { target: target.clone(), revision }) }
+            if is_own {
+                Ok(existing)
+            } else {
+                Err(RecordError::RevisionExists { target: target.clone(), revision }.into())
+            }
         }
         Err(error) => Err(error.into()),
     }
@@ -99,7 +100,7 @@ pub(super) async fn update_status(
     client: &Client,
     lock: &ReleaseLock,
     update: &StatusUpdate<'_>,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let secrets = secrets(client, lock.target());
     let mut result = read_and_update(&secrets, lock, update).await;
     for _ in 1..ATTEMPTS {
@@ -117,20 +118,20 @@ pub(super) async fn update_status_of(
     lock: &ReleaseLock,
     secret: Secret,
     update: &StatusUpdate<'_>,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let updated = replace_secret(&secrets(client, lock.target()), lock, secret, update).await;
     if is_conflict(&updated) { update_status(client, lock, update).await } else { updated }
 }
 
-fn is_conflict(result: &Result<(), ReleaseError>) -> bool {
-    matches!(result, Err(ReleaseError::Api(error)) if error.is_conflict())
+fn is_conflict(result: &Result<(), StepError>) -> bool {
+    matches!(result, Err(StepError::Api(error)) if error.is_conflict())
 }
 
 async fn read_and_update(
     secrets: &Api<Secret>,
     lock: &ReleaseLock,
     update: &StatusUpdate<'_>,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     replace_secret(secrets, lock, get(secrets, lock.target(), update.revision).await?, update).await
 }
 
@@ -139,7 +140,7 @@ async fn replace_secret(
     lock: &ReleaseLock,
     secret: Secret,
     update: &StatusUpdate<'_>,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let StatusUpdate { revision, status, description } = *update;
     let secret = secret::with_status(secret, revision, status, description, lock.now())?;
     let (name, params) = (record_list::secret_name(lock.target(), revision), PostParams::default());
@@ -149,7 +150,7 @@ async fn replace_secret(
 }
 
 /// Deletes a record, if it still exists.
-pub(super) async fn delete(client: &Client, lock: &ReleaseLock, revision: Revision) -> Result<(), ReleaseError> {
+pub(super) async fn delete(client: &Client, lock: &ReleaseLock, revision: Revision) -> Result<(), StepError> {
     let (secrets, name) = (secrets(client, lock.target()), record_list::secret_name(lock.target(), revision));
     let params = DeleteParams::default();
     match lock
@@ -165,13 +166,13 @@ pub(super) async fn delete(client: &Client, lock: &ReleaseLock, revision: Revisi
 /// deploys again, which ends this state.
 ///
 /// # Errors
-/// [`ReleaseError::Lock`], [`ReleaseError::Api`].
+/// [`StepError::Lock`], [`StepError::Api`].
 pub async fn record_unmoved_branch(
     client: &Client,
     lock: &ReleaseLock,
     revision: Revision,
     branch: &BranchName,
-) -> Result<(), ReleaseError> {
+) -> Result<(), StepError> {
     let secrets = secrets(client, lock.target());
     let name = record_list::secret_name(lock.target(), revision);
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { labels::UNMOVED_BRANCH: branch.as_str() } } }));

@@ -6,7 +6,7 @@ use kube::Client;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::ReleaseError;
+use super::error::StepError;
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
 use super::{history_limit, plan, roll_out, storage};
@@ -17,7 +17,7 @@ use crate::domain::{Digest, Progress};
 ///
 /// # Errors
 /// The first deletion that failed. All other objects are tried as well; the records then stay.
-pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress) -> Result<Vec<Digest>, ReleaseError> {
+pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress) -> Result<Vec<Digest>, StepError> {
     let target = lock.target();
     let history = ReleaseHistory::read(client, target).await?;
     let mut discovery = ApiDiscovery::new(client, target);

@@ -9,7 +9,7 @@ use crate::deploy_logs::DeployLogError;
 use crate::domain::AppName;
 use crate::git::GitError;
 use crate::keys::{KeysError, ParseKeysError};
-use crate::release::ReleaseError;
+use crate::release::QueryError;
 
 /// Why a request was refused or failed. `Display` is for the caller; the log has the sources as well.
 /// [`kind`](ServiceError::kind) tells a front door which status to answer with.
@@ -36,7 +36,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
-    Release(#[from] ReleaseError),
+    Release(#[from] QueryError),
     #[error(transparent)]
     Log(#[from] DeployLogError),
     #[error(transparent)]

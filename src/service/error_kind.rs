@@ -7,8 +7,8 @@ use crate::deploy::DeployError;
 use crate::deploy_logs::DeployLogError;
 use crate::git::GitError;
 use crate::keys::KeysError;
-use crate::release::ReleaseError;
 use crate::release::lock::LockError;
+use crate::release::{DiscoveryError, PreconditionError, QueryError, RecordError, ReleaseError, StepError};
 
 /// The meaning of an error for the caller. Each kind has one exit status of an SSH command, and one status code of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl ServiceError {
             Self::OwnNamespace(_) | Self::NotConfirmed(_) | Self::InvalidKeys(_) => ErrorKind::Invalid,
             Self::RepositoryInUse(_) => ErrorKind::Busy,
             Self::Keys(error) => of_keys(error),
-            Self::Release(error) => of_release(error),
+            Self::Release(error) => of_query(error),
             Self::Log(DeployLogError::NotFound) => ErrorKind::NotFound,
             Self::Log(DeployLogError::Unreadable(_)) | Self::GitIo(_) => ErrorKind::Internal,
             Self::Deploy(error) => of_deploy(error),
@@ -98,36 +98,76 @@ fn of_keys(error: &KeysError) -> ErrorKind {
 
 fn of_release(error: &ReleaseError) -> ErrorKind {
     match error {
-        ReleaseError::NoSuchRevision { .. }
-        | ReleaseError::NotDeployed(_)
-        | ReleaseError::NoPreviousRevision { .. } => ErrorKind::NotFound,
-        ReleaseError::NotRollbackTarget { .. }
-        | ReleaseError::AlreadyDeployed { .. }
-        | ReleaseError::RevisionExists { .. }
-        | ReleaseError::OwnedByOther { .. }
-        | ReleaseError::Conflict { .. } => ErrorKind::Conflict,
-        ReleaseError::InProgress { .. } | ReleaseError::Interrupted { .. } => ErrorKind::Busy,
-        ReleaseError::ImmutableFields { .. }
-        | ReleaseError::RecordTooLarge { .. }
-        | ReleaseError::UnknownKind { .. }
-        | ReleaseError::ClusterScoped { .. } => ErrorKind::Invalid,
-        ReleaseError::Api(error) if error.status().is_none() => ErrorKind::Unavailable,
-        ReleaseError::Api(_) | ReleaseError::RolloutFailed(_) | ReleaseError::Failed { .. } => ErrorKind::Failed,
-        ReleaseError::EncodeRecord(_)
-        | ReleaseError::UnreadableRecord { .. }
-        | ReleaseError::SerializeObject(_)
-        | ReleaseError::UnreadableManifest { .. } => ErrorKind::Internal,
-        ReleaseError::Lock(error) => of_lock(error),
-        ReleaseError::PreconditionFailed(error) => of_release(error),
+        ReleaseError::NotStarted(error) => of_precondition(error),
+        ReleaseError::Interrupted(error) => of_step(error),
+        ReleaseError::Failed { .. } => ErrorKind::Failed,
     }
+}
+
+fn of_precondition(error: &PreconditionError) -> ErrorKind {
+    match error {
+        PreconditionError::Api(error) => of_response(error.status()),
+        PreconditionError::Query(error) => of_query(error),
+        PreconditionError::Discovery(error) => of_discovery(error),
+        PreconditionError::Record(error) => of_record(error),
+        PreconditionError::Step(error) => of_step(error),
+        PreconditionError::OwnedByOther { .. }
+        | PreconditionError::NotRollbackTarget { .. }
+        | PreconditionError::AlreadyDeployed { .. } => ErrorKind::Conflict,
+        PreconditionError::InProgress { .. } | PreconditionError::Unrecovered { .. } => ErrorKind::Busy,
+    }
+}
+
+fn of_step(error: &StepError) -> ErrorKind {
+    match error {
+        StepError::Api(error) => of_response(error.status()),
+        StepError::Lock(error) => of_lock(error),
+        StepError::Query(error) => of_query(error),
+        StepError::Record(error) => of_record(error),
+        StepError::Discovery(error) => of_discovery(error),
+        StepError::FieldConflict { .. } => ErrorKind::Conflict,
+        StepError::ImmutableFields { .. } => ErrorKind::Invalid,
+        StepError::RolloutFailed(_) => ErrorKind::Failed,
+    }
+}
+
+fn of_query(error: &QueryError) -> ErrorKind {
+    match error {
+        QueryError::Api(error) => of_response(error.status()),
+        QueryError::NoSuchRevision { .. } | QueryError::NotDeployed(_) | QueryError::NoPreviousRevision { .. } => {
+            ErrorKind::NotFound
+        }
+        QueryError::UnreadableRecord { .. }
+        | QueryError::UnreadableManifest { .. }
+        | QueryError::SerializeObject(_) => ErrorKind::Internal,
+    }
+}
+
+fn of_record(error: &RecordError) -> ErrorKind {
+    match error {
+        RecordError::RevisionExists { .. } => ErrorKind::Conflict,
+        RecordError::TooLarge { .. } => ErrorKind::Invalid,
+        RecordError::Encode(_) => ErrorKind::Internal,
+    }
+}
+
+fn of_discovery(error: &DiscoveryError) -> ErrorKind {
+    match error {
+        DiscoveryError::Api(error) => of_response(error.status()),
+        DiscoveryError::UnknownKind { .. } | DiscoveryError::ClusterScoped { .. } => ErrorKind::Invalid,
+    }
+}
+
+/// The kind of a failed request to the API server, by the server's response.
+fn of_response<T>(response: Option<T>) -> ErrorKind {
+    response.map_or(ErrorKind::Unavailable, |_| ErrorKind::Failed)
 }
 
 fn of_lock(error: &LockError) -> ErrorKind {
     match error {
         LockError::Held(_) | LockError::WaitTimedOut { .. } => ErrorKind::Busy,
         LockError::Lost { .. } => ErrorKind::Failed,
-        LockError::Api(error) if error.status().is_none() => ErrorKind::Unavailable,
-        LockError::Api(_) => ErrorKind::Failed,
+        LockError::Api(error) => of_response(error.status()),
     }
 }
 
@@ -159,9 +199,9 @@ mod tests {
     #[test]
     fn the_kind_is_found_through_the_stages() {
         let app: AppName = "web".parse().unwrap();
-        let missing = || ReleaseError::NoSuchRevision { target: Target::of_app(&app), revision: Revision(9) };
+        let missing = || QueryError::NoSuchRevision { target: Target::of_app(&app), revision: Revision(9) };
         assert_eq!(ServiceError::from(missing()).kind(), ErrorKind::NotFound);
-        let wrapped = DeployError::Release(ReleaseError::PreconditionFailed(Box::new(missing())));
+        let wrapped = DeployError::Release(missing().into());
         assert_eq!(ServiceError::from(wrapped).kind(), ErrorKind::NotFound);
         assert_eq!(ServiceError::from(DeployError::App(AppsError::Foreign(app))).kind(), ErrorKind::Conflict);
     }

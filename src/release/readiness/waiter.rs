@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::discovery::ApiDiscovery;
-use super::super::error::ReleaseError;
+use super::super::discovery::{ApiDiscovery, DiscoveryError};
+use super::super::error::StepError;
 use super::super::object_id::ObjectId;
 use super::diagnostics::PodDiagnostics;
 use super::kind::{AppliedObject, TrackedKind};
@@ -52,14 +52,14 @@ impl ReadinessWaiter {
     /// Opens the watches; call it before the objects are applied.
     ///
     /// # Errors
-    /// [`ReleaseError::UnknownKind`] and [`ReleaseError::ClusterScoped`] for a kind that cannot be deployed,
-    /// [`ReleaseError::Api`] if the discovery of a kind fails.
+    /// [`DiscoveryError::UnknownKind`] and [`DiscoveryError::ClusterScoped`] for a kind that cannot be deployed,
+    /// [`DiscoveryError::Api`] if the discovery of a kind fails.
     pub(in crate::release) async fn start(
         client: &Client,
         target: &Target,
         discovery: &mut ApiDiscovery,
         manifests: &[&Manifest],
-    ) -> Result<Self, ReleaseError> {
+    ) -> Result<Self, DiscoveryError> {
         let (mut tracked, mut streams) = (Vec::new(), SelectAll::new());
         for manifest in manifests {
             let id = ObjectId::from_manifest(manifest);
@@ -84,13 +84,13 @@ impl ReadinessWaiter {
     /// Waits until all tracked objects of `applied` are ready.
     ///
     /// # Errors
-    /// [`ReleaseError::RolloutFailed`] if an object fails, or is not ready after `timeout`.
+    /// [`StepError::RolloutFailed`] if an object fails, or is not ready after `timeout`.
     pub(in crate::release) async fn wait_until_ready(
         mut self,
         applied: &[DynamicObject],
         timeout: Duration,
         progress: &Progress,
-    ) -> Result<(), ReleaseError> {
+    ) -> Result<(), StepError> {
         let deadline = Instant::now() + timeout;
         for tracked in &mut self.tracked {
             tracked.rollout.set_applied(find_applied(&self.client, applied, &tracked.id).await);
@@ -133,7 +133,7 @@ impl ReadinessWaiter {
         }
     }
 
-    async fn is_ready(&mut self, progress: &Progress) -> Result<bool, ReleaseError> {
+    async fn is_ready(&mut self, progress: &Progress) -> Result<bool, StepError> {
         let mut ready = true;
         let grace_until = self.grace_until;
         for TrackedObject { rollout, .. } in &self.tracked {
@@ -141,7 +141,7 @@ impl ReadinessWaiter {
                 RolloutStatus::Ready => {}
                 RolloutStatus::InProgress => ready = false,
                 RolloutStatus::Failed(reason) => {
-                    return Err(ReleaseError::RolloutFailed(format!("{}: {reason}", rollout.subject())));
+                    return Err(StepError::RolloutFailed(format!("{}: {reason}", rollout.subject())));
                 }
                 // The watches of an object and of its pods are not ordered: the pod's failure may arrive later.
                 RolloutStatus::FailedByPod(problem)
@@ -153,7 +153,7 @@ impl ReadinessWaiter {
                 }
                 RolloutStatus::FailedByPod(problem) => {
                     let reason = self.diagnostics().describe(&problem, progress).await;
-                    return Err(ReleaseError::RolloutFailed(reason));
+                    return Err(StepError::RolloutFailed(reason));
                 }
             }
         }
@@ -161,10 +161,10 @@ impl ReadinessWaiter {
     }
 
     /// Explains the first object that is not ready.
-    async fn timeout_error(&self, timeout: Duration, progress: &Progress) -> ReleaseError {
+    async fn timeout_error(&self, timeout: Duration, progress: &Progress) -> StepError {
         let unready = self.tracked.iter().find(|tracked| tracked.rollout.status() != RolloutStatus::Ready);
         let Some(TrackedObject { id, rollout }) = unready else {
-            return ReleaseError::RolloutFailed("the watches of the rollout ended".to_owned());
+            return StepError::RolloutFailed("the watches of the rollout ended".to_owned());
         };
         let reason = match (rollout.replica_failure(), rollout.worst_pod_problem()) {
             (Some(failure), _) => failure,
@@ -176,7 +176,7 @@ impl ReadinessWaiter {
                 }
             },
         };
-        ReleaseError::RolloutFailed(format!("{id} was not ready within {} s: {reason}", timeout.as_secs()))
+        StepError::RolloutFailed(format!("{id} was not ready within {} s: {reason}", timeout.as_secs()))
     }
 
     fn diagnostics(&self) -> PodDiagnostics<'_> {

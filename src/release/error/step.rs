@@ -1,0 +1,47 @@
+//! Errors of the steps of a release.
+
+use super::super::discovery::DiscoveryError;
+use super::super::field_conflict::FieldConflict;
+use super::super::lock::LockError;
+use super::query::QueryError;
+use super::record::RecordError;
+use crate::k8s::ApiError;
+
+/// Why a step, or the record of its result, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A record had to be read.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// Another field manager owns fields that the chart sets.
+    #[error(
+        "{object} conflicts with another field manager: {conflict}; revert that change, or remove the fields from the chart"
+    )]
+    FieldConflict {
+        object: String,
+        conflict: FieldConflict,
+        #[source]
+        source: Box<ApiError>,
+    },
+    /// The chart changes fields that the API server never changes.
+    #[error(
+        "{object}: {fields} cannot be changed once the object exists; rename the object, or delete it and deploy again"
+    )]
+    ImmutableFields {
+        object: String,
+        fields: String,
+        #[source]
+        source: Box<ApiError>,
+    },
+    /// An object did not become ready; the text says which and why.
+    #[error("{0}")]
+    RolloutFailed(String),
+}
