@@ -28,7 +28,7 @@ pub struct Released {
     pub cluster_ip: Option<String>,
 }
 
-/// What happens to a release that fails.
+/// The handling of a release that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// The previous revision is deployed again.

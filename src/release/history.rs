@@ -68,7 +68,7 @@ impl ReleaseHistory {
         Ok(Self { revisions, deployed, objects, has_client_side_updates })
     }
 
-    /// The number after the highest revision, whoever created that.
+    /// The number after the highest revision, also if helm created that.
     pub fn next_revision(&self) -> Revision {
         self.newest().map_or(Revision(1), |newest| newest.revision.next())
     }

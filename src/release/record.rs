@@ -141,8 +141,8 @@ impl RecordInfo {
     }
 }
 
-/// The chart of a record, for a chart that slipway rendered. Helm keeps these `annotations` when it writes a record
-/// anew, and drops those of the Secret.
+/// The chart of a record, for a chart that slipway rendered. Helm keeps these `annotations` when it rewrites a
+/// record, and drops those of the Secret.
 pub fn chart_metadata(name: &str, version: &str, app_version: &str, annotations: &BTreeMap<String, String>) -> Value {
     json!({
         "metadata": {

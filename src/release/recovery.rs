@@ -36,7 +36,7 @@ pub struct Recovered {
     pub outcome: RollbackOutcome,
 }
 
-/// Returns those of `targets` whose deploy was interrupted: the holder of the Lease is gone, or nobody holds the Lease
+/// Returns those of `targets` whose deploy was interrupted: the holder of the Lease is gone, or the Lease is free
 /// while a record of slipway's is pending. A target that cannot be checked is logged and left out.
 pub async fn find_interrupted(client: &Client, targets: Vec<Target>, gateway: &ProcessIdentity) -> Vec<Target> {
     let checks = targets.into_iter().map(|target| async move {

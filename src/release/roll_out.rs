@@ -59,7 +59,7 @@ struct Rollout<'a> {
     discovery: &'a mut ApiDiscovery,
     /// The waits of each phase that has some. All waits of a phase are one, with one time limit.
     waiters: BTreeMap<RolloutPhase, ReadinessWaiter>,
-    /// What the server returned for the objects that were applied so far.
+    /// The objects that were applied so far, as the server returned them.
     applied: Vec<DynamicObject>,
 }
 

@@ -129,7 +129,7 @@ pub(super) fn to_secret(lock: &ReleaseLock, record: &Record, metadata: &RecordMe
 }
 
 /// The metadata of a stored record. Annotations that the Secret lacks are read from the chart: Helm drops those of a
-/// Secret that it writes anew, and keeps the chart's.
+/// Secret that it rewrites, and keeps the chart's.
 pub(super) fn record_metadata(secret: &Secret, record: &Record) -> RecordMetadata {
     let is_users = |(key, _): &(&String, &String)| !HELM_LABELS.contains(&key.as_str());
     let is_copied = |(key, _): &(&String, &String)| REVISION_ANNOTATIONS.contains(&key.as_str());

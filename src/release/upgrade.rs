@@ -34,7 +34,7 @@ pub struct ReleaseRequest {
     pub on_failure: OnFailure,
 }
 
-/// What earlier stages read from the cluster. It may be outdated: the creation of the record fails if another writer
+/// Reads of earlier stages from the cluster. They may be outdated: the creation of the record fails if another writer
 /// took the revision number since.
 pub struct UpgradeContext {
     pub history: ReleaseHistory,

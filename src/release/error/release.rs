@@ -54,7 +54,7 @@ impl ReleaseError {
     }
 }
 
-/// What the automatic rollback of a failed release did.
+/// The result of the automatic rollback of a failed release.
 #[derive(Debug, thiserror::Error)]
 pub enum RollbackOutcome {
     /// The release failed before anything was applied.

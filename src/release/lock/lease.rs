@@ -26,7 +26,7 @@ pub struct ProcessIdentity {
     pub instance: Uuid,
 }
 
-/// What the Lease says about its holder, for the message to others.
+/// The holder's part of the Lease, for the message to others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HolderInfo {
     /// `None` where slipway itself holds the lock, for a recovery or for a cleanup.
@@ -91,7 +91,7 @@ impl fmt::Display for LockHolder {
     }
 }
 
-/// What a Lease means for a process that wants it.
+/// The state of a Lease for a process that wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LeaseState {
     /// The Lease has no holder, or its holder was an earlier process of this gateway, which is gone.

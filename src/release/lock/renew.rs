@@ -70,7 +70,7 @@ async fn release(leases: &LeaseApi, lease: &Lease, hold: &Hold) {
     }
 }
 
-/// Replaces the Lease by the result of `change`. A conflict means a write of ours whose answer was lost, an edit by
+/// Replaces the Lease by the result of `change`. A conflict means an own write whose answer was lost, an edit by
 /// hand, or another holder: the Lease is read again, and replaced only if this lock still holds it.
 async fn update_lease(leases: &LeaseApi, lease: &Lease, hold: &Hold, change: impl Fn(Lease) -> Lease) -> LeaseUpdate {
     match leases.replace_once(&change(lease.clone()), REQUEST_TIMEOUT).await {

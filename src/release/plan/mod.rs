@@ -1,4 +1,4 @@
-//! What a rollout does, as a value: phases of steps that one executor ([`super::roll_out`]) performs. Pure.
+//! A rollout as a value: phases of steps that one executor ([`super::roll_out`]) performs. Pure.
 //!
 //! Upgrades, rollbacks, automatic rollbacks and recoveries are [`rolling_update`]s; the removal of a failed first
 //! release and an uninstall are a [`removal`].

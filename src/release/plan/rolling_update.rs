@@ -11,7 +11,7 @@ use super::rollout_plan::RolloutPlan;
 use super::step::Step;
 use crate::domain::Manifest;
 
-/// What the release may have in the cluster.
+/// The objects that the release may have in the cluster.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::release) struct PreviousObjects<'a> {
     pub manifests: &'a [Manifest],

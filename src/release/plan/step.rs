@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::super::object_id::ObjectId;
 use crate::domain::Manifest;
 
-/// What is done with one object. A step is printed and serialized with the identity of its object only: the object may
+/// An action on one object. A step is printed and serialized with the identity of its object only: the object may
 /// be a Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,4 +1,4 @@
-//! What a pod says about its problem.
+//! Problems that pods report.
 
 use serde_json::{Value, json};
 
