@@ -26,7 +26,7 @@ impl Deployer {
         ];
         let monitoring = async {
             loop {
-                self.probe_all(&api_health, &mut all).await;
+                Box::pin(self.probe_all(&api_health, &mut all)).await;
                 report(all.iter().filter_map(Dependency::down_message).map(str::to_owned).collect());
                 sleep(if all.iter().all(Dependency::is_healthy) { HEALTHY_INTERVAL } else { FAILING_INTERVAL }).await;
             }

@@ -89,7 +89,9 @@ impl EventObject {
 }
 
 fn truncate_note(mut note: String) -> String {
-    note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES));
+    let fits = |end: &usize| *end <= MAX_NOTE_BYTES;
+    let ends = note.char_indices().map(|(start, char)| start + char.len_utf8());
+    note.truncate(ends.take_while(fits).last().unwrap_or_default());
     note
 }
 

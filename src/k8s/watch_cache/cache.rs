@@ -114,9 +114,14 @@ impl<V: WatchView> WatchCache<V> {
     fn replace_all(&mut self) {
         let listed = take(&mut self.listing);
         let names: BTreeSet<&str> = listed.iter().filter_map(|object| object.meta().name.as_deref()).collect();
-        for (name, _) in self.selected.extract_if(.., |name, _| !names.contains(name.as_str())) {
-            self.view.remove(&name, None);
-        }
+        let Self { view, selected, .. } = self;
+        selected.retain(|name, _| {
+            let is_listed = names.contains(name.as_str());
+            if !is_listed {
+                view.remove(name, None);
+            }
+            is_listed
+        });
         listed.into_iter().for_each(|object| self.select(object));
         self.is_synced = true;
     }
