@@ -9,7 +9,7 @@ use super::output::LineSplitter;
 use crate::domain::progress::strip_control;
 
 #[derive(Debug, Default)]
-pub(super) struct BuildLog {
+pub(super) struct BuildEventLog {
     image_id: Option<String>,
     /// The step that failed; with the classic builder, the step that runs.
     step: Option<String>,
@@ -27,7 +27,7 @@ struct Step {
     output: LineSplitter,
 }
 
-impl BuildLog {
+impl BuildEventLog {
     /// The lines that an event completes.
     pub(super) fn push(&mut self, event: BuildInfo) -> Vec<String> {
         let mut lines = Vec::new();
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_buildkit_step_is_announced_once_and_again_after_output_of_another_step() {
-        let mut log = BuildLog::default();
+        let mut log = BuildEventLog::default();
         let waiting = Vertex { started: None, ..started("1", "[1/2] RUN a") };
         assert!(log.push(buildkit(vec![waiting, started("0", "[internal] load")], &[])).is_empty());
         let first = buildkit(vec![started("1", "[1/2] RUN a"), started("2", "[2/2] RUN b")], &[("1", "one\ntw")]);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_first_failing_step_is_reported() {
-        let mut log = BuildLog::default();
+        let mut log = BuildEventLog::default();
         let failed = |digest, name| Vertex { error: "exit code: 1".into(), ..started(digest, name) };
         log.push(buildkit(vec![failed("1", "[1/2] RUN false"), failed("2", "[2/2] RUN b")], &[]));
         assert_eq!(log.failed_step(), Some("[1/2] RUN false"));
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_classic_builder_writes_one_stream() {
-        let mut log = BuildLog::default();
+        let mut log = BuildEventLog::default();
         assert_eq!(log.push(classic("Step 1/2 : FROM scratch\n")), ["Step 1/2 : FROM scratch"]);
         assert_eq!(log.push(classic(" ---> ")), Vec::<String>::new());
         assert_eq!(log.push(classic("Using cache\n")), [" ---> Using cache"]);
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_image_id_is_kept() {
-        let mut log = BuildLog::default();
+        let mut log = BuildEventLog::default();
         let image = bollard::models::ImageId { id: Some("sha256:ab".into()) };
         log.push(BuildInfo { aux: Some(BuildInfoAux::Default(image)), ..Default::default() });
         assert_eq!(log.image_id(), Some("sha256:ab"));

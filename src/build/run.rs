@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::build_log::{BuildLog, failure_reason};
+use super::build_log::{BuildEventLog, failure_reason};
 use super::context::{ContextError, ContextStats, filter_context};
 use super::engine::Engine;
 use super::error::BuildError;
@@ -155,7 +155,7 @@ async fn follow_build(
     progress: &Progress,
 ) -> Result<String, BuildError> {
     let mut events = std::pin::pin!(events);
-    let mut log = BuildLog::default();
+    let mut log = BuildEventLog::default();
     let mut output = LimitedOutput::new(progress);
     while let Some(event) = events.next().await {
         match event {
@@ -177,7 +177,7 @@ async fn print_lines(lines: Vec<String>, output: &mut LimitedOutput<'_>) {
     }
 }
 
-fn to_build_error(error: bollard::errors::Error, log: &BuildLog) -> BuildError {
+fn to_build_error(error: bollard::errors::Error, log: &BuildEventLog) -> BuildError {
     BuildError::classify(error, |message| BuildError::Failed {
         step: log.failed_step().map(str::to_owned),
         reason: failure_reason(&message),

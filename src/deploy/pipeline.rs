@@ -12,7 +12,7 @@ use crate::domain::{
     AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Target,
 };
 use crate::release::lock::ReleaseLock;
-use crate::release::{self, ApiDiscovery, ReleaseHistory, ReleaseRequest, Released, UpgradeContext};
+use crate::release::{self, ApiDiscovery, ReleaseHistory, Released, UpgradeContext, UpgradeRequest};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -25,7 +25,7 @@ use super::request::{CommitSource, DeployRequest};
 /// Everything that the release stage needs beside the result of the preflight.
 struct PreparedRelease {
     history: ReleaseHistory,
-    upgrade: ReleaseRequest,
+    upgrade: UpgradeRequest,
     local_image: LocalImage,
 }
 
@@ -113,7 +113,7 @@ impl Deployer {
         let chart = self.render_chart(pushed, &preflight.tree.version, built, reference).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
-        let upgrade = ReleaseRequest {
+        let upgrade = UpgradeRequest {
             chart,
             manifest_text,
             commit: pushed.commit.clone(),

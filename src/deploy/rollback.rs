@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::auth::PushGrant;
 use crate::domain::{CancelHandle, DeployTrace, Progress, Revision, in_span};
 use crate::release::lock::{HolderInfo, ReleaseLock};
-use crate::release::{self, RollbackRequest, RolledBack};
+use crate::release::{self, RollbackOptions, RolledBack};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -43,7 +43,7 @@ impl Deployer {
         let preflight = in_span("preflight", self.rollback_preflight(request, progress));
         let lock = self.until_cancelled(cancel, Box::pin(preflight)).await?;
         cancel.pass_commit_point()?;
-        let rollback = RollbackRequest {
+        let rollback = RollbackOptions {
             to,
             by: request.user().clone(),
             timeout: self.settings.rollout_timeout,

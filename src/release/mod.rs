@@ -53,7 +53,7 @@ pub use queries::{
     ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, list_releases, newest_releases, show_release,
 };
 pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};
-pub use rollback::{RollbackRequest, RolledBack, rollback};
+pub use rollback::{RollbackOptions, RolledBack, rollback};
 pub use storage::record_unmoved_branch;
 pub use uninstall::uninstall;
-pub use upgrade::{ReleaseRequest, UpgradeContext, upgrade};
+pub use upgrade::{UpgradeContext, UpgradeRequest, upgrade};

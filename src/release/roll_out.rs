@@ -29,7 +29,7 @@ pub(super) async fn perform(
 ) -> Result<Vec<DynamicObject>, FailedRollout> {
     tracing::debug!(app = %context.lock.target(), %plan, "performing a plan");
     let first = |cause| FailedRollout { phase: RolloutPhase::Prepare, cause };
-    let mut rollout = Rollout::start(context, discovery, plan).await.map_err(first)?;
+    let mut rollout = PlanExecution::start(context, discovery, plan).await.map_err(first)?;
     for (phase, steps) in plan.phases() {
         let work = rollout.perform_phase(phase, steps);
         let performed = match span_name(plan, phase) {
@@ -54,7 +54,7 @@ fn span_name(plan: &RolloutPlan<'_>, phase: RolloutPhase) -> Option<&'static str
 }
 
 /// A plan that is being performed.
-struct Rollout<'a> {
+struct PlanExecution<'a> {
     context: &'a ReleaseContext<'a>,
     discovery: &'a mut ApiDiscovery,
     /// The waits of each phase that has some. All waits of a phase are one, with one time limit.
@@ -63,7 +63,7 @@ struct Rollout<'a> {
     applied: Vec<DynamicObject>,
 }
 
-impl<'a> Rollout<'a> {
+impl<'a> PlanExecution<'a> {
     /// Watches the objects whose readiness the plan waits for, before any of them changes.
     async fn start(
         context: &'a ReleaseContext<'a>,

@@ -15,7 +15,7 @@ use crate::domain::{Progress, Revision, Target, UserName, labels};
 
 /// The rollback to execute.
 #[derive(Debug, Clone)]
-pub struct RollbackRequest {
+pub struct RollbackOptions {
     /// By default the revision that was deployed before the newest one.
     pub to: Option<Revision>,
     pub by: UserName,
@@ -42,7 +42,7 @@ pub struct RolledBack {
 pub async fn rollback(
     client: &Client,
     lock: &ReleaseLock,
-    request: RollbackRequest,
+    request: RollbackOptions,
     progress: &Progress,
 ) -> Result<RolledBack, ReleaseError> {
     let target = lock.target();

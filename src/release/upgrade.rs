@@ -19,7 +19,7 @@ use crate::domain::{CommitSha, Digest, Progress, RenderedChart, Revision, Target
 
 /// The revision to release.
 #[derive(Debug, Clone)]
-pub struct ReleaseRequest {
+pub struct UpgradeRequest {
     pub chart: RenderedChart,
     /// The chart's objects as YAML, for the record.
     pub manifest_text: String,
@@ -53,7 +53,7 @@ pub async fn upgrade(
     client: &Client,
     lock: &ReleaseLock,
     upgrade_context: UpgradeContext,
-    request: ReleaseRequest,
+    request: UpgradeRequest,
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
     let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
@@ -73,7 +73,7 @@ pub async fn upgrade(
 
 fn record(
     target: &Target,
-    request: &ReleaseRequest,
+    request: &UpgradeRequest,
     metadata: &RecordMetadata,
     history: &ReleaseHistory,
     now: Timestamp,
@@ -103,7 +103,7 @@ fn record(
     record
 }
 
-fn metadata(request: &ReleaseRequest) -> RecordMetadata {
+fn metadata(request: &UpgradeRequest) -> RecordMetadata {
     let annotations = [
         (labels::COMMIT, request.commit.to_string()),
         (labels::PUSHER, request.pusher.to_string()),
@@ -130,7 +130,7 @@ mod tests {
             notes: Some("web runs".into()),
             manifests: Vec::<Manifest>::new(),
         };
-        let request = ReleaseRequest {
+        let request = UpgradeRequest {
             chart,
             manifest_text: "---\n# Source: web/templates/a.yaml\nkind: ConfigMap\n".into(),
             commit: "4937c40e2b1f0d8a6c5e3b7f9a1d2c4e6f8091a2".parse().unwrap(),

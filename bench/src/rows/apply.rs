@@ -9,7 +9,7 @@ use kube::Client;
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, Target, UserName};
 use slipway::release::lock::{self, HolderInfo};
-use slipway::release::{self, ApiDiscovery, OnFailure, ReleaseHistory, ReleaseRequest, UpgradeContext};
+use slipway::release::{self, ApiDiscovery, OnFailure, ReleaseHistory, UpgradeContext, UpgradeRequest};
 use tokio::process::Command;
 
 use crate::cluster;
@@ -117,7 +117,7 @@ impl ThreeWay {
         let mut discovery = ApiDiscovery::new(&self.cluster, &target);
         discovery.normalize_versions(&mut chart.manifests).await.context("cannot normalize the API versions")?;
         let manifest_text = chart::to_yaml(&chart).context("cannot write YAML")?;
-        let request = ReleaseRequest {
+        let request = UpgradeRequest {
             chart,
             manifest_text,
             commit,

@@ -39,7 +39,7 @@ pub(super) enum RolloutStatus {
 
 /// The state of a rollout.
 #[derive(Debug)]
-pub(super) struct Rollout {
+pub(super) struct ObjectRollout {
     kind: TrackedKind,
     /// The object's name in messages: `deployment/web`.
     subject: String,
@@ -54,8 +54,8 @@ pub(super) struct Rollout {
     reported_unreplaceable: BTreeSet<String>,
 }
 
-impl Rollout {
-    /// Ignores the object until [`Rollout::set_applied`].
+impl ObjectRollout {
+    /// Ignores the object until [`ObjectRollout::set_applied`].
     pub(super) fn new(kind: TrackedKind, subject: String) -> Self {
         Self {
             kind,
@@ -121,7 +121,7 @@ impl Rollout {
         if status.readiness == ObjectReadiness::Progressing { status.replica_failure } else { None }
     }
 
-    /// The message of an unready pod or of the object, for a timeout that no [`Rollout::worst_pod_problem`] explains.
+    /// The message of an unready pod or of the object, for a timeout that no [`ObjectRollout::worst_pod_problem`] explains.
     pub(super) fn status_message(&self) -> Option<String> {
         let object = self.objects.view().get(&self.applied.uid)?;
         let pod = self.observed_object().and_then(|_| self.new_pods(object).find_map(unready_message));

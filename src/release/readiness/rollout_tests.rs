@@ -43,12 +43,12 @@ fn ready_pod(set: &str) -> WatchEvent {
     WatchEvent::Pod(Ok(Event::Apply(ready)))
 }
 
-fn rollout(events: impl IntoIterator<Item = WatchEvent>) -> Rollout {
+fn rollout(events: impl IntoIterator<Item = WatchEvent>) -> ObjectRollout {
     rollout_of(TrackedKind::Deployment, events)
 }
 
-fn rollout_of(kind: TrackedKind, events: impl IntoIterator<Item = WatchEvent>) -> Rollout {
-    let mut rollout = Rollout::new(kind, "deployment/a".into());
+fn rollout_of(kind: TrackedKind, events: impl IntoIterator<Item = WatchEvent>) -> ObjectRollout {
+    let mut rollout = ObjectRollout::new(kind, "deployment/a".into());
     rollout.set_applied(applied("d"));
     events.into_iter().for_each(|event| rollout.apply_event(event));
     rollout

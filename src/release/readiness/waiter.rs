@@ -20,7 +20,7 @@ use super::super::object_id::ObjectId;
 use super::diagnostics::PodDiagnostics;
 use super::kind::{AppliedObject, TrackedKind};
 use super::pod_problem::Severity;
-use super::rollout::{Rollout, RolloutStatus, WatchEvent};
+use super::rollout::{ObjectRollout, RolloutStatus, WatchEvent};
 use super::volume_binding::waits_for_first_consumer;
 use crate::domain::{Manifest, Progress, Target};
 use crate::k8s::{watch_events, with_timeout};
@@ -45,7 +45,7 @@ pub(in crate::release) struct ReadinessWaiter {
 
 struct TrackedObject {
     id: ObjectId,
-    rollout: Rollout,
+    rollout: ObjectRollout,
 }
 
 impl ReadinessWaiter {
@@ -67,7 +67,7 @@ impl ReadinessWaiter {
             let api = discovery.resolve(manifest).await?.api;
             let index = tracked.len();
             streams.push(watch_object(client, target, api, kind, manifest).map(move |event| (index, event)));
-            tracked.push(TrackedObject { rollout: Rollout::new(kind, id.to_string()), id });
+            tracked.push(TrackedObject { rollout: ObjectRollout::new(kind, id.to_string()), id });
         }
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let watcher = tokio::spawn(async move {

@@ -20,7 +20,7 @@ pub struct FormatFlag {
 
 // The options of `redeploy` and `rollback`. Not a doc comment: clap would print it in place of the command's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
-pub struct DeployFlags {
+pub struct DeployArgs {
     /// Wait for a running deploy of the app instead of failing.
     #[arg(long)]
     pub wait: bool,
@@ -29,9 +29,9 @@ pub struct DeployFlags {
     pub no_rollback: bool,
 }
 
-impl From<DeployFlags> for service::DeployFlags {
-    fn from(flags: DeployFlags) -> Self {
-        let DeployFlags { wait, no_rollback } = flags;
+impl From<DeployArgs> for service::DeployFlags {
+    fn from(flags: DeployArgs) -> Self {
+        let DeployArgs { wait, no_rollback } = flags;
         Self { wait, no_rollback }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::DeployFlags;
+use super::arguments::DeployArgs;
 use super::command::{Command, CommandContext, CommandResult};
 use crate::domain::{AppName, CancelHandle};
 use crate::service::RedeployRequest;
@@ -14,7 +14,7 @@ pub struct Redeploy {
     /// The name of the app.
     pub app: AppName,
     #[command(flatten)]
-    pub deploy: DeployFlags,
+    pub deploy: DeployArgs,
 }
 
 impl Command for Redeploy {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::DeployFlags;
+use super::arguments::DeployArgs;
 use super::command::{Command, CommandContext, CommandResult};
 use crate::domain::{AppName, CancelHandle, Revision};
 use crate::service::{DeployedSource, RollbackRequest};
@@ -17,7 +17,7 @@ pub struct Rollback {
     #[arg(value_name = "vN")]
     pub to: Option<Revision>,
     #[command(flatten)]
-    pub deploy: DeployFlags,
+    pub deploy: DeployArgs,
 }
 
 impl Command for Rollback {

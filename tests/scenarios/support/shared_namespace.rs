@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use slipway::domain::{ClusterName, Digest, Manifest, Progress, RenderedChart, Revision, Target};
 use slipway::release::lock::{self, HolderInfo, LockError, ProcessIdentity, ReleaseLock};
 use slipway::release::{
-    self, OnFailure, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, ReleaseRequest, Released,
-    RollbackRequest, UpgradeContext,
+    self, OnFailure, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, Released, RollbackOptions,
+    UpgradeContext, UpgradeRequest,
 };
 
 use super::helm::write_chart;
@@ -121,7 +121,7 @@ impl SharedRelease {
         let chart = self.chart(&manifest_text);
         let discovery = release::dry_run(&self.client, &self.target, &chart, Some(history)).await?;
         let history = ReleaseHistory::read(&self.client, &self.target).await?;
-        let request = ReleaseRequest {
+        let request = UpgradeRequest {
             chart,
             manifest_text,
             commit: "4937c40e2b1f0d8a6c5e3b7f9a1d2c4e6f8091a2".parse().unwrap(),
@@ -158,7 +158,7 @@ impl SharedRelease {
     }
 
     pub async fn roll_back(&self, to: u32) -> Released {
-        let request = RollbackRequest {
+        let request = RollbackOptions {
             to: Some(Revision(to)),
             by: "alice".parse().unwrap(),
             timeout: ROLLOUT_TIMEOUT,
