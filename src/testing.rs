@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::domain::{Progress, ProgressEvent};
+use crate::domain::{ClusterName, Progress, ProgressEvent, Target};
 
 /// A client of a fake API server: `respond` returns the status and the body for each request.
 pub fn fake_api_server(respond: impl Fn(&Request<Body>) -> (u16, Value) + Send + Clone + 'static) -> Client {
@@ -28,4 +28,9 @@ pub fn not_found() -> (u16, Value) {
 pub async fn collect_progress<T>(work: impl AsyncFnOnce(Progress) -> T) -> (T, Vec<ProgressEvent>) {
     let (progress, events) = Progress::channel();
     tokio::join!(work(progress), ReceiverStream::new(events).collect())
+}
+
+/// A release in the home cluster.
+pub fn target(namespace: &str, release: &str) -> Target {
+    Target { cluster: ClusterName::home(), namespace: namespace.parse().unwrap(), release: release.parse().unwrap() }
 }

@@ -177,9 +177,12 @@ mod tests {
     }
 
     async fn wait_for_count(collections: &AtomicU32, expected: u32) {
-        while collections.load(Ordering::Relaxed) < expected {
-            sleep(Duration::from_millis(10)).await;
-        }
+        let counted = async {
+            while collections.load(Ordering::Relaxed) < expected {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), counted).await.unwrap();
     }
 
     #[tokio::test]

@@ -63,15 +63,7 @@ fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ClusterName;
-
-    fn target(namespace: &str, release: &str) -> Target {
-        Target {
-            cluster: ClusterName::home(),
-            namespace: namespace.parse().unwrap(),
-            release: release.parse().unwrap(),
-        }
-    }
+    use crate::testing::target;
 
     #[test]
     fn a_release_owns_a_live_object_only_with_all_of_helms_metadata() {

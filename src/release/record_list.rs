@@ -75,15 +75,7 @@ fn summary(revision: Revision, metadata: &ObjectMeta) -> RevisionSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ClusterName;
-
-    fn target(namespace: &str, release: &str) -> Target {
-        Target {
-            cluster: ClusterName::home(),
-            namespace: namespace.parse().unwrap(),
-            release: release.parse().unwrap(),
-        }
-    }
+    use crate::testing::target;
 
     fn record(namespace: &str, name: &str) -> ObjectMeta {
         ObjectMeta {
