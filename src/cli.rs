@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{LogArgs, ServeArgs};
-use crate::domain::{AppName, UserName};
+use crate::config::{ChartArgs, LogArgs, ServeArgs};
+use crate::domain::{AppName, KubeVersion, UserName};
 
 /// `git push` to Kubernetes: an SSH server that builds, publishes and releases pushed commits
 #[derive(Debug, Parser)]
@@ -69,4 +69,9 @@ pub struct RenderArgs {
     /// Directory of chart templates that replace the built-in ones
     #[arg(long, env = "SLIPWAY_TEMPLATES", value_name = "DIR")]
     pub templates: Option<PathBuf>,
+    /// Version of the Kubernetes API server that will receive the manifests
+    #[arg(long, value_name = "VERSION", default_value_t = KubeVersion::default())]
+    pub kube_version: KubeVersion,
+    #[command(flatten)]
+    pub chart: ChartArgs,
 }

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use slipway::auth::{Role, UploadGrant};
+use slipway::chart::{self, RenderOptions};
 use slipway::cli::{COMMIT, Cli, Command, RenderArgs, UploadKeyArgs};
-use slipway::serve::{ServeError, read_templates, serve};
+use slipway::serve::{ServeError, read_templates, rollout_times, serve};
 use slipway::telemetry::traces::Traces;
-use slipway::{chart, git, k8s, keys, telemetry};
+use slipway::{git, k8s, keys, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -90,13 +91,14 @@ fn usage_error(input: impl std::fmt::Display, error: &dyn std::error::Error) -> 
 }
 
 fn render(args: RenderArgs) -> Result<(), ExitError> {
-    let RenderArgs { app, image, values, templates } = args;
+    let RenderArgs { app, image, values, templates, kube_version, chart: times } = args;
     let templates = read_templates(templates.as_deref())?;
     let values = match &values {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|e| usage_error(path.display(), &e))?),
         None => None,
     };
-    let manifests = chart::render_command(&app, &image, values.as_deref(), &templates)
+    let options = RenderOptions { values_file: values.as_deref(), times: rollout_times(&times), kube_version };
+    let manifests = chart::render_command(&app, &image, options, &templates)
         .map_err(|error| ExitError { message: error.report(), code: 2 })?;
     print(&manifests)
 }

@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use kube::Client;
+use slipway::domain::KubeVersion;
 use slipway::registry::Registry;
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::cluster;
 use crate::command::{self, command};
@@ -30,6 +32,7 @@ pub struct BenchEnv {
     /// Whether this machine can connect to cluster IPs, as it can where it is the node.
     pub reaches_services: bool,
     pub cluster: Client,
+    pub kube_version: KubeVersion,
     /// A temporary directory on disk.
     pub disk: TempDir,
     /// A temporary directory in memory (tmpfs).
@@ -53,6 +56,8 @@ impl BenchEnv {
         let variable = |name: &str| {
             std::env::var(name).with_context(|| format!("{name} is not set: run `make bench`, or dev/bench"))
         };
+        let cluster = slipway::k8s::client_from_env().await.context("cannot connect to the cluster")?.0;
+        let kube_version = slipway::k8s::server_version(&cluster).await.context("cannot read the cluster's version")?;
         let disk = TempDir::with_prefix_in("work-", output).context("cannot make a directory on disk")?;
         Ok(Self {
             quick,
@@ -62,12 +67,21 @@ impl BenchEnv {
             registry: variable("SLIPWAY_REGISTRY")?,
             engine: variable("DOCKER_HOST")?,
             reaches_services: variable("SLIPWAY_DEV_CLUSTER_KIND")? == "own",
-            cluster: slipway::k8s::client_from_env().await.context("cannot connect to the cluster")?.0,
+            cluster,
+            kube_version,
             disk,
             memory: TempDir::with_prefix_in("slipway-bench-", "/dev/shm")
                 .context("cannot make a directory in memory")?,
             metadata: Mutex::default(),
         })
+    }
+
+    /// `slipway render` of an app, as the gateways under test render it for this cluster.
+    pub fn render_command(&self, app: &str, image: &str) -> Command {
+        let mut render = command(&self.program);
+        render.args(["render", "--app", app, "--image", image, "--settle-time", "0s", "--endpoint-delay", "0s"]);
+        render.args(["--kube-version", &self.kube_version.to_string()]);
+        render
     }
 
     /// Chooses the plan for a full or for a quick run.

@@ -59,6 +59,8 @@ impl Gateway {
         command.env("SLIPWAY_DATA_DIR", dir.path().join("data")).env("SLIPWAY_NAMESPACE", &namespace);
         command.env("SLIPWAY_IDENTITY", &namespace).env("SLIPWAY_ADMIN_KEYS", admins);
         command.env("SLIPWAY_ENGINE", &env.engine).env("SLIPWAY_REGISTRY_PUSH", &env.registry);
+        // helm's chart has neither delay, and no comparison would gain from both waiting as long.
+        command.env("SLIPWAY_SETTLE_TIME", "0s").env("SLIPWAY_ENDPOINT_DELAY", "0s");
         command.env("SLIPWAY_APP_URL", "http://{cluster_ip}").env("SLIPWAY_LOG_FORMAT", "json");
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut process = BackgroundProcess::start("slipway", &mut command, &dir.path().join("log"))?;

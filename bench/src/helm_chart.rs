@@ -9,9 +9,8 @@ use tokio::process::Command;
 use crate::command::{command, run};
 use crate::environment::BenchEnv;
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 5] = [
     ("Chart.yaml", include_str!("../chart/Chart.yaml")),
-    ("values.yaml", include_str!("../chart/values.yaml")),
     ("templates/_helpers.tpl", include_str!("../chart/templates/_helpers.tpl")),
     ("templates/deployment.yaml", include_str!("../chart/templates/deployment.yaml")),
     ("templates/service.yaml", include_str!("../chart/templates/service.yaml")),
@@ -22,12 +21,15 @@ const FILES: [(&str, &str); 6] = [
 pub struct HelmChart(PathBuf);
 
 impl HelmChart {
-    /// Writes the chart's files.
-    pub fn write(dir: &Path) -> Result<Self> {
+    /// Writes the chart's files, with the values for the cluster.
+    pub fn write(env: &BenchEnv, dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir.join("templates")).context("cannot make a chart's directory")?;
         for (name, text) in FILES {
             std::fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))?;
         }
+        let period = if env.kube_version.probes_readiness_after_startup() { 5 } else { 1 };
+        let values = format!("{}readinessPeriodSeconds: {period}\n", include_str!("../chart/values.yaml"));
+        std::fs::write(dir.join("values.yaml"), values).context("cannot write values.yaml")?;
         Ok(Self(dir.to_owned()))
     }
 
@@ -44,7 +46,7 @@ impl HelmChart {
 
     /// Fails unless both charts render the same objects.
     pub async fn check_same_objects(&self, env: &BenchEnv, app: &str, image: &str) -> Result<()> {
-        let ours = run(command(&env.program).args(["render", "--app", app, "--image", image])).await?;
+        let ours = run(&mut env.render_command(app, image)).await?;
         let theirs = run(&mut self.template(app, image)).await?;
         let (ours, theirs) = (parse_objects(&ours)?, parse_objects(&theirs)?);
         if ours != theirs {

@@ -37,6 +37,10 @@
 - apiGroups: [""]
   resources: [events]
   verbs: [get, list]
+# To omit the app chart's default resources where they could contradict the namespace's own.
+- apiGroups: [""]
+  resources: [limitranges]
+  verbs: [list]
 # To write events about the app.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -8,6 +8,7 @@ mod claim;
 mod delete;
 mod error;
 mod handle;
+mod limit_ranges;
 mod list;
 mod owner;
 mod pull_secret;

@@ -8,11 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::ChartError;
 use super::validated::{EnvName, EnvValue, HealthPath, Quantity};
+use crate::domain::LimitedResources;
 
 /// The most bytes of a values file.
 const MAX_FILE_SIZE: usize = 1 << 20;
-/// How long an app may take to start.
-const DEFAULT_STARTUP_SECONDS: u32 = 60;
 
 /// The schema of `slipway render --values FILE`.
 ///
@@ -22,7 +21,7 @@ const DEFAULT_STARTUP_SECONDS: u32 = 60;
 ///   LOG_LEVEL: debug
 /// health:
 ///   path: /healthz        # ready when GET answers 200 to 399; default: ready when the port accepts connections
-///   startup: 60           # seconds until a starting app has to be ready
+///   startup: 60           # seconds until a starting app has to be ready; default: as long as a rollout may take
 /// resources:
 ///   requests: { cpu: 50m, memory: 64Mi }
 ///   limits: { memory: 512Mi }
@@ -39,21 +38,15 @@ pub struct AppSettings {
     pub(super) resources: Resources,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct HealthCheck {
     /// The path that answers 200 to 399. Without a path, the port has to accept connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<HealthPath>,
     /// The seconds during which a starting app may fail the check.
-    #[serde(deserialize_with = "startup_seconds")]
-    pub(super) startup: u32,
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self { path: None, startup: DEFAULT_STARTUP_SECONDS }
-    }
+    #[serde(deserialize_with = "startup_seconds", skip_serializing_if = "Option::is_none")]
+    pub(super) startup: Option<u32>,
 }
 
 fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU16>, D::Error> {
@@ -61,10 +54,10 @@ fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroU16>
     text.parse().map(Some).map_err(|_| D::Error::custom(format!("{text:?} is not a port (1 to 65535)")))
 }
 
-fn startup_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+fn startup_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
-    seconds.ok_or_else(|| D::Error::custom(format!("{text:?} is not a number of seconds (1 to 3600)")))
+    seconds.map(Some).ok_or_else(|| D::Error::custom(format!("{text:?} is not a number of seconds (1 to 3600)")))
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,14 +98,18 @@ impl AppSettings {
 
 impl Resources {
     /// Adds requests for the scheduler, and a limit of memory, so that a memory leak affects only its own app. There is no
-    /// default limit of CPU: it would throttle an app while the node is idle.
-    pub(super) fn with_defaults(&self) -> Self {
+    /// default limit of CPU: it would throttle an app while the node is idle. The defaults of the namespace's LimitRanges take
+    /// precedence.
+    pub(super) fn with_defaults(&self, limited: LimitedResources) -> Self {
         let mut resources = self.clone();
         let (requests, limits) = (&mut resources.requests, &mut resources.limits);
-        requests.cpu = or_default(requests.cpu.take(), limits.cpu.as_ref(), Quantity::millicpus(50));
-        requests.memory = or_default(requests.memory.take(), limits.memory.as_ref(), Quantity::mebibytes(64));
-        if limits.memory.is_none() {
-            limits.memory = requests.memory.clone().map(|request| request.max(Quantity::mebibytes(512)));
+        if !limited.cpu {
+            requests.cpu = or_default(requests.cpu.take(), limits.cpu.as_ref(), Quantity::millicpus(50));
+        }
+        if !limited.memory {
+            requests.memory = or_default(requests.memory.take(), limits.memory.as_ref(), Quantity::mebibytes(64));
+            let limit = || requests.memory.clone().map(|request| request.max(Quantity::mebibytes(512)));
+            limits.memory = limits.memory.take().or_else(limit);
         }
         resources
     }
@@ -162,7 +159,7 @@ mod tests {
         let env: Vec<_> =
             settings.env.iter().map(|(name, value)| (name.as_str(), value.escape_for_kubernetes())).collect();
         assert_eq!(env, [("A", "5".to_owned()), ("B", "yes".to_owned()), ("C", String::new())]);
-        assert_eq!(settings.health.startup, DEFAULT_STARTUP_SECONDS);
+        assert_eq!(settings.health.startup, None);
         assert_eq!(AppSettings::from_yaml("# nothing\n\n").unwrap(), AppSettings::default());
     }
 
@@ -203,12 +200,23 @@ mod tests {
         assert!(AppSettings::from_yaml(&bomb).is_err());
     }
 
+    fn resources_of(text: &str, limited: LimitedResources) -> [String; 4] {
+        let Resources { requests, limits } = AppSettings::from_yaml(text).unwrap().resources.with_defaults(limited);
+        [requests.cpu, requests.memory, limits.cpu, limits.memory].map(|q| q.map(String::from).unwrap_or_default())
+    }
+
+    #[test]
+    fn default_resources_give_way_to_the_limit_ranges_of_the_namespace() {
+        let cpu = LimitedResources { cpu: true, memory: false };
+        assert_eq!(resources_of("", cpu), ["", "64Mi", "", "512Mi"]);
+        assert_eq!(resources_of("resources: {requests: {cpu: 10m}}", cpu), ["10m", "64Mi", "", "512Mi"]);
+        let memory = LimitedResources { cpu: false, memory: true };
+        assert_eq!(resources_of("resources: {limits: {memory: 32Mi}}", memory), ["50m", "", "", "32Mi"]);
+    }
+
     #[test]
     fn default_resources_fit_those_that_are_set() {
-        let with_defaults = |text: &str| {
-            let Resources { requests, limits } = AppSettings::from_yaml(text).unwrap().resources.with_defaults();
-            [requests.cpu, requests.memory, limits.cpu, limits.memory].map(|q| q.map(String::from).unwrap_or_default())
-        };
+        let with_defaults = |text: &str| resources_of(text, LimitedResources::default());
         assert_eq!(with_defaults(""), ["50m", "64Mi", "", "512Mi"]);
         assert_eq!(with_defaults("resources: {requests: {memory: 1Gi}}"), ["50m", "1Gi", "", "1Gi"]);
         assert_eq!(with_defaults("resources: {limits: {memory: 32Mi, cpu: 10m}}"), ["10m", "32Mi", "10m", "32Mi"]);

@@ -11,17 +11,19 @@ mod error;
 mod escape;
 mod manifests;
 mod render;
+mod rollout_times;
 mod templates;
 mod validated;
 mod values;
 mod yaml;
 
 pub use error::ChartError;
+pub use rollout_times::RolloutTimes;
 pub use templates::Templates;
 pub use values::Values;
 pub use yaml::to_yaml;
 
-use crate::domain::{AppName, ImageRef, RenderedChart};
+use crate::domain::{AppName, ImageRef, KubeVersion, RenderedChart};
 use app_settings::AppSettings;
 
 /// Renders every template with the values and checks the objects.
@@ -41,22 +43,31 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
     })
 }
 
+/// What `slipway render` knows of the app and its cluster.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RenderOptions<'a> {
+    /// The content of the file given with `--values`.
+    pub values_file: Option<&'a str>,
+    pub times: RolloutTimes,
+    /// The version of the API server to which the manifests will be applied.
+    pub kube_version: KubeVersion,
+}
+
 /// `slipway render`: the manifests of an app as text, without a cluster.
-///
-/// `values_file` is the content of the file given with `--values`.
 ///
 /// # Errors
 /// [`ChartError`] if the image, the values file or a template is invalid.
 pub fn render_command(
     app: &AppName,
     image: &str,
-    values_file: Option<&str>,
+    options: RenderOptions<'_>,
     templates: &Templates,
 ) -> Result<String, ChartError> {
     if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(ChartError::InvalidValue(format!("{image:?} is not an image reference")));
     }
-    let mut values = Values::new(app.clone(), ImageRef::verbatim(image));
+    let RenderOptions { values_file, times, kube_version } = options;
+    let mut values = Values { times, kube_version, ..Values::new(app.clone(), ImageRef::verbatim(image)) };
     if let Some(text) = values_file {
         values.settings = AppSettings::from_yaml(text)?;
     }

@@ -9,6 +9,7 @@ use super::app_settings::Resources;
 use super::error::ChartError;
 use super::templates::{NOTES, Templates};
 use super::values::Values;
+use crate::domain::KubeVersion;
 
 /// The most bytes that one template may render to.
 const MAX_OUTPUT: usize = 4 << 20;
@@ -28,8 +29,12 @@ struct TemplateContext<'a> {
     env: Vec<EnvVar<'a>>,
     resources: Resources,
     health_path: Option<&'a str>,
-    startup_seconds: u32,
+    startup_seconds: u64,
+    readiness_period_seconds: u32,
     progress_deadline_seconds: u64,
+    min_ready_seconds: u64,
+    pre_stop_seconds: u64,
+    has_sleep_action: bool,
 }
 
 #[derive(Serialize)]
@@ -40,7 +45,8 @@ struct EnvVar<'a> {
 
 impl<'a> TemplateContext<'a> {
     fn new(values: &'a Values) -> Self {
-        let settings = &values.settings;
+        let Values { settings, times, kube_version, .. } = values;
+        let startup = settings.health.startup.map(u64::from);
         Self {
             app: values.app.as_str(),
             image: values.image.as_str(),
@@ -52,12 +58,22 @@ impl<'a> TemplateContext<'a> {
             non_root: values.is_non_root(),
             pull_secret: values.pull_secret.as_deref(),
             env: environment(values),
-            resources: settings.resources.with_defaults(),
+            resources: settings.resources.with_defaults(values.limited_resources),
             health_path: settings.health.path.as_ref().map(|path| path.as_str()),
-            startup_seconds: settings.health.startup,
-            progress_deadline_seconds: values.rollout_timeout.as_secs().max(1),
+            startup_seconds: startup.unwrap_or(times.rollout_timeout.as_secs().max(1)),
+            readiness_period_seconds: readiness_period_seconds(*kube_version),
+            progress_deadline_seconds: times.progress_deadline_seconds(),
+            min_ready_seconds: times.settle_time.as_secs(),
+            pre_stop_seconds: times.endpoint_delay.as_secs(),
+            has_sleep_action: kube_version.has_sleep_action(),
         }
     }
+}
+
+/// A longer period makes fewer requests to an app that is ready. Where the first probe waits for the period, a longer one
+/// would delay every rollout.
+fn readiness_period_seconds(version: KubeVersion) -> u32 {
+    if version.probes_readiness_after_startup() { 5 } else { 1 }
 }
 
 /// The container's environment: `PORT` and `GIT_REV`, then the user's variables.

@@ -27,7 +27,7 @@ fn hello() -> AppName {
 #[test]
 fn an_image_without_metadata() {
     insta::assert_snapshot!(
-        render_command(&hello(), "example/hello:1", None, &Templates::built_in().unwrap()).unwrap()
+        render_command(&hello(), "example/hello:1", RenderOptions::default(), &Templates::built_in().unwrap()).unwrap()
     );
 }
 
@@ -80,9 +80,17 @@ fn a_chart_has_the_name_of_its_app_and_the_version_of_its_templates() {
 fn an_invalid_image_reference_is_refused() {
     let templates = Templates::built_in().unwrap();
     for image in ["", "a b", "a\n"] {
-        assert!(render_command(&hello(), image, None, &templates).is_err(), "{image:?}");
+        assert!(render_command(&hello(), image, RenderOptions::default(), &templates).is_err(), "{image:?}");
     }
-    assert!(render_command(&hello(), "x", Some("prot: 1"), &templates).is_err());
+    assert!(
+        render_command(
+            &hello(),
+            "x",
+            RenderOptions { values_file: Some("prot: 1"), ..RenderOptions::default() },
+            &templates
+        )
+        .is_err()
+    );
 }
 
 #[test]

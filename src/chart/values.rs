@@ -1,12 +1,12 @@
 //! The values with which a chart is rendered.
 
 use std::num::NonZeroU16;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::app_settings::AppSettings;
-use crate::domain::{AppName, CommitSha, ImageRef, UserName};
+use super::rollout_times::RolloutTimes;
+use crate::domain::{AppName, CommitSha, ImageRef, KubeVersion, LimitedResources, UserName};
 
 /// The port if neither the user nor the image sets one.
 const DEFAULT_PORT: u16 = 8080;
@@ -33,15 +33,15 @@ pub struct Values {
     /// The Secret with which kubelets pull the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_secret: Option<String>,
-    /// How long a rollout may make no progress.
-    #[serde(rename = "rollout_timeout_seconds", serialize_with = "whole_seconds")]
-    pub rollout_timeout: Duration,
+    #[serde(flatten)]
+    pub times: RolloutTimes,
+    /// The version of the API server that receives the objects.
+    #[serde(skip)]
+    pub kube_version: KubeVersion,
+    #[serde(skip)]
+    pub limited_resources: LimitedResources,
     #[serde(flatten)]
     pub settings: AppSettings,
-}
-
-fn whole_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(duration.as_secs())
 }
 
 impl Values {
@@ -55,7 +55,9 @@ impl Values {
             exposed_port: None,
             user: String::new(),
             pull_secret: None,
-            rollout_timeout: Duration::from_secs(300),
+            times: RolloutTimes::default(),
+            kube_version: KubeVersion::default(),
+            limited_resources: LimitedResources::default(),
             settings: AppSettings::default(),
         }
     }

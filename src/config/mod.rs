@@ -1,6 +1,7 @@
 //! The settings of `slipway serve`: each has a flag, a `SLIPWAY_*` variable and a help text.
 
 mod build;
+mod chart;
 mod log;
 mod parse;
 mod push;
@@ -12,6 +13,7 @@ mod ssh;
 use clap::Args;
 
 pub use build::BuildArgs;
+pub use chart::ChartArgs;
 pub use log::{LogArgs, LogFormat};
 pub use push::PushArgs;
 pub use registry::RegistryArgs;

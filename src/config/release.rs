@@ -2,11 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::parse::positive_duration;
+use super::chart::ChartArgs;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Releases")]
@@ -14,9 +13,8 @@ pub struct ReleaseArgs {
     /// Directory of chart templates that replace the built-in ones
     #[arg(long, env = "SLIPWAY_TEMPLATES", value_name = "DIR")]
     pub templates: Option<PathBuf>,
-    /// How long a rollout may take before slipway rolls the release back
-    #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = positive_duration)]
-    pub rollout_timeout: Duration,
+    #[command(flatten)]
+    pub chart: ChartArgs,
     /// Revisions to keep of each app; slipway deletes older ones, and the images that only they use
     #[arg(long, env = "SLIPWAY_HISTORY_MAX", value_name = "N", default_value = "10")]
     pub history_max: NonZeroUsize,

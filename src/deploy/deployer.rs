@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::apps::Apps;
 use crate::build::Engine;
-use crate::chart::Templates;
+use crate::chart::{RolloutTimes, Templates};
+use crate::domain::KubeVersion;
 use crate::k8s::EventPublisher;
 use crate::registry::Registry;
 use crate::release::lock::ProcessIdentity;
@@ -21,7 +23,7 @@ pub struct DeploySettings {
     /// How long a deploy with the option `wait` waits for the app's lock.
     pub lock_wait: Duration,
     pub build_timeout: Duration,
-    pub rollout_timeout: Duration,
+    pub times: RolloutTimes,
     /// How many revisions of an app are kept.
     pub history_max: NonZeroUsize,
     /// The URL of an app, with the placeholders `{app}` and `{cluster_ip}`.
@@ -31,6 +33,8 @@ pub struct DeploySettings {
 /// Deploys apps. There is one for the whole process.
 pub struct Deployer {
     pub cluster: Client,
+    /// The version of the API server, read by the first deploy: see [`Deployer::kube_version`].
+    pub server_version: OnceCell<KubeVersion>,
     pub events: EventPublisher,
     /// This process, as the holder of locks.
     pub gateway: ProcessIdentity,

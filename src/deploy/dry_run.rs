@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{CancelHandle, Progress, PushedCommit, RenderedChart, Target, in_span};
+use crate::domain::{
+    BuiltImage, CancelHandle, LimitedResources, Progress, PushedCommit, RenderedChart, Target, in_span,
+};
 use crate::release;
 
 use super::deployer::Deployer;
@@ -41,7 +43,11 @@ impl Deployer {
             true => None,
             false => Some(self.lock_for_commit(pushed, request.options.when_locked, progress).await?),
         };
-        let chart = self.render_unpublished(pushed, &tree, progress).await?;
+        let limited_resources = match &lock {
+            Some(_) => self.apps.limited_resources(&pushed.app).await?,
+            None => LimitedResources::default(),
+        };
+        let chart = self.render_unpublished(pushed, &tree, limited_resources, progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
         let changes = if lock.is_some() {
             release::diff_against_live(&self.cluster, &Target::of_app(&pushed.app), &chart).await?
@@ -62,12 +68,14 @@ impl Deployer {
         &self,
         pushed: &PushedCommit,
         tree: &SourceTree,
+        limited_resources: LimitedResources,
         progress: &Progress,
     ) -> Result<RenderedChart, DeployError> {
+        let placeholders = self.placeholder_values(pushed, &tree.version, self.kube_version().await?);
         let (image, local_image) = in_span("build", self.build_image(pushed, tree, progress)).await?;
         local_image.discard().await;
-        let placeholders = self.placeholder_values(pushed, &tree.version);
-        let values = Values { exposed_port: image.exposed_port, user: image.user, ..placeholders };
+        let BuiltImage { exposed_port, user, .. } = image;
+        let values = Values { exposed_port, user, limited_resources, ..placeholders };
         Ok(chart::render(&self.templates, &values)?)
     }
 }

@@ -6,6 +6,7 @@
 //! failed to.
 
 mod app_lock;
+mod cluster_facts;
 mod connectivity;
 mod dependency_health;
 mod deployer;
@@ -34,6 +35,7 @@ mod request;
 mod rollback;
 mod run;
 mod source_tree;
+mod traffic;
 
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;

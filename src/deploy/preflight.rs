@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::apps::Claim;
 use crate::auth::PushGrant;
 use crate::chart::{self, Values};
-use crate::domain::{ImageRef, Progress, PushedCommit, in_span};
+use crate::domain::{ImageRef, KubeVersion, Progress, PushedCommit, in_span};
 use crate::git;
 use crate::release::lock::ReleaseLock;
 use crate::release::{self, ApiDiscovery, RecoveryOutcome, ReleaseHistory};
@@ -23,6 +23,7 @@ pub(super) const PLACEHOLDER_DIGEST: &str = "00000000000000000000000000000000000
 pub(super) struct PreflightResult {
     pub lock: ReleaseLock,
     pub tree: SourceTree,
+    pub kube_version: KubeVersion,
     /// The discovered API resources of the chart's kinds.
     pub discovery: ApiDiscovery,
 }
@@ -43,8 +44,10 @@ impl Deployer {
         let (grant, pushed) = (&request.grant, &source.pushed);
         let engine = async { Ok(self.engine.ping().await?) };
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
-        let (tree, (), ()) = tokio::try_join!(SourceTree::read(pushed), engine, registry)?;
-        let placeholder_chart = chart::render(&self.templates, &self.placeholder_values(pushed, &tree.version))?;
+        let (tree, (), (), kube_version) =
+            tokio::try_join!(SourceTree::read(pushed), engine, registry, self.kube_version())?;
+        let placeholders = self.placeholder_values(pushed, &tree.version, kube_version);
+        let placeholder_chart = chart::render(&self.templates, &placeholders)?;
         self.apps.claim(&claim(grant)).await?;
         let lock = self.lock_for_commit(pushed, request.options.when_locked, progress).await?;
         let recovery = self.recover_before_deploy(&lock, progress);
@@ -53,7 +56,7 @@ impl Deployer {
         let target = request.target();
         let dry_run = release::dry_run(&self.cluster, &target, &placeholder_chart, history?);
         let discovery = in_span("dry-run", dry_run).await?;
-        Ok(PreflightResult { lock, tree, discovery })
+        Ok(PreflightResult { lock, tree, kube_version, discovery })
     }
 
     /// Decides the push again under the lock: another push may have changed the refs since the first decision, and git
@@ -89,9 +92,9 @@ impl Deployer {
 
     /// Values with [`PLACEHOLDER_DIGEST`], for a rendering before the image exists. The registry in the reference is
     /// the real one, because admission policies may check it.
-    pub(super) fn placeholder_values(&self, pushed: &PushedCommit, version: &str) -> Values {
+    pub(super) fn placeholder_values(&self, pushed: &PushedCommit, version: &str, kube_version: KubeVersion) -> Values {
         let repository = self.registry.pull_address().image_name(&pushed.app);
         let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{PLACEHOLDER_DIGEST}"));
-        self.chart_values(pushed, version, placeholder)
+        self.chart_values(pushed, version, placeholder, kube_version)
     }
 }

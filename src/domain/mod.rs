@@ -3,7 +3,9 @@
 //! This module imports no other module of the crate, and does no I/O.
 
 mod cancel;
+mod kube_version;
 pub mod labels;
+mod limited_resources;
 pub mod metric_names;
 mod names;
 mod owner;
@@ -14,6 +16,8 @@ mod stages;
 mod target;
 
 pub use cancel::{CancelHandle, Cancelled};
+pub use kube_version::{KubeVersion, ParseKubeVersionError};
+pub use limited_resources::LimitedResources;
 pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, UserName};
 pub use owner::AppOwner;
 pub use progress::{Progress, ProgressEvent};

@@ -8,6 +8,7 @@ mod api_health;
 mod ensure_namespace;
 mod events;
 mod request;
+mod server_version;
 mod timeout;
 mod watch_cache;
 
@@ -21,6 +22,7 @@ pub use api_health::ApiHealth;
 pub use ensure_namespace::ensure_namespace;
 pub use events::{EventObject, EventPublisher, ObjectEvent};
 pub use request::{ApiError, with_retries, with_timeout};
+pub use server_version::server_version;
 use timeout::IdleTimeoutLayer;
 pub use watch_cache::{SharedCache, WatchCache, WatchView, watch_events};
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kube::Client;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -78,6 +79,7 @@ impl Prepared {
         let keys = start_key_store(&cluster, &server, &ssh, events.clone()).await?;
         let deployer = Arc::new(Deployer {
             cluster: cluster.clone(),
+            server_version: OnceCell::new(),
             events,
             gateway: ProcessIdentity { identity, instance: Uuid::new_v4() },
             engine,

@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::error::ServeError;
 use crate::apps::{AppRoleBinding, NamespaceScope};
-use crate::config::{BuildArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
+use crate::chart::RolloutTimes;
+use crate::config::{BuildArgs, ChartArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
 use crate::deploy::DeploySettings;
 use crate::git::ServiceSettings;
 use crate::ssh::SshSettings;
@@ -36,9 +37,15 @@ pub(super) fn check_admin_keys(dir: Option<&Path>) -> Result<(), ServeError> {
 }
 
 pub(super) fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
-    let ReleaseArgs { templates: _, rollout_timeout, history_max, app_url } = release;
+    let ReleaseArgs { templates: _, chart, history_max, app_url } = release;
+    let times = rollout_times(&chart);
     let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
-    DeploySettings { deny_force, lock_wait, build_timeout, rollout_timeout, history_max, app_url }
+    DeploySettings { deny_force, lock_wait, build_timeout, times, history_max, app_url }
+}
+
+pub fn rollout_times(chart: &ChartArgs) -> RolloutTimes {
+    let ChartArgs { rollout_timeout, settle_time, endpoint_delay } = *chart;
+    RolloutTimes { rollout_timeout, settle_time, endpoint_delay }
 }
 
 pub(super) fn git_settings(push: &PushArgs) -> ServiceSettings {

@@ -176,7 +176,7 @@ struct ManualSide {
 impl ManualSide {
     async fn deploy_first(env: &BenchEnv) -> Result<Self> {
         let app = TestApp::web(env, "by-hand").await?;
-        let chart = HelmChart::write(&env.disk.path().join("chart-live"))?;
+        let chart = HelmChart::write(env, &env.disk.path().join("chart-live"))?;
         chart.check_same_objects(env, &app.name, "registry.example/web:1").await?;
         let watcher = ClusterWatcher::start(&env.cluster, &app.name);
         run(&mut deploy_command(env, &app, &chart, "first")).await?;

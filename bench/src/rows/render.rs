@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, ImageRef};
 
-use crate::command::{command, run_timed};
+use crate::command::run_timed;
 use crate::environment::BenchEnv;
 use crate::helm_chart::HelmChart;
 use crate::measurement::{Goal, Measurement, Ratio, Title};
@@ -17,14 +17,13 @@ const IN_PROCESS: Title = Title { id: "P10", what: "in process, one of many apps
 const IMAGE: &str = "registry.example/web@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 pub async fn measure(env: &BenchEnv) -> Result<Vec<Measurement>> {
-    let chart = HelmChart::write(&env.disk.path().join("chart-p10"))?;
+    let chart = HelmChart::write(env, &env.disk.path().join("chart-p10"))?;
     chart.check_same_objects(env, "web", IMAGE).await?;
     let apps = if env.quick { 1_000 } else { 10_000 };
     env.record_size("P10 apps in process", apps);
     let plan = env.plan(SamplePlan::DEFAULT, SamplePlan::new(1, 5));
     let measured = sample_rounds(plan, async || {
-        let mut ours = command(&env.program);
-        ours.args(["render", "--app", "web", "--image", IMAGE]);
+        let mut ours = env.render_command("web", IMAGE);
         Ok([run_timed(&mut ours).await?, run_timed(&mut chart.template("web", IMAGE)).await?, render_in_process(apps)?])
     });
     let [ours, helm, in_process] = measured.await?;

@@ -100,6 +100,9 @@ impl Gateway {
             .env("SLIPWAY_ENGINE", environment::engine_url())
             .env("SLIPWAY_REGISTRY_PUSH", environment::registry_address())
             .env("SLIPWAY_APP_URL", "http://{cluster_ip}")
+            // Most scenarios have one push after the other; those about traffic set the times that they need.
+            .env("SLIPWAY_SETTLE_TIME", "0s")
+            .env("SLIPWAY_ENDPOINT_DELAY", "0s")
             .env("SLIPWAY_LOG", "info,slipway=debug")
             .env("SLIPWAY_LOG_FORMAT", "json")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
