@@ -1,7 +1,6 @@
 //! The stages of a commit's deploy, from the preflight to the live release.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,7 +8,8 @@ use crate::apps::PULL_SECRET;
 use crate::build::LocalImage;
 use crate::chart::{self, Values};
 use crate::domain::{
-    AppName, BuiltImage, CancelHandle, ImageRef, Progress, PublishedImage, PushedCommit, RenderedChart, Target,
+    AppName, BuiltImage, CancelHandle, ImageRef, KubeVersion, Progress, PublishedImage, PushedCommit, RenderedChart,
+    Target,
 };
 use crate::release::lock::ReleaseLock;
 use crate::release::{self, ApiDiscovery, ReleaseHistory, Released, UpgradeContext, UpgradeRequest};
@@ -45,7 +45,7 @@ impl Deployer {
         cancel.pass_commit_point()?;
         let PreflightResult { lock, discovery, .. } = preflight;
         let (released, local_image) = self.upgrade(request, &lock, discovery, prepared, progress).await?;
-        self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
+        self.report_deployed(request.app(), &released, began, progress).await;
         let PushedCommit { branch, commit, .. } = source.pushed.clone();
         let source = DeployedSource::Commit { branch, commit };
         Ok(LiveDeploy::new(request, lock, Some(local_image), released.revision, source))
@@ -107,10 +107,13 @@ impl Deployer {
     ) -> Result<PreparedRelease, DeployError> {
         let reading = async { Ok(ReleaseHistory::read(&self.cluster, &request.target()).await?) };
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
-        let (history, (built, local_image)) = tokio::try_join!(reading, building)?;
+        let limits = async { Ok(self.apps.limited_resources(&pushed.app).await?) };
+        let (history, (built, local_image), limited_resources) = tokio::try_join!(reading, building, limits)?;
         let revision = history.next_revision();
         let PublishedImage { reference, digest } = self.publish_image(pushed, &built, revision, progress).await?;
-        let chart = self.render_chart(pushed, &preflight.tree.version, built, reference).await?;
+        let values = self.chart_values(pushed, &preflight.tree.version, reference, preflight.kube_version);
+        let BuiltImage { exposed_port, user, .. } = built;
+        let chart = self.render_chart(Values { exposed_port, user, limited_resources, ..values }).await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
         let upgrade = UpgradeRequest {
@@ -120,49 +123,52 @@ impl Deployer {
             pusher: pushed.pusher.clone(),
             digest,
             revision,
-            timeout: self.settings.rollout_timeout,
+            timeout: self.settings.times.rollout_timeout,
             on_failure: request.options.on_failure,
         };
         Ok(PreparedRelease { history, upgrade, local_image })
     }
 
-    async fn render_chart(
-        &self,
-        pushed: &PushedCommit,
-        version: &str,
-        built: BuiltImage,
-        image: ImageRef,
-    ) -> Result<RenderedChart, DeployError> {
-        let BuiltImage { exposed_port, user, .. } = built;
-        let values = Values { exposed_port, user, ..self.chart_values(pushed, version, image) };
+    async fn render_chart(&self, values: Values) -> Result<RenderedChart, DeployError> {
         let mut chart = chart::render(&self.templates, &values)?;
-        release::normalize_versions(&self.cluster, &Target::of_app(&pushed.app), &mut chart).await?;
+        release::normalize_versions(&self.cluster, &Target::of_app(&values.app), &mut chart).await?;
         Ok(chart)
     }
 
-    /// The values that do not depend on the built image.
-    pub(super) fn chart_values(&self, pushed: &PushedCommit, version: &str, image: ImageRef) -> Values {
+    /// The values that depend neither on the built image nor on the app's namespace.
+    pub(super) fn chart_values(
+        &self,
+        pushed: &PushedCommit,
+        version: &str,
+        image: ImageRef,
+        kube_version: KubeVersion,
+    ) -> Values {
         Values {
             version: Some(version.to_owned()),
             commit: Some(pushed.commit.clone()),
             pusher: Some(pushed.pusher.clone()),
             pull_secret: self.registry.has_pull_secret().then(|| PULL_SECRET.to_owned()),
-            rollout_timeout: self.settings.rollout_timeout,
+            times: self.settings.times,
+            kube_version,
             ..Values::new(pushed.app.clone(), image)
         }
     }
 
+    /// Tells the pusher that the app is live, once it answers.
     pub(super) async fn report_deployed(
         &self,
         app: &AppName,
         released: &Released,
-        took: Duration,
+        began: Instant,
         progress: &Progress,
     ) {
-        let seconds = took.as_secs_f64();
+        if let Some(service) = &released.service {
+            self.await_traffic(service, progress).await;
+        }
+        let seconds = began.elapsed().as_secs_f64();
         progress.finish(format!("Application deployed: Released {} in {seconds:.1} s", released.revision)).await;
-        let cluster_ip = released.cluster_ip.as_deref().unwrap_or("none");
-        let url = self.settings.app_url.replace("{app}", app.as_str()).replace("{cluster_ip}", cluster_ip);
+        let cluster_ip = released.service.map_or_else(|| "none".to_owned(), |service| service.ip.to_string());
+        let url = self.settings.app_url.replace("{app}", app.as_str()).replace("{cluster_ip}", &cluster_ip);
         progress.log(url).await;
     }
 }

@@ -46,14 +46,14 @@ impl Deployer {
         let rollback = RollbackOptions {
             to,
             by: request.user().clone(),
-            timeout: self.settings.rollout_timeout,
+            timeout: self.settings.times.rollout_timeout,
             on_failure: request.options.on_failure,
         };
         let rolling_back = Box::pin(release::rollback(&self.cluster, &lock, rollback, progress));
         match in_span("release", rolling_back).await {
             Ok(RolledBack { released, to, commit }) => {
                 request.trace.set_revision(released.revision);
-                self.report_deployed(request.app(), &released, began.elapsed(), progress).await;
+                self.report_deployed(request.app(), &released, began, progress).await;
                 let source = DeployedSource::Revision { revision: to, commit };
                 Ok(LiveDeploy::new(request, lock, None, released.revision, source))
             }

@@ -2,8 +2,6 @@
 //! result.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::DynamicObject;
-use serde_json::Value;
 
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
@@ -15,17 +13,18 @@ use super::plan::{self, RolloutPhase};
 use super::record::{Record, ReleaseStatus, failure_description};
 use super::roll_out::{self, FailedRollout};
 use super::secret::RecordMetadata;
+use super::service_address::{ServiceAddress, service_address};
 use super::storage::{self, StatusUpdate};
 use super::supersede::mark_superseded;
 use super::{apply, auto_rollback, replicas};
-use crate::domain::{Manifest, ReleaseName, Revision, in_span};
+use crate::domain::{Manifest, Revision, in_span};
 
 /// A revision that is live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     pub revision: Revision,
-    /// The address of the release's Service inside the cluster; `None` for a headless Service, or without one.
-    pub cluster_ip: Option<String>,
+    /// `None` for a headless Service, or without one.
+    pub service: Option<ServiceAddress>,
 }
 
 /// The handling of a release that fails.
@@ -86,7 +85,8 @@ pub(super) async fn execute_release(
         StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
     storage::update_status_of(client, lock, pending, &update).await.map_err(ReleaseError::Interrupted)?;
     mark_superseded(context, &history, revision).await;
-    Ok(Released { revision, cluster_ip: cluster_ip(&applied, &lock.target().release) })
+    let service = service_address(&applied, &lock.target().release, history.deployed.is_none());
+    Ok(Released { revision, service })
 }
 
 /// Checks that no other operation is pending, and that the release owns or may create every object.
@@ -165,13 +165,4 @@ async fn handle_failure(
 fn log_failure(context: &ReleaseContext<'_>, new: &NewRevision, error: &StepError) -> String {
     tracing::warn!(app = %context.lock.target(), revision = %new.revision(), %error, "a release failed");
     failure_description(&new.action, error)
-}
-
-/// The address of the Service that has the release's name, or else of the first Service.
-fn cluster_ip(applied: &[DynamicObject], release: &ReleaseName) -> Option<String> {
-    let is_service = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Service");
-    let mut services: Vec<_> = applied.iter().filter(is_service).collect();
-    services.sort_by_key(|service| service.metadata.name.as_deref() != Some(release.as_str()));
-    let ip = services.first()?.data.pointer("/spec/clusterIP").and_then(Value::as_str)?;
-    (!matches!(ip, "" | "None")).then(|| ip.to_owned())
 }

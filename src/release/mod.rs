@@ -37,6 +37,7 @@ mod revision_summary;
 mod roll_out;
 mod rollback;
 mod secret;
+mod service_address;
 mod storage;
 mod supersede;
 mod uninstall;
@@ -54,6 +55,7 @@ pub use queries::{
 };
 pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};
 pub use rollback::{RollbackOptions, RolledBack, rollback};
+pub use service_address::{ServiceAddress, ServingPods};
 pub use storage::record_unmoved_branch;
 pub use uninstall::uninstall;
 pub use upgrade::{UpgradeContext, UpgradeRequest, upgrade};

@@ -60,6 +60,7 @@ mod shutdown;
 mod ssh_authentication;
 mod telemetry;
 mod traces;
+mod traffic;
 mod unreachable_dependencies;
 mod untrusted_input;
 mod upgrade_from_0_1;
