@@ -17,7 +17,7 @@ impl Apps {
     pub async fn limited_resources(&self, app: &AppName) -> Result<LimitedResources, AppsError> {
         let ranges: Api<LimitRange> = Api::namespaced(self.client.clone(), app.as_str());
         // From the server's cache, like all decisions about admission.
-        let params = ListParams::default().match_any();
+        let params = ListParams::default().at("0");
         let listed = match with_retries("reading the LimitRanges", || ranges.list(&params)).await {
             Err(error) if error.status().is_some_and(|status| status.code == 403) => {
                 tracing::warn!(%app, "slipway may not list the LimitRanges of the namespace, so its chart may contradict them");
