@@ -72,7 +72,7 @@ impl Deployer {
         match service.pods {
             ServingPods::None | ServingPods::Unchanged => return,
             ServingPods::First => {}
-            ServingPods::Replaced => sleep(self.settings.times.endpoint_delay).await,
+            ServingPods::Replaced => self.await_endpoints(progress).await,
         }
         let Some(port) = service.port else { return };
         let address = SocketAddr::new(service.ip, port);
@@ -84,6 +84,16 @@ impl Deployer {
                 );
                 progress.log(line).await;
             }
+        }
+    }
+
+    async fn await_endpoints(&self, progress: &Progress) {
+        let delay = self.settings.times.endpoint_delay;
+        if !delay.is_zero() {
+            progress
+                .log(format!("waiting {} s until every node sends connections to the new pods only", delay.as_secs()))
+                .await;
+            sleep(delay).await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::support::background::BackgroundCommand;
-use crate::support::wait::{SECOND, within};
+use crate::support::wait::{DEFAULT_LIMIT, SECOND, within};
 use crate::support::{App, Gateway, assert_history, eventually, try_run, wait_until};
 
 /// Whether a build step `sleep SECONDS` runs on this machine.
@@ -35,7 +35,8 @@ fn interrupt_build(builder: &str, seconds: u32) {
     let seconds = seconds.to_string();
     app.commit_build_step(&format!("sleep {seconds}"));
     let push = app.start_push(&gateway);
-    wait_until("the build step runs", || is_step_running(&seconds));
+    let runs = || is_step_running(&seconds).then_some(());
+    within(DEFAULT_LIMIT, "the build step runs", runs, || push.describe());
     let lock = app.watch_lock();
     push.signal(Signal::SIGINT);
     let is_cancelled = || (!is_step_running(&seconds) && is_unlocked(&lock)).then_some(());

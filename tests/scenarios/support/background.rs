@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::process::{COMMAND_TIMEOUT, Output};
+use super::process::{COMMAND_TIMEOUT, Output, try_run};
 use super::wait::within;
 
 /// A process group, like a job of a shell. It is killed when the value is dropped.
@@ -49,6 +49,13 @@ impl BackgroundCommand {
         self.lines.lock().unwrap().join("\n")
     }
 
+    /// The output so far, and the state of each process of the group: what it waits for in the kernel.
+    pub fn describe(&self) -> String {
+        let group = self.child.id().to_string();
+        let processes = try_run(Command::new("ps").args(["-o", "pid,stat,wchan:24,etime,args", "-g", &group]));
+        format!("{}\n{}", self.output(), processes.stdout)
+    }
+
     /// Waits until the output contains the text.
     #[track_caller]
     pub fn wait_for_output(&self, text: &str) -> &Self {
@@ -58,7 +65,7 @@ impl BackgroundCommand {
             assert!(printed || !has_ended, "the command ended without {text:?}:\n{}", self.output());
             printed.then_some(())
         };
-        within(COMMAND_TIMEOUT, &format!("{text:?}"), is_printed, || self.output());
+        within(COMMAND_TIMEOUT, &format!("{text:?}"), is_printed, || self.describe());
         self
     }
 

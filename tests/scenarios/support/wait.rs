@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The limit for changes that slipway promises to make without delay.
 pub const SECOND: Duration = Duration::from_secs(1);
 /// Long enough for a heavily loaded machine.
-const DEFAULT_LIMIT: Duration = Duration::from_secs(120);
+pub const DEFAULT_LIMIT: Duration = Duration::from_secs(120);
 
 /// Waits until `condition` returns a value.
 #[track_caller]
