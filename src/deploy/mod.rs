@@ -35,7 +35,9 @@ mod request;
 mod rollback;
 mod run;
 mod source_tree;
+mod source_warnings;
 mod traffic;
+mod unrecorded_image;
 
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;

@@ -21,6 +21,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod tree_survey;
 
 pub use hook::run_hook;
 pub use process::ServiceProcess;
@@ -33,4 +34,5 @@ pub(crate) use ref_policy::{PushFacts, RefDecision, RefRejection, RefUpdate, dec
 pub(crate) use repositories::Repositories;
 pub(crate) use service::GitService;
 pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
-pub(crate) use tree::{TreeLimits, list_top_level, read_file};
+pub(crate) use tree::{find_files_named, list_top_level, read_file};
+pub(crate) use tree_survey::{TreeLimits, TreeSurvey, survey_tree};
