@@ -9,6 +9,7 @@ mod app_lock;
 mod cluster_facts;
 mod connectivity;
 mod dependency_health;
+mod deploy_branch;
 mod deployer;
 mod destroy;
 mod doctor;
@@ -39,6 +40,7 @@ mod source_warnings;
 mod traffic;
 mod unrecorded_image;
 
+pub use deploy_branch::read_deploy_branch;
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;
 pub use error::DeployError;
