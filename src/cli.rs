@@ -32,9 +32,20 @@ pub enum Command {
     Render(RenderArgs),
     /// Print the version and the commit of the build
     Version,
-    /// git's pre-receive hook; only git runs it
+    /// git's hooks; only git runs it
     #[command(hide = true)]
-    Hook,
+    Hook {
+        #[arg(value_enum, default_value_t = HookKind::PreReceive)]
+        kind: HookKind,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum HookKind {
+    /// Asks the gateway for its verdict about a push
+    PreReceive,
+    /// Moves branches that another push has moved in the meantime
+    ProcReceive,
 }
 
 /// The commit of the build, from the variable `SLIPWAY_COMMIT` of the compiler's environment.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use slipway::auth::{Role, UploadGrant};
 use slipway::chart::{self, RenderOptions};
-use slipway::cli::{COMMIT, Cli, Command, RenderArgs, UploadKeyArgs};
+use slipway::cli::{COMMIT, Cli, Command, HookKind, RenderArgs, UploadKeyArgs};
 use slipway::serve::{ServeError, read_templates, rollout_times, serve};
 use slipway::telemetry::traces::Traces;
 use slipway::{git, k8s, keys, telemetry};
@@ -33,8 +33,10 @@ fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn execute(cli: Cli) -> ExitCode {
     let Cli { log, command } = cli;
-    if matches!(command, Command::Hook) {
-        return git::run_hook().await;
+    match command {
+        Command::Hook { kind: HookKind::PreReceive } => return git::run_hook().await,
+        Command::Hook { kind: HookKind::ProcReceive } => return git::run_proc_receive_hook().await,
+        _ => {}
     }
     let traces = match &command {
         Command::Serve(_) => Traces::from_env(),
@@ -66,7 +68,7 @@ async fn run(command: Command) -> Result<(), ExitError> {
         Command::Render(args) => render(args),
         Command::UploadKey(args) => upload_key(args).await,
         Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Hook => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
+        Command::Hook { .. } => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
     }
 }
 

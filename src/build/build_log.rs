@@ -7,6 +7,7 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 
 use super::output::LineSplitter;
 use crate::domain::progress::strip_control;
+use crate::domain::runtime_cause;
 
 #[derive(Debug, Default)]
 pub(super) struct BuildEventLog {
@@ -140,7 +141,22 @@ pub(super) fn failure_reason(message: &str) -> String {
     while let Some(inner) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
         rest = inner;
     }
-    rest.lines().map(strip_control).collect::<Vec<_>>().join("\n")
+    runtime_cause(rest).lines().map(strip_control).collect::<Vec<_>>().join("\n")
+}
+
+/// The path that a `COPY` or `ADD` did not find, by a builder's message: relative to the root of the context.
+pub(super) fn missing_path(reason: &str) -> Option<&str> {
+    let file = || {
+        let (path, rest) = reason.split_once("\"/")?.1.split_once('"')?;
+        rest.contains("not found").then_some(path)
+    };
+    // BuildKit names the first directory that is missing, where it mounts the context.
+    let directory = || {
+        let mounted = reason.split_once(": lstat ")?.1.split_once("/buildkit-mount")?.1;
+        mounted.split_once('/')?.1.strip_suffix(": no such file or directory")
+    };
+    let classic = || reason.split_once(": stat ")?.1.strip_suffix(": file does not exist");
+    file().or_else(directory).or_else(classic)
 }
 
 #[cfg(test)]
@@ -216,6 +232,21 @@ mod tests {
         let image = bollard::models::ImageId { id: Some("sha256:ab".into()) };
         log.push(BuildInfo { aux: Some(BuildInfoAux::Default(image)), ..Default::default() });
         assert_eq!(log.image_id(), Some("sha256:ab"));
+    }
+
+    #[test]
+    fn the_path_that_a_copy_did_not_find_is_read_from_the_message_of_either_builder() {
+        for message in [
+            "failed to compute cache key: \"/a/b.txt\" not found: not found",
+            "failed to calculate checksum of ref 6x::a9: \"/a/b.txt\": not found",
+            "COPY failed: file not found in build context or excluded by .dockerignore: stat a/b.txt: file does not exist",
+        ] {
+            assert_eq!(missing_path(message), Some("a/b.txt"), "{message}");
+        }
+        let message = "failed to compute cache key: failed to walk /var/lib/docker/tmp/buildkit-mount349/conf: lstat \
+                       /var/lib/docker/tmp/buildkit-mount349/conf: no such file or directory";
+        assert_eq!(missing_path(message), Some("conf"));
+        assert_eq!(missing_path("process \"/bin/sh -c false\" did not complete successfully: exit code: 1"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The build context: the tar stream of a commit without the files that `.dockerignore` excludes, checked entry by
 //! entry on its way to the Engine. Neither stream is held in memory.
 
+use std::error::Error;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::ignore::{IgnoreRules, InvalidPattern};
+use super::ignore::{IgnoreRules, InvalidIgnoreFile};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How many chunks are buffered before git has to wait for the Engine.
@@ -28,7 +29,7 @@ pub enum ContextError {
     #[error("the tree cannot be built: {path:?} {reason}")]
     InvalidEntry { path: String, reason: &'static str },
     #[error(transparent)]
-    InvalidPattern(#[from] InvalidPattern),
+    InvalidIgnoreFile(#[from] InvalidIgnoreFile),
     #[error("the files of the commit could not be read")]
     Read(#[source] io::Error),
     #[error("the Docker Engine stopped reading the build context")]
@@ -113,12 +114,34 @@ fn copy_entry(
     Ok(())
 }
 
-/// The tar crate returns errors of the reader and of the writer alike; [`ChunkWriter`] fails only with `BrokenPipe`.
+/// The tar crate returns errors of the reader and of the writer alike; the error of a writer without a receiver is an
+/// [`EngineGone`].
 fn to_context_error(error: io::Error) -> ContextError {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => ContextError::ReaderGone,
-        _ => ContextError::Read(error),
+    if is_engine_gone(&error) { ContextError::ReaderGone } else { ContextError::Read(error) }
+}
+
+/// Whether the error is an [`EngineGone`]; the tar crate wraps errors in its own.
+fn is_engine_gone(error: &io::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(error) = cause {
+        if error.is::<EngineGone>() {
+            return true;
+        }
+        cause = match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
     }
+    false
+}
+
+/// The Engine's client has dropped the stream of the context. A `BrokenPipe` alone could be git's as well.
+#[derive(Debug, thiserror::Error)]
+#[error("the Docker Engine stopped reading")]
+struct EngineGone;
+
+fn engine_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, EngineGone)
 }
 
 fn invalid_entry(path: &Path, reason: &'static str) -> ContextError {
@@ -178,7 +201,7 @@ impl<R: AsyncRead + Unpin> Read for BlockingReader<R> {
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = sender.closed() => Err(io::ErrorKind::BrokenPipe.into()),
+                () = sender.closed() => Err(engine_gone()),
                 read = source.read(buffer) => read,
             }
         })
@@ -198,7 +221,7 @@ impl ChunkWriter {
 
     fn send_chunk(&mut self) -> io::Result<()> {
         let chunk = std::mem::replace(&mut self.chunk, BytesMut::with_capacity(CHUNK_BYTES)).freeze();
-        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| engine_gone())
     }
 
     fn finish(mut self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::build_log::missing_path;
 use super::context::ContextError;
 use super::tls_error::find_tls_error;
 
@@ -54,6 +55,18 @@ impl BuildError {
         match find_tls_error(&source).map(ToString::to_string) {
             Some(reason) => Self::Tls { reason, source },
             None => Self::EngineUnreachable(source),
+        }
+    }
+
+    /// Adds to the failure of a `COPY` that its file is there, but ignored.
+    pub(super) fn with_ignored_path(self, is_ignored: impl FnOnce(&str) -> bool) -> Self {
+        match self {
+            Self::Failed { step, reason } => {
+                let ignored = missing_path(&reason).filter(|path| is_ignored(path));
+                let hint = ignored.map(|path| format!("\n.dockerignore excludes {path:?} from the build"));
+                Self::Failed { step, reason: reason.clone() + hint.as_deref().unwrap_or_default() }
+            }
+            error => error,
         }
     }
 

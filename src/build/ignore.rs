@@ -13,15 +13,19 @@ use regex::RegexSet;
 use super::pattern;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid pattern {pattern:?} on line {line} of .dockerignore")]
-pub struct InvalidPattern {
-    /// From 1.
-    pub line: usize,
-    /// The pattern as it is written in the file.
-    pub pattern: String,
+pub enum InvalidIgnoreFile {
+    #[error("invalid pattern {pattern:?} on line {line} of .dockerignore")]
+    Pattern {
+        /// From 1.
+        line: usize,
+        /// The pattern as it is written in the file.
+        pattern: String,
+    },
+    #[error(".dockerignore is too large: its {patterns} patterns together exceed what slipway can match")]
+    TooLarge { patterns: usize },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IgnoreRules {
     patterns: RegexSet,
     /// For each pattern, whether it begins with `!`.
@@ -34,12 +38,12 @@ impl IgnoreRules {
     /// Parses a `.dockerignore`. The paths `kept` are never ignored: the builder itself needs them.
     ///
     /// # Errors
-    /// [`InvalidPattern`] for the first malformed line.
-    pub(super) fn parse(text: &str, kept: &[&str]) -> Result<Self, InvalidPattern> {
+    /// [`InvalidIgnoreFile`], for the first malformed line.
+    pub(super) fn parse(text: &str, kept: &[&str]) -> Result<Self, InvalidIgnoreFile> {
         let mut expressions = Vec::new();
         let mut exceptions = Vec::new();
         for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let invalid = || InvalidPattern { line: number + 1, pattern: line.trim().to_owned() };
+            let invalid = || InvalidIgnoreFile::Pattern { line: number + 1, pattern: line.trim().to_owned() };
             let Some((is_exception, cleaned)) = parse_line(line) else { continue };
             if cleaned.is_empty() || (is_exception && cleaned == "/") {
                 return Err(invalid());
@@ -47,8 +51,8 @@ impl IgnoreRules {
             expressions.push(pattern::to_regex(&cleaned).map_err(|_| invalid())?);
             exceptions.push(is_exception);
         }
-        let patterns = RegexSet::new(&expressions)
-            .map_err(|_| InvalidPattern { line: expressions.len(), pattern: "(all patterns together)".to_owned() })?;
+        let patterns =
+            RegexSet::new(&expressions).map_err(|_| InvalidIgnoreFile::TooLarge { patterns: expressions.len() })?;
         let kept = kept.iter().map(|path| (*path).to_owned()).collect();
         Ok(Self { patterns, exceptions, kept })
     }
@@ -199,11 +203,18 @@ mod tests {
             [("a\n[", 2, "["), ("!", 1, "!"), ("!/", 1, "!/"), ("\n!  \n", 2, "!"), ("a\\", 1, "a\\")]
         {
             let error = IgnoreRules::parse(text, &[]).unwrap_err();
-            assert_eq!((error.line, error.pattern.as_str()), (line, pattern));
+            assert_eq!(error, InvalidIgnoreFile::Pattern { line, pattern: pattern.to_owned() });
         }
         assert_eq!(
             IgnoreRules::parse("x[", &[]).unwrap_err().to_string(),
             "invalid pattern \"x[\" on line 1 of .dockerignore"
         );
+    }
+
+    #[test]
+    fn a_file_with_too_many_patterns_is_reported_as_a_whole() {
+        let text: String = (0..20_000).map(|n| format!("**/{n}*/**/[a-z{n}]*\n")).collect();
+        let error = IgnoreRules::parse(&text, &[]).unwrap_err();
+        assert!(error.to_string().starts_with(".dockerignore is too large: its 20000 patterns"), "{error}");
     }
 }

@@ -6,7 +6,8 @@ use bollard::query_parameters::RemoveImageOptionsBuilder;
 
 use super::engine::Engine;
 use super::error::BuildError;
-use crate::domain::BuiltImage;
+use super::plan::local_tag;
+use crate::domain::{AppName, BuiltImage};
 
 pub(super) async fn inspect_image(docker: &Docker, id: &str) -> Result<BuiltImage, BuildError> {
     let image = docker.inspect_image(id).await.map_err(BuildError::UnusableAnswer)?;
@@ -19,7 +20,13 @@ fn to_built_image(id: &str, image: ImageInspect) -> BuiltImage {
         id: id.to_owned(),
         exposed_port: lowest_tcp_port(&config.exposed_ports.unwrap_or_default()),
         user: config.user.unwrap_or_default(),
+        has_healthcheck: config.healthcheck.and_then(|check| check.test).is_some_and(|test| is_check(&test)),
     }
+}
+
+/// Whether a health check runs a command: `HEALTHCHECK NONE` disables that of the base image.
+fn is_check(test: &[String]) -> bool {
+    test.first().is_some_and(|kind| kind != "NONE")
 }
 
 /// The lowest TCP port in a list such as `8080/tcp`, `53/udp`.
@@ -74,6 +81,12 @@ impl Drop for LocalImage {
         let engine = self.engine.clone();
         runtime.spawn(async move { discard_image(&engine, &tag).await });
     }
+}
+
+/// Removes the newest image of an app that is deleted, with the cache that it is to the classic builder.
+pub async fn remove_app_image(engine: &Engine, app: &AppName) -> Result<(), BuildError> {
+    remove_image(&engine.client().await?, &local_tag(app)).await;
+    Ok(())
 }
 
 async fn discard_image(engine: &Engine, tag: &str) {

@@ -36,29 +36,42 @@ impl BuildPlan {
 }
 
 /// The name of an app's newest image in the Engine.
-fn local_tag(app: &AppName) -> String {
+pub(super) fn local_tag(app: &AppName) -> String {
     format!("slipway/{app}:latest")
 }
 
-/// The tree has no Dockerfile. Holds the name of a file that may have been meant.
+/// The names, in any case, of files that may have been meant to be the Dockerfile.
+pub(crate) const SIMILAR_NAMES: [&str; 2] = [DOCKERFILE, "Containerfile"];
+
+/// The tree has no Dockerfile. Holds the path of a file that may have been meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no Dockerfile: slipway needs a file named {DOCKERFILE:?} at the root of the repository{}", hint(.0))]
+#[error("there is no Dockerfile: slipway needs a file named {DOCKERFILE:?} at the root of the repository{}", hint(.0.as_deref()))]
 pub struct NoDockerfile(Option<String>);
 
-fn hint(similar: &Option<String>) -> String {
-    similar.as_ref().map(|name| format!("; rename {name:?} to {DOCKERFILE:?}")).unwrap_or_default()
+fn hint(similar: Option<&str>) -> String {
+    match similar.map(|path| (path, path.rsplit_once('/'))) {
+        None => String::new(),
+        Some((name, None)) => format!("; rename {name:?} to {DOCKERFILE:?}"),
+        Some((path, Some((directory, _)))) => {
+            let prefix = shell_words::quote(directory);
+            format!(
+                "; there is {path:?}: move it to the root, or push its directory alone with: \
+                 git subtree push --prefix {prefix} REMOTE main"
+            )
+        }
+    }
+}
+
+impl NoDockerfile {
+    /// `similar` holds the paths of the files with one of [`SIMILAR_NAMES`], the ones nearest to the root first.
+    pub(crate) fn new(similar: Vec<String>) -> Self {
+        Self(similar.into_iter().next())
+    }
 }
 
 /// Finds the Dockerfile among the entries at the root of a tree.
-///
-/// # Errors
-/// [`NoDockerfile`] if there is none.
-pub(crate) fn find_dockerfile(top_level: &[String]) -> Result<String, NoDockerfile> {
-    if top_level.iter().any(|name| name == DOCKERFILE) {
-        return Ok(DOCKERFILE.to_owned());
-    }
-    let similar = top_level.iter().find(|name| name.eq_ignore_ascii_case(DOCKERFILE) || *name == "Containerfile");
-    Err(NoDockerfile(similar.cloned()))
+pub(crate) fn find_dockerfile(top_level: &[String]) -> Option<String> {
+    top_level.iter().find(|name| *name == DOCKERFILE).cloned()
 }
 
 /// The paths of the ignore file; the first that exists is used.
@@ -76,14 +89,17 @@ mod tests {
 
     #[test]
     fn a_missing_dockerfile_is_reported_with_the_expected_name() {
-        assert_eq!(find_dockerfile(&names(&["a", "Dockerfile"])).unwrap(), "Dockerfile");
-        let error = find_dockerfile(&names(&["src"])).unwrap_err();
+        assert_eq!(find_dockerfile(&names(&["a", "Dockerfile"])).as_deref(), Some("Dockerfile"));
+        assert_eq!(find_dockerfile(&names(&["dockerfile"])), None);
         assert_eq!(
-            error.to_string(),
+            NoDockerfile::new(vec![]).to_string(),
             "there is no Dockerfile: slipway needs a file named \"Dockerfile\" at the root of the repository"
         );
-        let error = find_dockerfile(&names(&["dockerfile"])).unwrap_err();
+        let error = NoDockerfile::new(names(&["dockerfile", "a/Dockerfile"]));
         assert!(error.to_string().ends_with("; rename \"dockerfile\" to \"Dockerfile\""), "{error}");
+        let error = NoDockerfile::new(names(&["my app/web/Dockerfile"])).to_string();
+        assert!(error.contains("there is \"my app/web/Dockerfile\""), "{error}");
+        assert!(error.ends_with("git subtree push --prefix 'my app/web' REMOTE main"), "{error}");
     }
 
     #[test]

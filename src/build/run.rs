@@ -39,11 +39,13 @@ pub async fn build_image(
     progress.start_stage(format!("Building with {}", plan.dockerfile)).await;
     let (docker, buildkit) = engine.client_for_build().await?;
     let rules = ignore_rules(ignore_file, plan, buildkit)?;
+    let explain = |error: BuildError| error.with_ignored_path(|path| rules.is_ignored(path));
     let _slot = engine.acquire_slot(progress).await;
     let previous = find_image_id(&docker, &plan.tag).await;
     let client = with_build_timeout(&docker, plan.timeout);
-    let build = run_build(client, build_options(plan, buildkit), context, rules, progress);
-    let id = tokio::time::timeout(plan.timeout, build).await.map_err(|_| BuildError::Timeout(plan.timeout))??;
+    let build = run_build(client, build_options(plan, buildkit), context, rules.clone(), progress);
+    let built = tokio::time::timeout(plan.timeout, build).await.map_err(|_| BuildError::Timeout(plan.timeout))?;
+    let id = built.map_err(explain)?;
     if let Some(old) = previous.filter(|old| *old != id) {
         remove_image(&docker, &old).await;
     }

@@ -34,8 +34,8 @@ pub struct SshArgs {
     /// Maximum number of commands that run at the same time in one connection
     #[arg(long, env = "SLIPWAY_MAX_SESSIONS", value_name = "N", default_value = "10")]
     pub max_sessions: NonZeroUsize,
-    /// Maximum number of keys that a client may offer in one connection
-    #[arg(long, env = "SLIPWAY_MAX_AUTH_TRIES", value_name = "N", default_value = "6")]
+    /// Maximum number of keys that a client may offer in one connection; an agent offers all of its keys in turn
+    #[arg(long, env = "SLIPWAY_MAX_AUTH_TRIES", value_name = "N", default_value = "20")]
     pub max_auth_tries: NonZeroUsize,
     /// Time without data from the client after which slipway sends a keepalive request; slipway closes the connection when the
     /// third request in a row is unanswered

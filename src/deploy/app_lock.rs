@@ -11,8 +11,8 @@ use super::deployer::Deployer;
 use super::error::DeployError;
 use super::options::WhenLocked;
 
-/// How long a deploy waits for a lock that the recovery of an interrupted release holds.
-const RECOVERY_WAIT: Duration = Duration::from_secs(120);
+/// How long a deploy waits for a lock that slipway itself holds, for a recovery or a cleanup.
+const MAINTENANCE_WAIT: Duration = Duration::from_secs(120);
 
 impl Deployer {
     /// Acquires the app's lock, with the pusher and the commit in the Lease.
@@ -54,8 +54,8 @@ impl Deployer {
             WhenLocked::Wait => wait(self.settings.lock_wait).await,
             WhenLocked::Fail => match lock::acquire(cluster, target, gateway, holder).await {
                 // The holder is the recovery of an interrupted release, which this deploy would have to start with
-                // anyway.
-                Err(LockError::Held(current)) if current.is_maintenance() => wait(RECOVERY_WAIT).await,
+                // anyway, or a cleanup of images, which is short.
+                Err(LockError::Held(current)) if current.is_maintenance() => wait(MAINTENANCE_WAIT).await,
                 result => result,
             },
         }

@@ -1,17 +1,23 @@
 //! The deletion of an app from the cluster and the registry. The service deletes the repository.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::apps::DeletionOutcome;
 use crate::auth::PushGrant;
+use crate::build;
 use crate::domain::{AppName, Progress, Target};
 use crate::release;
 use crate::release::lock::{self, HolderInfo, ReleaseLock};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
+
+/// How long the Engine may take to remove the image of a deleted app.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Deployer {
     /// Uninstalls the app's release, deletes its images from the registry, and deletes or releases its namespace.
@@ -46,6 +52,7 @@ impl Deployer {
             Err(error) => tracing::warn!(error = crate::telemetry::error_chain(error), "cannot delete the namespace"),
         }
         let outcome = deletion?;
+        self.remove_local_image(app).await;
         if outcome == DeletionOutcome::Released {
             lock::delete_lease(&self.cluster, &target).await;
             self.apps.delete_pull_secret(app).await?;
@@ -64,6 +71,18 @@ impl Deployer {
         // The Lease is in the namespace, and is deleted with it. Releasing the lock spares other deploys the wait for that.
         lock.release().await;
         Ok(self.apps.finish_deletion(app, accepted?).await?)
+    }
+
+    /// A failure is only logged: the Engine may be away, and the app is deleted.
+    async fn remove_local_image(&self, app: &AppName) {
+        match timeout(ENGINE_TIMEOUT, build::remove_app_image(&self.engine, app)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = crate::telemetry::error_chain(&error);
+                tracing::warn!(%app, error, "cannot remove the image of a deleted app from the Engine");
+            }
+            Err(_) => tracing::warn!(%app, "the Engine did not remove the image of a deleted app in time"),
+        }
     }
 
     async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) {

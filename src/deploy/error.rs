@@ -3,10 +3,11 @@
 use crate::apps::AppsError;
 use crate::build::{BuildError, NoDockerfile};
 use crate::chart::ChartError;
-use crate::domain::{AppName, Cancelled, Revision};
+use crate::domain::progress::strip_control;
+use crate::domain::{AppName, BranchName, Cancelled, Revision};
 use crate::git::{GitError, RefRejection};
 use crate::registry::RegistryError;
-use crate::release::lock::LockError;
+use crate::release::lock::{LockError, LockHolder};
 use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
 
 use super::options::UnknownOption;
@@ -24,6 +25,8 @@ pub enum DeployError {
     FirstPushWithoutBranch(AppName),
     #[error("{0} has no deploy branch yet: push to it first")]
     NoDeployBranch(AppName),
+    #[error("{app} has no branch {branch}: push it first, then repeat the command", branch = strip_control(branch.as_str()))]
+    NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
     /// Another push changed the branches while this deploy waited for the lock.
@@ -42,6 +45,9 @@ pub enum DeployError {
     /// Another deploy of the app holds the lock, or this deploy lost the lock.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Another deploy of the app holds the lock, and this one was not told to wait.
+    #[error("{holder}\nTo wait until it has ended: {how_to_wait}")]
+    Busy { holder: Box<LockHolder>, how_to_wait: &'static str },
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]

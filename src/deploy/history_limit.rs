@@ -16,7 +16,10 @@ impl Deployer {
                 return tracing::warn!(%app, error = crate::telemetry::error_chain(&error), "cannot trim the history");
             }
         };
-        self.delete_images(app, images).await;
+        // Once the lock is lost, another deploy may be pushing one of these images again.
+        if let Err(error) = lock.guard(self.delete_images(app, images)).await {
+            tracing::warn!(%app, %error, "cannot delete all images of the removed revisions");
+        }
     }
 
     /// Deletes images from the registry. An image that cannot be deleted is logged.

@@ -11,6 +11,7 @@ use super::deployer::Deployer;
 use super::error::DeployError;
 use super::metrics::Phase;
 use super::source_tree::SourceTree;
+use super::source_warnings::warnings;
 
 impl Deployer {
     /// The Engine keeps the image until the app is live: deleting the image takes a tenth of a second, and a kubelet on
@@ -22,8 +23,16 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
         let plan = self.build_plan(pushed, tree);
-        let context = git::archive(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
+        let survey = git::survey_tree(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
+        for warning in warnings(&survey) {
+            progress.log(warning).await;
+        }
+        let context = git::archive(&pushed.objects, &pushed.commit, &survey)?;
         let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
+        if built.has_healthcheck {
+            let message = "The image's HEALTHCHECK is not used: the app is ready when its port accepts connections";
+            progress.log(message).await;
+        }
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
     }
 

@@ -41,45 +41,48 @@ impl Deployer {
 
     async fn delete_unreferenced_images(&self) -> Result<(), DeployError> {
         for app in self.registry.list_apps().await? {
-            match self.deletable_images(&app).await {
-                Ok(images) => self.delete_images(&app, images.into_iter().collect()).await,
-                Err(error) => {
-                    let error = crate::telemetry::error_chain(&error);
-                    tracing::warn!(%app, error, "cannot find the unreferenced images of an app: its images are kept");
-                }
+            if let Err(error) = self.delete_unreferenced_images_of(&app).await {
+                let error = crate::telemetry::error_chain(&error);
+                tracing::warn!(%app, error, "cannot find the unreferenced images of an app: its images are kept");
             }
         }
         Ok(())
     }
 
-    /// The images of an app that can be deleted: all of them only if the app has no namespace. A namespace that is
-    /// foreign or cannot be read may run any of the images, which are kept.
+    /// Deletes the images of an app: all of them only if the app has no namespace. A namespace that is foreign or cannot be
+    /// read may run any of the images, which are kept.
     ///
     /// The images are listed before the namespace is read: a deploy claims the namespace before it pushes an image, so
     /// every listed image belongs to an app that has a namespace by then, or had one.
-    async fn deletable_images(&self, app: &AppName) -> Result<BTreeSet<Digest>, DeployError> {
+    async fn delete_unreferenced_images_of(&self, app: &AppName) -> Result<(), DeployError> {
         let images = self.registry.list_tagged_images(app).await?;
         match self.apps.find_owner(app).await? {
-            AppOwner::User(_) => self.unreferenced_images(app, images).await,
-            AppOwner::None => Ok(images),
-            AppOwner::OtherInstallation(_) | AppOwner::Foreign => Ok(BTreeSet::new()),
+            AppOwner::User(_) => self.delete_if_unreferenced(app, images).await?,
+            AppOwner::None => self.delete_images(app, images.into_iter().collect()).await,
+            AppOwner::OtherInstallation(_) | AppOwner::Foreign => {}
         }
+        Ok(())
     }
 
-    /// The images that no release record names. The lock excludes a deploy that has pushed an image and not recorded it
-    /// yet.
-    async fn unreferenced_images(
+    /// Deletes the images that no release record names. The lock excludes a deploy that has pushed an image and not
+    /// recorded it yet, and one that pushes the same image again: a build of the same files has the same digest.
+    pub(super) async fn delete_if_unreferenced(
         &self,
         app: &AppName,
         images: BTreeSet<Digest>,
-    ) -> Result<BTreeSet<Digest>, DeployError> {
+    ) -> Result<(), DeployError> {
         self.apps.bind_role(app).await?;
         let (target, holder) = (Target::of_app(app), HolderInfo::default());
         let acquire = || lock::acquire(&self.cluster, &target, &self.gateway, &holder);
         let policy = ConstantBuilder::default().with_delay(LOCK_RETRY_DELAY).with_max_times(MAX_LOCK_RETRIES);
         let lock = acquire.retry(policy).when(|error| matches!(error, LockError::Held(_))).await?;
-        let unreferenced = release::unreferenced_images(&self.cluster, &lock, images).await;
+        let deletion = async {
+            let unreferenced = release::unreferenced_images(&self.cluster, &lock, images).await?;
+            lock.guard(self.delete_images(app, unreferenced.into_iter().collect())).await?;
+            Ok(())
+        };
+        let deleted = deletion.await;
         lock.release().await;
-        Ok(unreferenced?)
+        deleted
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::{
     Target,
 };
 use crate::release::lock::ReleaseLock;
-use crate::release::{self, ApiDiscovery, ReleaseHistory, Released, UpgradeContext, UpgradeRequest};
+use crate::release::{self, ApiDiscovery, ReleaseError, ReleaseHistory, Released, UpgradeContext, UpgradeRequest};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -21,12 +21,14 @@ use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::metrics::Phase;
 use super::preflight::PreflightResult;
 use super::request::{CommitSource, DeployRequest};
+use super::unrecorded_image::UnrecordedImage;
 
 /// Everything that the release stage needs beside the result of the preflight.
 struct PreparedRelease {
     history: ReleaseHistory,
     upgrade: UpgradeRequest,
     local_image: LocalImage,
+    image: UnrecordedImage,
 }
 
 impl Deployer {
@@ -59,14 +61,20 @@ impl Deployer {
         prepared: PreparedRelease,
         progress: &Progress,
     ) -> Result<(Released, LocalImage), DeployError> {
-        let PreparedRelease { history, upgrade, local_image } = prepared;
+        let PreparedRelease { history, upgrade, local_image, image } = prepared;
         request.trace.set_revision(upgrade.revision);
         progress.start_stage(format!("Releasing {} into namespace {}", upgrade.revision, request.app())).await;
         let context = UpgradeContext { history, discovery };
         let releasing = Box::pin(release::upgrade(&self.cluster, lock, context, upgrade, progress));
         match Phase::Release.measure(releasing).await {
-            Ok(released) => Ok((released, local_image)),
+            Ok(released) => {
+                image.recorded();
+                Ok((released, local_image))
+            }
             Err(error) => {
+                if matches!(error, ReleaseError::Failed { .. }) {
+                    image.recorded();
+                }
                 self.recover_later_if_unfinished(request.app(), &error);
                 local_image.discard().await;
                 Err(error.into())
@@ -99,7 +107,7 @@ impl Deployer {
 
     /// Builds and publishes the image, and renders the chart.
     async fn prepare(
-        &self,
+        self: &Arc<Self>,
         request: &DeployRequest,
         pushed: &PushedCommit,
         preflight: &PreflightResult,
@@ -111,6 +119,7 @@ impl Deployer {
         let (history, (built, local_image), limited_resources) = tokio::try_join!(reading, building, limits)?;
         let revision = history.next_revision();
         let PublishedImage { reference, digest } = self.publish_image(pushed, &built, revision, progress).await?;
+        let image = UnrecordedImage::new(self, &pushed.app, &digest);
         let values = self.chart_values(pushed, &preflight.tree.version, reference, preflight.kube_version);
         let BuiltImage { exposed_port, user, .. } = built;
         let chart = self.render_chart(Values { exposed_port, user, limited_resources, ..values }).await?;
@@ -126,7 +135,7 @@ impl Deployer {
             timeout: self.settings.times.rollout_timeout,
             on_failure: request.options.on_failure,
         };
-        Ok(PreparedRelease { history, upgrade, local_image })
+        Ok(PreparedRelease { history, upgrade, local_image, image })
     }
 
     async fn render_chart(&self, values: Values) -> Result<RenderedChart, DeployError> {
@@ -167,8 +176,32 @@ impl Deployer {
         }
         let seconds = began.elapsed().as_secs_f64();
         progress.finish(format!("Application deployed: Released {} in {seconds:.1} s", released.revision)).await;
-        let cluster_ip = released.service.map_or_else(|| "none".to_owned(), |service| service.ip.to_string());
-        let url = self.settings.app_url.replace("{app}", app.as_str()).replace("{cluster_ip}", &cluster_ip);
-        progress.log(url).await;
+        let cluster_ip = released.service.as_ref().map(|service| service.ip.to_string());
+        if let Some(url) = app_url(&self.settings.app_url, app, cluster_ip.as_deref()) {
+            progress.log(url).await;
+        }
+    }
+}
+
+/// None if the address is that of a Service that the release does not have.
+fn app_url(template: &str, app: &AppName, cluster_ip: Option<&str>) -> Option<String> {
+    const CLUSTER_IP: &str = "{cluster_ip}";
+    let url = template.replace("{app}", app.as_str());
+    match cluster_ip {
+        Some(address) => Some(url.replace(CLUSTER_IP, address)),
+        None => (!url.contains(CLUSTER_IP)).then_some(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_without_a_service_has_no_url_by_cluster_ip() {
+        let app = "web".parse().unwrap();
+        assert_eq!(app_url("http://{cluster_ip}", &app, Some("10.0.0.1")).as_deref(), Some("http://10.0.0.1"));
+        assert_eq!(app_url("http://{cluster_ip}", &app, None), None);
+        assert_eq!(app_url("https://{app}.example.com", &app, None).as_deref(), Some("https://web.example.com"));
     }
 }

@@ -64,9 +64,9 @@ impl Deployer {
     async fn revalidate(&self, source: &CommitSource) -> Result<(), DeployError> {
         let pushed = &source.pushed;
         let head = match &source.trigger {
-            Trigger::Push { updates, facts } => {
-                let facts = git::refresh_refs(&pushed.objects, facts.clone()).await?;
-                git::decide_refs(updates, &facts, self.settings.deny_force).ok().and_then(|now| now.deploy)
+            Trigger::Push { updates, facts, policy } => {
+                let facts = git::refresh_refs(&pushed.objects, updates, facts.clone()).await?;
+                git::decide_refs(updates, &facts, *policy).ok().and_then(|now| now.deploy)
             }
             Trigger::Redeploy => git::deploy_branch_head(&pushed.objects).await?,
         };

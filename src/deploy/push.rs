@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::auth::PushGrant;
 use crate::domain::{BranchName, CancelHandle, CommitSha, DeployTrace, GitObjects, Progress, PushedCommit};
-use crate::git::{self, HookRequest, PushFacts, RefDecision};
+use crate::git::{self, HookRequest, PushFacts, RefDecision, RefPolicy};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -16,6 +16,8 @@ pub struct IncomingPush<'a> {
     pub grant: &'a PushGrant,
     pub hook: &'a HookRequest,
     pub repository: &'a Path,
+    /// Whether the push can move a branch on that another push has moved since its client read the branches.
+    pub follow_moved_branches: bool,
     /// The client's address.
     pub remote: SocketAddr,
     pub trace: &'a DeployTrace,
@@ -33,6 +35,7 @@ pub enum PushDecision {
 struct AllowedPush {
     options: PushOptions,
     facts: PushFacts,
+    policy: RefPolicy,
     refs: RefDecision,
 }
 
@@ -50,12 +53,14 @@ impl Deployer {
         let objects =
             GitObjects { repository: push.repository.to_path_buf(), quarantine: push.hook.quarantine.clone() };
         let allowed = self.check_push(push, &objects, cancel).await;
-        let AllowedPush { options, facts, refs } = allowed.inspect_err(|error| push.record_refusal(error))?;
+        let AllowedPush { options, facts, policy, refs } = allowed.inspect_err(|error| push.record_refusal(error))?;
         for note in &refs.notes {
             progress.log(note.as_str()).await;
         }
         match (refs.deploy, options.mode) {
-            (Some(head), _) => Ok(PushDecision::Deploy(Box::new(push.request(head, facts, objects, options)))),
+            (Some(head), _) => {
+                Ok(PushDecision::Deploy(Box::new(push.request(head, (facts, policy), objects, options))))
+            }
             // git would store the refs of an accepted push, and a dry run must not change anything.
             (None, DeployMode::DryRun) => Err(DeployError::DryRun),
             (None, DeployMode::Deploy) => Ok(PushDecision::Store),
@@ -70,13 +75,15 @@ impl Deployer {
     ) -> Result<AllowedPush, DeployError> {
         let options = PushOptions::parse(&push.hook.options)?;
         let facts = cancel.unless_cancelled(git::push_facts(objects, &push.hook.updates)).await??;
-        let refs = git::decide_refs(&push.hook.updates, &facts, self.settings.deny_force)?;
+        let policy =
+            RefPolicy { deny_force: self.settings.deny_force, follow_moved_branches: push.follow_moved_branches };
+        let refs = git::decide_refs(&push.hook.updates, &facts, policy)?;
         // The deploy claims the app's name. Without a deploy, git would store refs in the repository of an unclaimed
         // name.
         if refs.deploy.is_none() && push.grant.creates_app() {
             return Err(DeployError::FirstPushWithoutBranch(push.grant.app().clone()));
         }
-        Ok(AllowedPush { options, facts, refs })
+        Ok(AllowedPush { options, facts, policy, refs })
     }
 }
 
@@ -84,13 +91,13 @@ impl IncomingPush<'_> {
     fn request(
         &self,
         (branch, commit): (BranchName, CommitSha),
-        facts: PushFacts,
+        (facts, policy): (PushFacts, RefPolicy),
         objects: GitObjects,
         options: PushOptions,
     ) -> DeployRequest {
         let (app, pusher) = (self.grant.app().clone(), self.grant.user().clone());
         let pushed = PushedCommit { app, commit, branch, pusher, objects };
-        let trigger = Trigger::Push { updates: self.hook.updates.clone(), facts };
+        let trigger = Trigger::Push { updates: self.hook.updates.clone(), facts, policy };
         DeployRequest {
             grant: self.grant.clone(),
             source: DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode: options.mode })),

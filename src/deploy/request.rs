@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::auth::PushGrant;
 use crate::deploy_logs::LogHeader;
 use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, Target, UserName};
-use crate::git::{PushFacts, RefUpdate};
+use crate::git::{PushFacts, RefPolicy, RefUpdate};
 
 use super::options::{DeployMode, DeployOptions};
 
@@ -45,7 +45,7 @@ pub(super) struct CommitSource {
 /// lock.
 pub(super) enum Trigger {
     /// A push that moves the deploy branch; the repository was in the state of `facts`.
-    Push { updates: Vec<RefUpdate>, facts: PushFacts },
+    Push { updates: Vec<RefUpdate>, facts: PushFacts, policy: RefPolicy },
     /// A redeploy of the commit that the deploy branch points to.
     Redeploy,
 }
@@ -71,6 +71,17 @@ impl DeployRequest {
                 Trigger::Redeploy => "redeploy",
             },
             DeploySource::Revision(_) => "rollback",
+        }
+    }
+
+    /// How the user can have the same deploy wait for another one.
+    pub(super) fn how_to_wait(&self) -> &'static str {
+        match &self.source {
+            DeploySource::Commit(source) => match source.trigger {
+                Trigger::Push { .. } => "git push -o wait",
+                Trigger::Redeploy => "redeploy APP --wait",
+            },
+            DeploySource::Revision(_) => "rollback APP --wait",
         }
     }
 

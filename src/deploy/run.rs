@@ -6,6 +6,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::domain::{CancelHandle, Cancelled, Progress};
+use crate::release::lock::LockError;
 use crate::telemetry::error_chain;
 
 use super::deployer::Deployer;
@@ -56,7 +57,7 @@ impl Deployer {
         progress: &Progress,
         cancel: &CancelHandle,
     ) -> Result<LiveDeploy, DeployError> {
-        match &request.source {
+        let result = match &request.source {
             DeploySource::Commit(source) => {
                 progress.start_stage(source.title()).await;
                 match source.mode {
@@ -65,7 +66,13 @@ impl Deployer {
                 }
             }
             DeploySource::Revision(to) => self.roll_back(request, *to, progress, cancel).await,
-        }
+        };
+        result.map_err(|error| match error {
+            DeployError::Lock(LockError::Held(holder)) => {
+                DeployError::Busy { holder, how_to_wait: request.how_to_wait() }
+            }
+            error => error,
+        })
     }
 
     /// Runs work before the commit point. Drops the work when the client cancels the deploy, or when a shutdown has to

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use crate::build::{find_dockerfile, ignore_file_candidates};
+use crate::build::{NoDockerfile, SIMILAR_NAMES, find_dockerfile, ignore_file_candidates};
 use crate::domain::PushedCommit;
 use crate::git;
 
@@ -27,7 +27,8 @@ impl SourceTree {
     /// [`DeployError::NoDockerfile`]; [`DeployError::Git`].
     pub async fn read(pushed: &PushedCommit) -> Result<Self, DeployError> {
         let files = async {
-            let dockerfile = find_dockerfile(&git::list_top_level(&pushed.objects, &pushed.commit).await?)?;
+            let top_level = git::list_top_level(&pushed.objects, &pushed.commit).await?;
+            let Some(dockerfile) = find_dockerfile(&top_level) else { return Err(no_dockerfile(pushed).await?.into()) };
             let text = async { read_file(pushed, &dockerfile).await.map(Option::unwrap_or_default) };
             let (text, ignore) = tokio::try_join!(text, read_ignore_file(pushed, &dockerfile))?;
             Ok::<_, DeployError>((dockerfile, text, ignore))
@@ -36,6 +37,11 @@ impl SourceTree {
         let (dockerfile, text, ignore) = files?;
         Ok(Self { dockerfile, text, ignore, version })
     }
+}
+
+async fn no_dockerfile(pushed: &PushedCommit) -> Result<NoDockerfile, DeployError> {
+    let similar = git::find_files_named(&pushed.objects, &pushed.commit, &SIMILAR_NAMES).await?;
+    Ok(NoDockerfile::new(similar))
 }
 
 /// Reads the first existing ignore file.

@@ -11,6 +11,7 @@ mod names;
 mod owner;
 pub mod progress;
 mod revision;
+mod runtime_error;
 pub mod spans;
 mod stages;
 mod target;
@@ -22,6 +23,7 @@ pub use names::{AppName, BranchName, CommitSha, Digest, ImageRef, NameError, Use
 pub use owner::AppOwner;
 pub use progress::{Progress, ProgressEvent};
 pub use revision::{ParseRevisionError, Revision};
+pub use runtime_error::runtime_cause;
 pub use spans::{DeployTrace, PipelineResult, in_span};
 pub use stages::{BuiltImage, GitObjects, Manifest, PublishedImage, PushedCommit, Quarantine, RenderedChart};
 pub use target::{ClusterName, NamespaceName, ReleaseName, Target};

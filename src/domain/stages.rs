@@ -56,6 +56,8 @@ pub struct BuiltImage {
     pub exposed_port: Option<u16>,
     /// The image's `USER`; empty if the image sets none.
     pub user: String,
+    /// Whether the Dockerfile has a `HEALTHCHECK`.
+    pub has_healthcheck: bool,
 }
 
 /// An image in the registry.

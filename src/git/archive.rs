@@ -13,7 +13,7 @@ use tokio_util::io::StreamReader;
 use super::command::{git_in_repository, read_stderr};
 use super::error::{CommandFailure, GitError};
 use super::process::ProcessGroup;
-use super::tree::{TreeLimits, check_tree_size};
+use super::tree_survey::TreeSurvey;
 use crate::domain::{CommitSha, GitObjects};
 
 /// Bytes read from git at once.
@@ -22,16 +22,16 @@ const CHUNK_SIZE: usize = 64 << 10;
 /// Streams the tree of `commit` as tar, with each file exactly as it was committed. If git fails, reading ends with an
 /// error and not with a truncated archive. Dropping the reader ends git.
 ///
-/// git reads the list of the whole tree into memory before it writes, so the tree is checked against `limits` first.
+/// git reads the list of the whole tree into memory before it writes: the survey proves that the tree is within its
+/// limits.
 ///
 /// # Errors
-/// [`GitError::TreeTooLarge`], or a failure to start git.
-pub async fn archive(
+/// A failure to start git.
+pub fn archive(
     objects: &GitObjects,
     commit: &CommitSha,
-    limits: TreeLimits,
+    _within_limits: &TreeSurvey,
 ) -> Result<impl AsyncRead + Send + Unpin + 'static, GitError> {
-    check_tree_size(objects, commit, limits).await?;
     let mut command = git_in_repository(objects, &["archive", "--format=tar", commit.as_str()]);
     let (group, pipes) = ProcessGroup::spawn_piped(&mut command).map_err(GitError::io("start git"))?;
     drop(pipes.stdin);

@@ -123,6 +123,28 @@ pub(super) async fn run(mut command: Command, input: &[u8], limit: u64) -> Resul
     Ok(CompletedProcess { stdout: output, failure: CommandFailure::new(&command, status, stderr) })
 }
 
+/// Runs `command`, whose output does not matter. `None` if `stop` resolved first: git was then ended in a way that lets it
+/// remove its lock files.
+pub(super) async fn run_until(
+    mut command: Command,
+    stop: impl Future<Output = ()>,
+) -> Result<Option<CompletedProcess>, GitError> {
+    let (mut group, Pipes { stdin, stdout, stderr }) = spawn(&mut command)?;
+    drop((stdin, stdout));
+    let stderr = tokio::spawn(read_stderr(stderr));
+    let ended = tokio::select! {
+        ended = group.wait() => Some(ended),
+        () = stop => None,
+    };
+    let Some(ended) = ended else {
+        group.terminate().await.map_err(GitError::io("end git"))?;
+        return Ok(None);
+    };
+    let status = ended.map_err(GitError::io("wait for git"))?;
+    let stderr = stderr.await.unwrap_or_default();
+    Ok(Some(CompletedProcess { stdout: Vec::new(), failure: CommandFailure::new(&command, status, stderr) }))
+}
+
 /// Runs `command` and calls `visit` for each record of its output. `None` if `visit` stopped the command.
 pub(super) async fn for_each_record(
     mut command: Command,

@@ -21,16 +21,18 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod tree_survey;
 
-pub use hook::run_hook;
+pub use hook::{run_hook, run_proc_receive_hook};
 pub use process::ServiceProcess;
 
 pub(crate) use archive::archive;
 pub(crate) use error::GitError;
 pub(crate) use hook::{HookListener, HookRequest, PendingHook, Verdict};
 pub(crate) use queries::{deploy_branch_head, describe_commit, push_facts, refresh_refs, resolve_ref, set_head};
-pub(crate) use ref_policy::{PushFacts, RefDecision, RefRejection, RefUpdate, decide_refs};
-pub(crate) use repositories::Repositories;
+pub(crate) use ref_policy::{PushFacts, RefDecision, RefPolicy, RefRejection, RefUpdate, decide_refs};
+pub(crate) use repositories::{GarbageCollection, Repositories};
 pub(crate) use service::GitService;
 pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
-pub(crate) use tree::{TreeLimits, list_top_level, read_file};
+pub(crate) use tree::{find_files_named, list_top_level, read_file};
+pub(crate) use tree_survey::{TreeLimits, TreeSurvey, survey_tree};

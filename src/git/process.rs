@@ -62,7 +62,7 @@ impl ProcessGroup {
 
     /// Ends the group with SIGHUP, then SIGTERM, then SIGKILL. git removes its lock files on the first two. A process may
     /// have inherited an ignored SIGHUP; lock files that SIGKILL leaves are removed at the next start.
-    async fn terminate(&mut self) -> io::Result<ExitStatus> {
+    pub(super) async fn terminate(&mut self) -> io::Result<ExitStatus> {
         for (signal, limit) in TERMINATION_SIGNALS {
             self.signal(signal);
             if let Ok(status) = timeout(limit, self.wait()).await {

@@ -33,22 +33,32 @@ const SHALLOW_FILE_LIMIT: u64 = 41 << 20;
 pub async fn push_facts(objects: &GitObjects, updates: &[RefUpdate]) -> Result<PushFacts, GitError> {
     let (refs, head, kinds) =
         tokio::try_join!(list_refs(objects), read_head(objects), read_object_kinds(objects, updates))?;
-    let (rewritten, connectivity) = tokio::try_join!(
+    let (rewritten, connectivity, tag_names) = tokio::try_join!(
         find_rewritten_branches(objects, updates, &refs),
-        check_connectivity(objects, updates, &kinds)
+        check_connectivity(objects, updates, &kinds),
+        read_tag_names(objects, updates, &kinds)
     )?;
     let (head, unborn) = split_unborn(head, &refs);
-    Ok(PushFacts { refs, head, unborn, kinds, rewritten, connectivity })
+    Ok(PushFacts { refs, head, unborn, kinds, tag_names, rewritten, connectivity })
 }
 
 /// Reads the refs and the deploy branch again. The facts about objects cannot have changed.
 ///
 /// # Errors
 /// When git fails.
-pub async fn refresh_refs(objects: &GitObjects, facts: PushFacts) -> Result<PushFacts, GitError> {
+pub async fn refresh_refs(
+    objects: &GitObjects,
+    updates: &[RefUpdate],
+    facts: PushFacts,
+) -> Result<PushFacts, GitError> {
     let (refs, head) = tokio::try_join!(list_refs(objects), read_head(objects))?;
+    let has_moved = |update: &RefUpdate| refs.get(&update.reference) != facts.refs.get(&update.reference);
+    let rewritten = match updates.iter().any(has_moved) {
+        true => find_rewritten_branches(objects, updates, &refs).await?,
+        false => facts.rewritten,
+    };
     let (head, unborn) = split_unborn(head, &refs);
-    Ok(PushFacts { refs, head, unborn, ..facts })
+    Ok(PushFacts { refs, head, unborn, rewritten, ..facts })
 }
 
 /// The deploy branch and its commit; `None` before the first deploy.
@@ -161,6 +171,25 @@ fn parse_object_kind(line: &str) -> Option<(CommitSha, ObjectKind)> {
         _ => return None,
     };
     Some((id.parse().ok()?, kind))
+}
+
+/// The names, as the tag objects state them, of annotated tags that are pushed to a branch.
+async fn read_tag_names(
+    objects: &GitObjects,
+    updates: &[RefUpdate],
+    kinds: &HashMap<CommitSha, ObjectKind>,
+) -> Result<HashMap<CommitSha, String>, GitError> {
+    let mut names = HashMap::new();
+    let is_tag = |update: &&RefUpdate| kinds.get(&update.new) == Some(&ObjectKind::Tag);
+    for update in updates.iter().filter(|update| update.reference.starts_with("refs/heads/")).filter(is_tag) {
+        let read = run(git_in_repository(objects, &["cat-file", "tag", update.new.as_str()]), &[], LINE_LIMIT).await?;
+        let text = String::from_utf8_lossy(&read.stdout);
+        let header = text.lines().take_while(|line| !line.is_empty());
+        if let Some(name) = header.filter_map(|line| line.strip_prefix("tag ")).next() {
+            names.insert(update.new.clone(), name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// The existing branches whose update is no fast-forward.

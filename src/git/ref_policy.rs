@@ -67,9 +67,21 @@ pub struct PushFacts {
     pub unborn: Option<BranchName>,
     /// The object kinds of the new ids. An id that is missing here has no object.
     pub kinds: HashMap<CommitSha, ObjectKind>,
+    /// The names of the annotated tags that were pushed to a branch.
+    pub tag_names: HashMap<CommitSha, String>,
     /// The branches whose new commit does not descend from their current one.
     pub rewritten: BTreeSet<String>,
     pub connectivity: Connectivity,
+}
+
+/// What a push may do beyond moving refs from where its client saw them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefPolicy {
+    /// Whether a push that is no fast-forward is rejected.
+    pub deny_force: bool,
+    /// Whether a branch that another push has moved is moved on, if that is a fast-forward: the push has the
+    /// proc-receive hook.
+    pub follow_moved_branches: bool,
 }
 
 /// The decision about a push whose refs may all move.
@@ -94,10 +106,31 @@ pub enum RefRejection {
     InvalidName(String),
     #[error("{} is in this push more than once", strip_control(.0))]
     DuplicateUpdate(String),
-    #[error("{} is the branch that is deployed: it cannot be deleted", strip_control(.0.as_str()))]
+    #[error(
+        "{} would make other names ambiguous for git, and is not stored. {}",
+        strip_control(reference),
+        suggest(meant.as_deref())
+    )]
+    AmbiguousName {
+        reference: String,
+        /// The ref that was probably meant.
+        meant: Option<String>,
+    },
+    #[error(
+        "{} is the branch that is deployed: it cannot be deleted. To deploy another branch from now on, push that one, \
+         then use the command `deploy-branch APP BRANCH` over SSH",
+        strip_control(.0.as_str())
+    )]
     DeployBranchDeletion(BranchName),
     #[error("{} must point to a commit", strip_control(.0))]
     NotACommit(String),
+    #[error(
+        "{} must point to a commit, and {} is an annotated tag. To push the commit of the tag: git push REMOTE {}",
+        strip_control(branch.as_str()),
+        strip_control(tag),
+        quote_always(&format!("{tag}^{{commit}}:{}", branch.to_ref()))
+    )]
+    AnnotatedTag { branch: BranchName, tag: String },
     #[error("objects are missing from this push: run `git fsck` in your clone, then push again")]
     MissingObjects,
     #[error(
@@ -127,14 +160,14 @@ pub enum RefRejection {
 ///
 /// # Errors
 /// The reason for which the push is rejected.
-pub fn decide_refs(updates: &[RefUpdate], facts: &PushFacts, deny_force: bool) -> Result<RefDecision, RefRejection> {
+pub fn decide_refs(updates: &[RefUpdate], facts: &PushFacts, policy: RefPolicy) -> Result<RefDecision, RefRejection> {
     check_names(updates)?;
     check_deletions(updates, facts)?;
     check_objects(updates, facts)?;
-    check_old_ids(updates, facts)?;
+    check_old_ids(updates, facts, policy)?;
     let deploy = select_deploy_branch(updates, facts)?;
     check_conflicts(updates, facts, deploy.is_some())?;
-    if deny_force {
+    if policy.deny_force {
         check_fast_forward(updates, facts)?;
     }
     Ok(RefDecision { notes: notes(updates, facts, deploy.as_ref()), deploy })
@@ -166,7 +199,20 @@ fn check_name(update: &RefUpdate) -> Result<(), RefRejection> {
     if !refnames::is_valid(name) || (is_branch && update.branch().is_none()) {
         return Err(RefRejection::InvalidName(name.clone()));
     }
+    // A ref that is there already can be deleted.
+    if !update.is_deletion() && refnames::is_ambiguous(name) {
+        return Err(RefRejection::AmbiguousName { reference: name.clone(), meant: refnames::find_meant(name) });
+    }
     Ok(())
+}
+
+fn suggest(meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => {
+            format!("Was {} meant? git push REMOTE {}", strip_control(meant), shell_quote(&format!("HEAD:{meant}")))
+        }
+        None => "Name the branch or tag, for example: git push REMOTE HEAD:refs/heads/main".to_owned(),
+    }
 }
 
 fn check_deletions(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefRejection> {
@@ -180,8 +226,11 @@ fn check_deletions(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefRe
 fn check_objects(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefRejection> {
     for update in updates.iter().filter(|update| !update.is_deletion()) {
         let kind = facts.kinds.get(&update.new).ok_or(RefRejection::MissingObjects)?;
-        if *kind != ObjectKind::Commit && update.branch().is_some() {
-            return Err(RefRejection::NotACommit(update.reference.clone()));
+        if let Some(branch) = update.branch().filter(|_| *kind != ObjectKind::Commit) {
+            return Err(match facts.tag_names.get(&update.new) {
+                Some(tag) => RefRejection::AnnotatedTag { branch, tag: tag.clone() },
+                None => RefRejection::NotACommit(update.reference.clone()),
+            });
         }
     }
     match facts.connectivity {
@@ -192,10 +241,11 @@ fn check_objects(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefReje
 }
 
 /// The client sends the old id; git compares it with the ref only when it moves the ref.
-fn check_old_ids(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefRejection> {
+fn check_old_ids(updates: &[RefUpdate], facts: &PushFacts, policy: RefPolicy) -> Result<(), RefRejection> {
     for update in updates {
         let is_current = match facts.refs.get(&update.reference) {
-            Some(current) => *current == update.old,
+            Some(current) if *current == update.old => true,
+            Some(_) => policy.follow_moved_branches && is_fast_forward(update, facts),
             // git only warns about the deletion of a ref that does not exist.
             None => update.old.is_zero() || update.is_deletion(),
         };
@@ -204,6 +254,11 @@ fn check_old_ids(updates: &[RefUpdate], facts: &PushFacts) -> Result<(), RefReje
         }
     }
     Ok(())
+}
+
+/// Whether the update of an existing branch descends from what the branch is now, wherever the client saw it.
+fn is_fast_forward(update: &RefUpdate, facts: &PushFacts) -> bool {
+    !update.is_deletion() && update.branch().is_some() && !facts.rewritten.contains(&update.reference)
 }
 
 /// git moves the refs in the order of the push, so a deletion frees names for later updates. With `--atomic` it does
@@ -270,11 +325,18 @@ fn note(update: &RefUpdate, deployed: Option<&BranchName>) -> Option<String> {
     }
     let branch = update.branch()?;
     let deployed = deployed.filter(|deployed| **deployed != branch)?;
-    let refspec = shell_quote(&format!("{branch}:{deployed}"));
+    let (refspec, branch_argument) = (shell_quote(&format!("{branch}:{deployed}")), shell_quote(branch.as_str()));
     let (branch, deployed) = (strip_control(branch.as_str()), strip_control(deployed.as_str()));
     Some(format!(
-        "Stored {branch}, not deployed: the deploy branch is {deployed}. To deploy {branch}: git push REMOTE {refspec}"
+        "Stored {branch}, not deployed: the deploy branch is {deployed}. To deploy {branch}: git push REMOTE {refspec}; \
+         to make it the deploy branch: `deploy-branch APP {branch_argument}` over SSH"
     ))
+}
+
+/// As [`shell_quote`], also where only some shells need quotes: `^` is special in zsh and in cmd.
+fn quote_always(text: &str) -> String {
+    let quoted = shell_quote(text);
+    if quoted.starts_with('\'') { quoted } else { format!("'{quoted}'") }
 }
 
 /// Quoted so that the pusher can paste it into a shell, whatever characters a name contains.

@@ -20,6 +20,7 @@ fn empty_repository() -> PushFacts {
         head: None,
         unborn: Some(branch("main")),
         kinds: HashMap::from_iter(commits.into_iter().chain([(id('e'), ObjectKind::Tag)])),
+        tag_names: HashMap::new(),
         rewritten: BTreeSet::new(),
         connectivity: Connectivity::Complete,
     }
@@ -35,17 +36,19 @@ fn with_refs(names: &[&str]) -> PushFacts {
     PushFacts { refs, head: Some(branch("main")), unborn: None, ..empty_repository() }
 }
 
+const POLICY: RefPolicy = RefPolicy { deny_force: false, follow_moved_branches: false };
+
 fn deployed_branch(updates: &[RefUpdate], facts: &PushFacts) -> Option<String> {
-    decide_refs(updates, facts, false).unwrap().deploy.map(|(branch, _)| branch.to_string())
+    decide_refs(updates, facts, POLICY).unwrap().deploy.map(|(branch, _)| branch.to_string())
 }
 
 fn rejection(updates: &[RefUpdate], facts: &PushFacts) -> RefRejection {
-    decide_refs(updates, facts, false).unwrap_err()
+    decide_refs(updates, facts, POLICY).unwrap_err()
 }
 
 #[test]
 fn a_push_to_the_deploy_branch_deploys_it_without_notes() {
-    let decision = decide_refs(&[update("refs/heads/main", 'a', 'b')], &with_main(), false).unwrap();
+    let decision = decide_refs(&[update("refs/heads/main", 'a', 'b')], &with_main(), POLICY).unwrap();
     assert_eq!(decision, RefDecision { deploy: Some((branch("main"), id('b'))), notes: vec![] });
 }
 
@@ -78,25 +81,26 @@ fn a_first_push_of_several_branches_without_a_default_one_is_rejected() {
 
 #[test]
 fn another_branch_is_stored_with_a_note_that_shows_how_to_deploy_it() {
-    let decision = decide_refs(&[update("refs/heads/dev", '0', 'b')], &with_main(), false).unwrap();
+    let decision = decide_refs(&[update("refs/heads/dev", '0', 'b')], &with_main(), POLICY).unwrap();
     assert_eq!(decision.deploy, None);
     assert_eq!(
         decision.notes,
-        ["Stored dev, not deployed: the deploy branch is main. To deploy dev: git push REMOTE dev:main"]
+        ["Stored dev, not deployed: the deploy branch is main. To deploy dev: git push REMOTE dev:main; \
+          to make it the deploy branch: `deploy-branch APP dev` over SSH"]
     );
 }
 
 #[test]
 fn a_tag_is_stored_and_not_deployed() {
-    let decision = decide_refs(&[update("refs/tags/v1", '0', 'e')], &with_main(), false).unwrap();
+    let decision = decide_refs(&[update("refs/tags/v1", '0', 'e')], &with_main(), POLICY).unwrap();
     assert_eq!((decision.deploy, decision.notes.len()), (None, 1));
     assert!(decision.notes[0].contains("v1"));
 }
 
 #[test]
 fn ref_names_in_messages_are_quoted_and_free_of_control_characters() {
-    let decision = decide_refs(&[update("refs/heads/a;$(b)'\u{202e}", '0', 'b')], &with_main(), false).unwrap();
-    assert!(decision.notes[0].ends_with(r"git push REMOTE 'a;$(b)'\'':main'"), "{}", decision.notes[0]);
+    let decision = decide_refs(&[update("refs/heads/a;$(b)'\u{202e}", '0', 'b')], &with_main(), POLICY).unwrap();
+    assert!(decision.notes[0].contains(r"git push REMOTE 'a;$(b)'\'':main';"), "{}", decision.notes[0]);
     let rejection = rejection(&[update("refs/x\u{1b}[31m/y", '0', 'b')], &with_main());
     assert!(rejection.to_string().starts_with("refs/x/y cannot"), "{rejection}");
 }
@@ -113,7 +117,7 @@ fn other_deletions_are_accepted_without_a_deploy_or_a_note() {
     let facts = with_refs(&["refs/heads/main", "refs/heads/dev", "refs/tags/v1"]);
     let updates =
         [update("refs/heads/dev", 'a', '0'), update("refs/tags/v1", 'a', '0'), update("refs/heads/none", 'b', '0')];
-    assert_eq!(decide_refs(&updates, &facts, false), Ok(RefDecision { deploy: None, notes: vec![] }));
+    assert_eq!(decide_refs(&updates, &facts, POLICY), Ok(RefDecision { deploy: None, notes: vec![] }));
 }
 
 #[test]
@@ -145,6 +149,23 @@ fn a_branch_must_point_to_a_commit() {
 }
 
 #[test]
+fn an_annotated_tag_on_a_branch_is_rejected_with_the_refspec_of_its_commit() {
+    let facts = PushFacts { tag_names: HashMap::from([(id('e'), "v1.0".to_owned())]), ..with_main() };
+    let message = rejection(&[update("refs/heads/main", 'a', 'e')], &facts).to_string();
+    assert!(message.ends_with("git push REMOTE 'v1.0^{commit}:refs/heads/main'"), "{message}");
+}
+
+#[test]
+fn a_name_that_would_be_ambiguous_is_rejected_and_can_be_deleted() {
+    let name = "refs/heads/refs/heads/main";
+    let message = rejection(&[update(name, '0', 'b')], &with_main()).to_string();
+    assert!(message.contains("Was refs/heads/main meant?"), "{message}");
+    assert!(message.ends_with("git push REMOTE HEAD:refs/heads/main"), "{message}");
+    let facts = with_refs(&["refs/heads/main", name]);
+    assert_eq!(deployed_branch(&[update(name, 'a', '0')], &facts), None);
+}
+
+#[test]
 fn a_push_with_missing_objects_is_rejected() {
     assert_eq!(rejection(&[update("refs/heads/main", 'a', 'd')], &with_main()), RefRejection::MissingObjects);
     let facts = PushFacts { connectivity: Connectivity::Incomplete, ..with_main() };
@@ -164,6 +185,22 @@ fn an_update_with_a_stale_old_id_is_rejected() {
         let rejection = rejection(&[update(name, old, 'c')], &with_main());
         assert_eq!(rejection, RefRejection::StaleOldId(name.to_owned()));
     }
+}
+
+#[test]
+fn a_branch_that_moved_is_followed_by_a_fast_forward_alone() {
+    let policy = RefPolicy { follow_moved_branches: true, ..POLICY };
+    let facts = with_refs(&["refs/heads/main", "refs/tags/v1"]);
+    let moved = update("refs/heads/main", 'c', 'b');
+    let deploy = decide_refs(&[moved.clone()], &facts, policy).unwrap().deploy;
+    assert_eq!(deploy, Some((branch("main"), id('b'))));
+    let rewritten = PushFacts { rewritten: BTreeSet::from(["refs/heads/main".to_owned()]), ..facts.clone() };
+    let stale = |updates: &[RefUpdate], facts: &PushFacts| {
+        matches!(decide_refs(updates, facts, policy), Err(RefRejection::StaleOldId(_)))
+    };
+    assert!(stale(&[moved], &rewritten));
+    assert!(stale(&[update("refs/tags/v1", 'c', 'b')], &facts));
+    assert!(stale(&[update("refs/heads/gone", 'c', 'b')], &facts));
 }
 
 #[test]
@@ -191,8 +228,11 @@ fn a_deletion_frees_a_name_only_for_later_updates_and_only_without_a_deploy() {
 fn a_forced_push_is_allowed_unless_the_operator_denies_it() {
     let facts = PushFacts { rewritten: BTreeSet::from(["refs/heads/main".to_owned()]), ..with_main() };
     let updates = [update("refs/heads/main", 'a', 'b')];
-    assert!(decide_refs(&updates, &facts, false).is_ok());
-    assert_eq!(decide_refs(&updates, &facts, true), Err(RefRejection::NonFastForward("refs/heads/main".into())));
+    assert!(decide_refs(&updates, &facts, POLICY).is_ok());
+    assert_eq!(
+        decide_refs(&updates, &facts, RefPolicy { deny_force: true, ..POLICY }),
+        Err(RefRejection::NonFastForward("refs/heads/main".into()))
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::command;
 use super::error::GitError;
 use super::queries;
-use super::service_command::{self, HOOK_NAME};
+use super::service_command::{self, HOOK_NAME, PROC_RECEIVE_NAME};
 use super::stale_files::{self, TEMP_PREFIX};
 use crate::domain::{AppName, GitObjects};
 
@@ -24,6 +24,13 @@ const ATTRIBUTES: &str = "* -export-ignore -export-subst -text -ident -working-t
 const INITIAL_BRANCH: &str = "main";
 /// In bytes: the path of a socket has at most 107, and its file name with a slash takes 22 of them.
 const MAX_SOCKET_DIR_LEN: usize = 107 - 22;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GarbageCollection {
+    Finished,
+    /// Someone needed the repository. The next collection starts anew.
+    Interrupted,
+}
 
 /// The data directory: repositories in `repos/APP.git`, slipway's hooks in `hooks/`, sockets in `run/`, and in `former/`
 /// the repositories of apps whose namespace was deleted.
@@ -125,20 +132,30 @@ impl Repositories {
     }
 
     /// Runs `git gc --auto`: packs the app's repository if git finds it worthwhile, and removes unreachable objects that
-    /// are older than two weeks. Succeeds if there is no repository.
+    /// are older than two weeks. Ends it when `wanted` resolves. Succeeds if there is no repository.
     ///
     /// # Errors
     /// When git fails.
-    pub async fn collect_garbage(&self, app: &AppName) -> Result<(), GitError> {
+    pub async fn collect_garbage(
+        &self,
+        app: &AppName,
+        wanted: impl Future<Output = ()>,
+    ) -> Result<GarbageCollection, GitError> {
         if !self.exists(app).await {
-            return Ok(());
+            return Ok(GarbageCollection::Finished);
         }
         let repository = self.path(app);
         // In the foreground: a detached gc could run during the next push.
         let config = [("gc.auto", "6700".to_owned()), ("gc.autoDetach", "false".to_owned())];
         let mut gc = command::git(&config, Path::new("/dev/null"));
         gc.args(["gc", "--auto", "--quiet"]).env("GIT_DIR", &repository).current_dir(&repository);
-        command::run(gc, &[], 4096).await?.into_result().map(drop)
+        match command::run_until(gc, wanted).await? {
+            Some(completed) => completed.into_result().map(|_| GarbageCollection::Finished),
+            None => {
+                self.remove_stale_files(app).await?;
+                Ok(GarbageCollection::Interrupted)
+            }
+        }
     }
 
     /// Removes the app's repository if it has no refs, such as one created for a push that was rejected, and is not
@@ -202,18 +219,21 @@ impl Repositories {
             fs::create_dir_all(directory).await?;
         }
         fs::set_permissions(&self.socket_dir, Permissions::from_mode(0o700)).await?;
-        let hook = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile_in(&self.hooks_dir)?;
-        fs::write(hook.path(), hook_script(program)?).await?;
-        hook.into_temp_path().persist(self.hooks_dir.join(HOOK_NAME))?;
+        for name in [HOOK_NAME, PROC_RECEIVE_NAME] {
+            let hook =
+                tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile_in(&self.hooks_dir)?;
+            fs::write(hook.path(), hook_script(program, name)?).await?;
+            hook.into_temp_path().persist(self.hooks_dir.join(name))?;
+        }
         Ok(())
     }
 }
 
 /// The hook runs in another directory than the gateway, so a relative path is made absolute.
-fn hook_script(program: &Path) -> io::Result<String> {
+fn hook_script(program: &Path, name: &str) -> io::Result<String> {
     let program = std::path::absolute(program)?;
     let text = program.to_str().ok_or_else(|| io::Error::other("the path of the slipway binary is not UTF-8"))?;
-    Ok(format!("#!/bin/sh\nexec {} hook\n", shell_words::quote(text)))
+    Ok(format!("#!/bin/sh\nexec {} hook {name}\n", shell_words::quote(text)))
 }
 
 /// Rejects at the start what would fail at the first push.
@@ -283,12 +303,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_hook_starts_slipway_by_its_absolute_path() {
+    async fn the_hooks_start_slipway_by_its_absolute_path() {
         let (_data, repositories) = open_repositories().await;
-        let hook = repositories.hooks_dir().join("pre-receive");
-        assert_eq!(std::fs::read_to_string(&hook).unwrap(), "#!/bin/sh\nexec '/opt/it'\\''s/slipway' hook\n");
-        assert_eq!(std::fs::metadata(&hook).unwrap().permissions().mode() & 0o777, 0o755);
-        assert_eq!(std::fs::read_dir(repositories.hooks_dir()).unwrap().count(), 1);
+        for name in ["pre-receive", "proc-receive"] {
+            let hook = repositories.hooks_dir().join(name);
+            let script = std::fs::read_to_string(&hook).unwrap();
+            assert_eq!(script, format!("#!/bin/sh\nexec '/opt/it'\\''s/slipway' hook {name}\n"));
+            assert_eq!(std::fs::metadata(&hook).unwrap().permissions().mode() & 0o777, 0o755);
+        }
+        assert_eq!(std::fs::read_dir(repositories.hooks_dir()).unwrap().count(), 2);
     }
 
     #[tokio::test]
@@ -307,9 +330,13 @@ mod tests {
     #[tokio::test]
     async fn garbage_collection_succeeds_with_and_without_a_repository() {
         let (_data, repositories) = open_repositories().await;
-        repositories.collect_garbage(&hello()).await.unwrap();
-        repositories.get_or_create(&hello()).await.unwrap();
-        repositories.collect_garbage(&hello()).await.unwrap();
+        let app = hello();
+        let collect = || repositories.collect_garbage(&app, std::future::pending());
+        assert_eq!(collect().await.unwrap(), GarbageCollection::Finished);
+        repositories.get_or_create(&app).await.unwrap();
+        assert_eq!(collect().await.unwrap(), GarbageCollection::Finished);
+        let interrupted = repositories.collect_garbage(&app, std::future::ready(()));
+        assert_eq!(interrupted.await.unwrap(), GarbageCollection::Interrupted);
     }
 
     #[tokio::test]

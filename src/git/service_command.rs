@@ -12,6 +12,7 @@ use super::process::ServiceProcess;
 use super::service::GitService;
 
 pub(super) const HOOK_NAME: &str = "pre-receive";
+pub(super) const PROC_RECEIVE_NAME: &str = "proc-receive";
 /// Passes the path of the gateway's socket to the hook.
 pub(super) const HOOK_SOCKET_VARIABLE: &str = "SLIPWAY_HOOK_SOCKET";
 
@@ -30,6 +31,9 @@ pub struct HookConfig<'a> {
     pub directory: &'a Path,
     /// The socket that the gateway listens on for this push.
     pub socket: &'a Path,
+    /// Whether the push has the proc-receive hook, which moves a branch on that another push has moved in the meantime. The hook
+    /// is a process more, so only a push that runs beside another one has it.
+    pub follow_moved_branches: bool,
 }
 
 /// A git service for one client and one repository.
@@ -58,7 +62,10 @@ impl ServiceCommand<'_> {
 
     pub(super) fn command(&self) -> Command {
         let hooks_dir = self.hook.map_or(Path::new("/dev/null"), |hook| hook.directory);
-        let config = service_config(self.settings);
+        let mut config = service_config(self.settings);
+        if self.hook.is_some_and(|hook| hook.follow_moved_branches) {
+            config.push(("receive.procReceiveRefs", "am:refs/heads".to_owned()));
+        }
         let mut command = match self.service {
             GitService::UploadArchive => command::git_with_memory_limit(&config, hooks_dir),
             GitService::ReceivePack | GitService::UploadPack => command::git(&config, hooks_dir),
@@ -150,7 +157,11 @@ mod tests {
             repository: Path::new("/r/a.git"),
             protocol: Some("version=2; rm"),
             settings: &settings,
-            hook: Some(HookConfig { directory: Path::new("/h"), socket: Path::new("/s") }),
+            hook: Some(HookConfig {
+                directory: Path::new("/h"),
+                socket: Path::new("/s"),
+                follow_moved_branches: false,
+            }),
         };
         let command = service.command();
         let variables: BTreeMap<String, String> = command

@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, copy};
 use tokio::process::Command;
 
 use super::{
-    GitService, HookConfig, HookListener, PendingHook, RefDecision, RefRejection, Repositories, ServiceCommand,
-    ServiceSettings, Verdict, decide_refs, push_facts,
+    GitService, HookConfig, HookListener, PendingHook, RefDecision, RefPolicy, RefRejection, Repositories,
+    ServiceCommand, ServiceSettings, Verdict, decide_refs, push_facts,
 };
 use crate::domain::{AppName, CommitSha, GitObjects};
 
@@ -92,7 +92,8 @@ impl TestServer {
         let decide = async |hook: PendingHook| {
             let updates = &hook.request.updates;
             let facts = push_facts(&self.pushed_objects(&hook), updates).await.unwrap();
-            let decision = decide_refs(updates, &facts, self.settings.deny_force);
+            let policy = RefPolicy { deny_force: self.settings.deny_force, follow_moved_branches: false };
+            let decision = decide_refs(updates, &facts, policy);
             let verdict = if decision.is_ok() { Verdict::Accept } else { Verdict::Reject };
             decided = Some(decision);
             hook.send_verdict(verdict).await.unwrap();
@@ -113,7 +114,7 @@ impl TestServer {
             repository: &self.repository,
             protocol: Some("version=2"),
             settings: &self.settings,
-            hook: Some(HookConfig { directory: self.repositories.hooks_dir(), socket }),
+            hook: Some(HookConfig { directory: self.repositories.hooks_dir(), socket, follow_moved_branches: false }),
         }
     }
 

@@ -15,50 +15,6 @@ const HEADER_LIMIT: u64 = 16 << 10;
 /// In bytes.
 const MAX_PATH_LEN: usize = 4096;
 
-/// Bounds the expanded size of a tree. Trees can share subtrees, so a small pack may expand to more than any disk holds.
-#[derive(Debug, Clone, Copy)]
-pub struct TreeLimits {
-    /// Files and directories.
-    pub entries: u64,
-    /// The sum of all file sizes.
-    pub bytes: u64,
-}
-
-impl Default for TreeLimits {
-    fn default() -> Self {
-        Self { entries: 500_000, bytes: 10 << 30 }
-    }
-}
-
-/// Adds up the tree of `commit` until it exceeds a limit.
-///
-/// # Errors
-/// [`GitError::TreeTooLarge`], or a failure of git.
-pub(super) async fn check_tree_size(
-    objects: &GitObjects,
-    commit: &CommitSha,
-    limits: TreeLimits,
-) -> Result<(), GitError> {
-    let arguments = ["ls-tree", "-r", "-t", "-z", "--full-tree", "--format=%(objectsize)", commit.as_str()];
-    let list = git_in_repository(objects, &arguments);
-    let (mut entries, mut bytes) = (0_u64, 0_u64);
-    let sum = for_each_record(list, &[], 0, |size| {
-        entries = entries.saturating_add(1);
-        // The size of directories and submodules is `-`.
-        let size = std::str::from_utf8(size).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        bytes = bytes.saturating_add(size);
-        if entries > limits.entries || bytes > limits.bytes {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    match sum.await? {
-        None => Err(GitError::TreeTooLarge { entries: limits.entries, bytes: limits.bytes }),
-        Some(completed) => completed.into_result().map(drop),
-    }
-}
-
 /// The names in the root directory of `commit`, at most ten thousand.
 ///
 /// # Errors
@@ -74,6 +30,32 @@ pub async fn list_top_level(objects: &GitObjects, commit: &CommitSha) -> Result<
         completed.into_result()?;
     }
     Ok(names)
+}
+
+/// The paths of files whose name, without regard to case, is one of `names`; the ones nearest to the root first.
+///
+/// # Errors
+/// When git fails.
+pub async fn find_files_named(
+    objects: &GitObjects,
+    commit: &CommitSha,
+    names: &[&str],
+) -> Result<Vec<String>, GitError> {
+    let list = git_in_repository(objects, &["ls-tree", "-r", "-z", "--full-tree", "--name-only", commit.as_str()]);
+    let mut found = Vec::new();
+    let read = for_each_record(list, &[], 0, |path| {
+        let path = String::from_utf8_lossy(path);
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted)) {
+            found.push(path.into_owned());
+        }
+        if found.len() >= MAX_TOP_LEVEL_NAMES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    if let Some(completed) = read.await? {
+        completed.into_result()?;
+    }
+    found.sort_by_key(|path| path.matches('/').count());
+    Ok(found)
 }
 
 /// The content of a file; `None` if there is no file at that path. Follows symbolic links, but only inside the tree.

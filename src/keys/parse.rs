@@ -52,6 +52,12 @@ pub enum ParseKeysError {
     Empty,
     #[error("the input is larger than {} KiB", MAX_UPLOAD_BYTES / 1024)]
     TooLarge,
+    /// Windows PowerShell writes such files with `>`.
+    #[error(
+        "the input is UTF-16 and not text as ssh-keygen writes it: pipe in the .pub file itself, or save it as UTF-8. \
+         In PowerShell: Get-Content FILE | Set-Content -Encoding ascii NEW_FILE"
+    )]
+    Utf16,
     #[error("the input holds more than {MAX_UPLOAD_KEYS} keys: upload them in parts")]
     TooMany,
     /// One invalid line refuses the whole upload.
@@ -106,6 +112,9 @@ pub fn parse_authorized_keys(input: &[u8]) -> Result<Vec<AuthorizedKey>, ParseKe
     if input.len() > MAX_UPLOAD_BYTES {
         return Err(ParseKeysError::TooLarge);
     }
+    if is_utf16(input) {
+        return Err(ParseKeysError::Utf16);
+    }
     let mut seen = HashSet::new();
     let mut keys = Vec::new();
     for (line, result) in parse_lines(&String::from_utf8_lossy(input)) {
@@ -119,6 +128,11 @@ pub fn parse_authorized_keys(input: &[u8]) -> Result<Vec<AuthorizedKey>, ParseKe
         1..=MAX_UPLOAD_KEYS => Ok(keys),
         _ => Err(ParseKeysError::TooMany),
     }
+}
+
+/// Whether the input begins with the byte order mark of UTF-16, or with an ASCII character in UTF-16.
+fn is_utf16(input: &[u8]) -> bool {
+    matches!(input, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=0x7f, ..] | [1..=0x7f, 0, ..])
 }
 
 /// Parses every line that is neither empty nor a comment. Line numbers start at 1.

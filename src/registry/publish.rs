@@ -9,12 +9,13 @@ use bollard::query_parameters::PushImageOptionsBuilder;
 use futures_util::{Stream, StreamExt};
 use metrics::counter;
 use tokio::sync::RwLockReadGuard;
+use tokio::time::Instant;
 
 use super::client::Registry;
 use super::error::RegistryError;
 use super::push_progress::PushProgress;
 use super::push_reporter::PushReporter;
-use super::retry_diagnosis::RetryProbe;
+use super::retry_diagnosis::{RetryProbe, UNREACHABLE_TIMEOUT};
 use super::temporary_tag::TemporaryTag;
 use crate::domain::metric_names;
 use crate::domain::progress::strip_control;
@@ -22,6 +23,8 @@ use crate::domain::{AppName, BuiltImage, Progress, PublishedImage, Revision};
 
 /// How long a push may make no progress. The Engine reports each chunk that it sends.
 const STALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// The pause between two requests to a registry that is unreachable.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Has the Engine push `image` as the app's image of `revision`, and asks the registry for its digest. The Engine's tag for
 /// the push is removed in the background afterwards, also if the future is dropped.
@@ -39,7 +42,8 @@ pub async fn publish(
     let _no_gc = registry.block_garbage_collection(progress).await;
     // `join` and not `try_join`: a tag that was added has to be removed even if the registry fails.
     let tag = TemporaryTag::add(docker, registry, image, app, revision);
-    let (checked, tag) = tokio::join!(registry.check_repository(app), tag);
+    let check = while_unreachable(progress, || registry.check_repository(app));
+    let (checked, tag) = tokio::join!(check, tag);
     checked?;
     let tag = tag?;
     let options = PushImageOptionsBuilder::default().tag(&revision.to_string()).build();
@@ -47,10 +51,32 @@ pub async fn publish(
     if let Err(error) = follow_push(reports, registry, app, progress).await {
         return Err(explain_failure(error, registry, app).await);
     }
-    let (digest, pushed) = tokio::join!(registry.resolve_tag(app, revision), tag.pushed_digests());
+    let digest = while_unreachable(progress, || registry.resolve_tag(app, revision));
+    let (digest, pushed) = tokio::join!(digest, tag.pushed_digests());
     let digest = digest?;
     pushed?.check_contains(&digest)?;
     Ok(PublishedImage { reference: registry.pull.by_digest(app, &digest), digest })
+}
+
+/// Repeats a request while the registry is unreachable, for as long as the Engine's push may find it so: the image is
+/// built, and a registry that restarts is back in seconds.
+async fn while_unreachable<T, F: Future<Output = Result<T, RegistryError>>>(
+    progress: &Progress,
+    mut request: impl FnMut() -> F,
+) -> Result<T, RegistryError> {
+    let deadline = Instant::now() + UNREACHABLE_TIMEOUT;
+    let mut is_announced = false;
+    loop {
+        match request().await {
+            Err(RegistryError::Unreachable(..) | RegistryError::ServerError { .. }) if Instant::now() < deadline => {}
+            result => return result,
+        }
+        if !is_announced {
+            progress.log("The registry does not answer: trying again").await;
+            is_announced = true;
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
 }
 
 impl Registry {

@@ -11,7 +11,7 @@ use crate::domain::AppName;
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the registry may be unreachable before the push fails. The Engine retries for about a minute, so a push survives
 /// a restart of the registry.
-const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct RetryProbe<'a> {
     registry: &'a Registry,

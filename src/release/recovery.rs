@@ -10,6 +10,7 @@ use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, RollbackOutcome, StepError};
 use super::history::ReleaseHistory;
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
+use super::revision_summary::HELM_PENDING_LIMIT;
 use super::{auto_rollback, storage};
 use crate::domain::{Progress, Revision, Target};
 
@@ -17,9 +18,6 @@ use crate::domain::{Progress, Revision, Target};
 const CONCURRENT_CHECKS: usize = 8;
 /// Limit for the previous revision to become ready again.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(120);
-/// Age from which a pending record of helm's counts as abandoned: three times helm's default `--timeout` of five
-/// minutes.
-const HELM_PENDING_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// The state of a release after [`recover`].
 pub enum RecoveryOutcome {

@@ -7,6 +7,10 @@ use jiff::Timestamp;
 use super::record::ReleaseStatus;
 use crate::domain::{Digest, Revision};
 
+/// Age from which a pending record of helm's counts as abandoned: three times helm's default `--timeout` of five
+/// minutes.
+pub(super) const HELM_PENDING_LIMIT: Duration = Duration::from_secs(15 * 60);
+
 /// A revision without its record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RevisionSummary {

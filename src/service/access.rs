@@ -11,7 +11,7 @@ use crate::auth::{PushGrant, ReadGrant, authorize_push, authorize_read};
 use crate::deploy_logs::DeployLogStore;
 use crate::domain::AppName;
 
-/// How long a caller waits for a repository that is being moved aside, packed or removed.
+/// How long a caller waits for a repository that is being moved aside or removed.
 const REPOSITORY_LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Service {
@@ -41,6 +41,6 @@ impl Service {
 
 /// # Errors
 /// [`ServiceError::RepositoryInUse`]
-pub(super) async fn within_lock_timeout<T>(app: &AppName, locking: impl Future<Output = T>) -> Result<T, ServiceError> {
+async fn within_lock_timeout<T>(app: &AppName, locking: impl Future<Output = T>) -> Result<T, ServiceError> {
     timeout(REPOSITORY_LOCK_TIMEOUT, locking).await.map_err(|_| ServiceError::RepositoryInUse(app.clone()))
 }

@@ -178,6 +178,7 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         | DeployError::FirstPushWithoutBranch(_)
         | DeployError::NoDockerfile(_)
         | DeployError::Chart(_) => ErrorKind::Invalid,
+        DeployError::NoSuchBranch { .. } => ErrorKind::NotFound,
         DeployError::NoDeployBranch(_) | DeployError::ConcurrentPush(_) => ErrorKind::Conflict,
         DeployError::Registry(_) => ErrorKind::Unavailable,
         DeployError::RecoveryFailed { .. }
@@ -187,6 +188,7 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         DeployError::Git(error) => of_git(error),
         DeployError::App(error) => of_apps(error),
         DeployError::Lock(error) => of_lock(error),
+        DeployError::Busy { .. } => ErrorKind::Busy,
         DeployError::Release(error) => of_release(error),
     }
 }

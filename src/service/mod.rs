@@ -8,6 +8,7 @@ mod adoption;
 mod answers;
 mod apps;
 mod builds;
+mod deploy_branch;
 mod deploys;
 mod diagnosis;
 mod error;
@@ -28,6 +29,7 @@ pub use answers::{
     ReleaseDetails, RevisionDiff, UploadedKeys,
 };
 pub use apps::{AdoptRequest, AdoptedApp, AppSummary, ConfirmedDeletion, DeletedApp, UnconfirmedDeletion};
+pub use deploy_branch::SetDeployBranchRequest;
 pub use deploys::{DeployFlags, RedeployRequest, RollbackRequest};
 pub use error::ServiceError;
 pub use error_kind::ErrorKind;

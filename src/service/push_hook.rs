@@ -22,6 +22,8 @@ pub(super) struct PushSession<'a> {
     pub remote: SocketAddr,
     pub grant: &'a PushGrant,
     pub repository: &'a Path,
+    /// Whether another push may move a branch before this one does.
+    pub has_company: bool,
     pub cancel: CancelHandle,
     pub trace: DeployTrace,
 }
@@ -67,7 +69,11 @@ impl PushSession<'_> {
     }
 
     fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<ServiceProcess, ServiceError> {
-        let hook = HookConfig { directory: self.service.repositories.hooks_dir(), socket: listener.path() };
+        let hook = HookConfig {
+            directory: self.service.repositories.hooks_dir(),
+            socket: listener.path(),
+            follow_moved_branches: self.has_company,
+        };
         let git = ServiceCommand {
             service: GitService::ReceivePack,
             repository: self.repository,
@@ -148,6 +154,7 @@ impl PushSession<'_> {
             grant: self.grant,
             hook: &hook.request,
             repository: self.repository,
+            follow_moved_branches: self.has_company,
             remote: self.remote,
             trace: &self.trace,
         };

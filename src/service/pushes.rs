@@ -2,7 +2,6 @@
 
 use tracing::Instrument;
 
-use super::access::within_lock_timeout;
 use super::error::ServiceError;
 use super::git_client::GitClient;
 use super::handle::{Caller, Service};
@@ -11,6 +10,7 @@ use super::push_result::ReceivedPush;
 use super::repository_locks::ExclusiveAccess;
 use crate::auth::authorize_push;
 use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace};
+use crate::git::GarbageCollection;
 use crate::telemetry::error_chain;
 
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +34,17 @@ impl Service {
         let PushRequest { app, protocol } = request;
         let owner = self.deployer.apps.find_owner(app).await?;
         let grant = authorize_push(&caller.identity, app, &owner, self.creation)?;
-        let enter = async {
-            if grant.creates_app() {
-                self.retire_former_repository(app).await?;
-            }
-            Ok::<_, ServiceError>(self.repository_locks.lock_shared(app).await)
-        };
-        let shared = within_lock_timeout(app, enter).await??;
+        if grant.creates_app() {
+            self.retire_former_repository(app).await?;
+        }
+        let shared = self.lock_repository_shared(app).await?;
         let repository = self.repositories.get_or_create(app).await?;
         let session = PushSession {
             service: self,
             remote: caller.remote,
             grant: &grant,
             repository: &repository,
+            has_company: !shared.is_alone(),
             cancel: CancelHandle::default(),
             trace: DeployTrace::start("push", app, grant.user(), caller.remote),
         };
@@ -66,7 +64,7 @@ impl Service {
         if !self.has_history(app).await? {
             return Ok(());
         }
-        let _exclusive = self.repository_locks.lock_exclusive(app).await;
+        let _exclusive = self.lock_repository_exclusive(app).await?;
         if self.deployer.apps.find_owner(app).await? == AppOwner::None && self.has_history(app).await? {
             let path = self.repositories.retire(app).await?;
             let path = path.display();
@@ -98,13 +96,18 @@ impl Service {
         }
     }
 
-    /// Runs `git gc --auto` in the background: this push does not wait for it, and the next push does so only if it comes
-    /// at once.
+    /// Runs `git gc --auto` in the background: this push does not wait for it, and whoever comes next ends it.
     fn spawn_garbage_collection(&self, app: &AppName, exclusive: ExclusiveAccess) {
         let (repositories, app) = (self.repositories.clone(), app.clone());
         let collect_garbage = async move {
-            if let Err(error) = repositories.collect_garbage(&app).await {
-                tracing::warn!(%app, error = error_chain(&error), "cannot collect garbage in a repository");
+            match repositories.collect_garbage(&app, exclusive.wanted()).await {
+                Ok(GarbageCollection::Finished) => {}
+                Ok(GarbageCollection::Interrupted) => {
+                    tracing::info!(%app, "ended the garbage collection of a repository that is needed");
+                }
+                Err(error) => {
+                    tracing::warn!(%app, error = error_chain(&error), "cannot collect garbage in a repository");
+                }
             }
             drop(exclusive);
         };

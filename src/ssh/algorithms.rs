@@ -5,6 +5,12 @@
 //! CVE-2023-48795), which a client need not support: they are not offered. Neither is compression: packs are compressed
 //! already, and the server would decompress input from clients that have not authenticated.
 
+//!
+//! The NIST curves are for clients in FIPS mode, which have no Curve25519. `diffie-hellman-group14-sha256` is not offered: a
+//! client that needs it has neither Curve25519 nor elliptic curves, so it is older than OpenSSH 5.7 (2011) and has no
+//! AES-GCM either (OpenSSH 6.2), without which the key exchange is of no use; and its group has 112 bits of security, the
+//! least of all methods here, at the highest cost for a server that has not authenticated the client yet.
+
 use std::borrow::Cow;
 
 use russh::keys::ssh_key::{Algorithm, EcdsaCurve, HashAlg};
@@ -14,6 +20,9 @@ const KEY_EXCHANGES: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
     kex::EXTENSION_SUPPORT_AS_SERVER,
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
 ];
@@ -65,7 +74,7 @@ mod tests {
             .chain(offered.cipher.iter().map(AsRef::as_ref))
             .chain(offered.mac.iter().map(AsRef::as_ref))
             .collect();
-        for weak in ["sha1", "cbc", "chacha20", "etm", "group1-", "3des", "arcfour", "none", "zlib"] {
+        for weak in ["sha1", "cbc", "chacha20", "etm", "group1-", "group14", "3des", "arcfour", "none", "zlib"] {
             assert!(!names.iter().any(|name| name.contains(weak)), "{weak} in {names:?}");
         }
         assert!(!is_accepted(&Algorithm::Rsa { hash: None }));

@@ -25,6 +25,8 @@ pub(super) struct ExecRequest {
     pub(super) request: ChannelRequest,
     /// `GIT_PROTOCOL`
     pub(super) protocol: Option<String>,
+    /// Whether the client has a terminal, in raw mode.
+    pub(super) has_terminal: bool,
     /// Held while the command runs: a shutdown does not close the connection before.
     pub(super) running: TaskTrackerToken,
 }
@@ -38,9 +40,12 @@ pub(super) async fn serve<H: CommandHandler>(
     let (mut read, write) = channel.split();
     let Some(exec_request) = wait_for_exec(&mut read, exec_request).await else { return };
     let disconnected = CancellationToken::new();
-    let (output, mut writer) = output::pair(write, disconnected.clone());
-    let (input, stdin_forwarder) = input::pair(read, disconnected.clone());
-    let ExecRequest { identity, remote, request, protocol, running } = exec_request;
+    let ExecRequest { identity, remote, request, protocol, has_terminal, running } = exec_request;
+    // git's protocol is no text.
+    let has_terminal = has_terminal && !request.is_git();
+    let (output, mut writer) = output::pair(write, disconnected.clone(), has_terminal);
+    let echo = has_terminal.then(|| output.downgrade());
+    let (input, stdin_forwarder) = input::pair(read, disconnected.clone(), echo);
     let context = ExecContext { identity, remote, request, protocol, input, output, disconnected };
     let command = async { tokio::join!(run_logged(&*handler, context), writer.run()).0 };
     let exit_status = tokio::select! {

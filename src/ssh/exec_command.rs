@@ -46,6 +46,7 @@ pub(super) fn parse(line: &[u8]) -> Result<ExecCommand, ParseCommandError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["git", rest @ ..] => parse_git(rest),
+        ["git-lfs-authenticate" | "git-lfs-transfer", ..] => Err(ParseCommandError::GitLfs),
         [command, arguments @ ..] if command.starts_with("git-") => {
             parse_git_service(command.trim_start_matches("git-"), arguments)
         }
@@ -175,6 +176,13 @@ mod tests {
             assert!(parse(line.as_bytes()).is_err(), "{line:?}");
         }
         assert_eq!(parse(b"git-receive-pack \xff"), Err(ParseCommandError::InvalidCharacters));
+    }
+
+    #[test]
+    fn the_commands_of_git_lfs_are_refused_with_the_reason() {
+        for line in ["git-lfs-authenticate 'myapp' upload", "git-lfs-transfer /myapp.git download"] {
+            assert_eq!(parse(line.as_bytes()), Err(ParseCommandError::GitLfs), "{line}");
+        }
     }
 
     #[test]

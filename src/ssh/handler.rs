@@ -43,3 +43,9 @@ pub enum ChannelRequest {
     /// `ssh HOST`
     Shell,
 }
+
+impl ChannelRequest {
+    pub(super) fn is_git(&self) -> bool {
+        matches!(self, Self::Exec(Ok(command)) if !matches!(command, ExecCommand::App(_)))
+    }
+}

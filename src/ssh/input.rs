@@ -5,6 +5,9 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::output::WeakOutput;
+use super::terminal::{InputEnd, LineEditor, Typed};
+
 /// How many chunks, of at most an SSH packet each, are buffered for a command before the client has to wait.
 const QUEUE_LEN: usize = 64;
 
@@ -17,6 +20,13 @@ pub(super) struct StdinForwarder {
     channel: ChannelReadHalf,
     queue: Option<mpsc::Sender<Bytes>>,
     disconnected: CancellationToken,
+    terminal: Option<Terminal>,
+}
+
+/// The input side of a client's terminal.
+struct Terminal {
+    editor: LineEditor,
+    echo: WeakOutput,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,10 +36,15 @@ pub struct InputTooLong {
 }
 
 /// Connects a command's input to a channel. `disconnected` is cancelled when the client closes the channel or the
-/// connection.
-pub(super) fn pair(channel: ChannelReadHalf, disconnected: CancellationToken) -> (CommandInput, StdinForwarder) {
+/// connection. `echo` is the output of a client that has a terminal.
+pub(super) fn pair(
+    channel: ChannelReadHalf,
+    disconnected: CancellationToken,
+    echo: Option<WeakOutput>,
+) -> (CommandInput, StdinForwarder) {
     let (sender, receiver) = mpsc::channel(QUEUE_LEN);
-    (CommandInput(receiver), StdinForwarder { channel, queue: Some(sender), disconnected })
+    let terminal = echo.map(|echo| Terminal { editor: LineEditor::default(), echo });
+    (CommandInput(receiver), StdinForwarder { channel, queue: Some(sender), disconnected, terminal })
 }
 
 impl CommandInput {
@@ -78,14 +93,43 @@ impl StdinForwarder {
     pub(super) async fn run(mut self) {
         loop {
             match self.channel.wait().await {
+                Some(ChannelMsg::Data { data }) if self.terminal.is_some() => self.forward_typed(&data).await,
                 Some(ChannelMsg::Data { data }) => self.forward(data).await,
-                Some(ChannelMsg::Eof) => self.queue = None,
+                Some(ChannelMsg::Eof) => self.end_input().await,
                 Some(ChannelMsg::Close) | None => break,
                 Some(_) => {}
             }
         }
         // In this order: a command that reads the end of its input can then check whether the input is complete.
         self.disconnected.cancel();
+        self.queue = None;
+    }
+
+    async fn forward_typed(&mut self, data: &[u8]) {
+        let Some(terminal) = &mut self.terminal else { return };
+        let Typed { lines, echo, end } = terminal.editor.push(data);
+        if !echo.is_empty() {
+            terminal.echo.stdout(echo).await;
+        }
+        if !lines.is_empty() {
+            self.forward(lines.into()).await;
+        }
+        match end {
+            None => {}
+            Some(InputEnd::EndOfFile) => self.end_input().await,
+            // The same as a client that goes away, which is what Ctrl-C means without a terminal.
+            Some(InputEnd::Interrupt) => {
+                self.disconnected.cancel();
+                self.queue = None;
+            }
+        }
+    }
+
+    async fn end_input(&mut self) {
+        let unfinished = self.terminal.as_mut().map(|terminal| terminal.editor.finish()).unwrap_or_default();
+        if !unfinished.is_empty() {
+            self.forward(unfinished.into()).await;
+        }
         self.queue = None;
     }
 

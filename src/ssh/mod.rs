@@ -18,6 +18,7 @@ mod parse_error;
 mod quickack;
 mod server;
 mod session;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod unauthenticated;

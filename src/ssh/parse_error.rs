@@ -16,6 +16,12 @@ pub enum ParseCommandError {
     UnclosedQuote,
     #[error("unknown command {0:?}: `help` lists the commands")]
     UnknownCommand(String),
+    /// A command of Git LFS, which runs before `git push` where it is installed.
+    #[error(
+        "slipway does not support Git LFS. To commit the files themselves: git lfs migrate export --everything \
+         --include='*'. To push the pointers alone: git push --no-verify"
+    )]
+    GitLfs,
     /// The arguments of a known command are invalid.
     #[error("{0}")]
     Usage(String),

@@ -19,7 +19,7 @@ use super::algorithms;
 use super::cancellable_stream::CancellableStream;
 use super::handler::CommandHandler;
 use super::quickack::QuickAck;
-use super::session::{ConnectionContext, SessionHandler};
+use super::session::{ConnectionContext, RejectedKeys, SessionHandler};
 use super::unauthenticated::{UnauthenticatedLimit, UnauthenticatedSlot};
 use crate::domain::metric_names;
 
@@ -59,8 +59,9 @@ impl SshSettings {
             auth_rejection_time_initial: Some(Duration::ZERO),
             keys: vec![self.host_key.clone()],
             preferred: algorithms::preferred(),
-            // russh counts the initial request for the list of methods as an attempt.
-            max_auth_attempts: self.max_auth_tries.saturating_add(1),
+            // russh ends the connection without a hint. It counts the initial request for the list of methods as an
+            // attempt, and the client may send one more key before it reads slipway's own message.
+            max_auth_attempts: self.max_auth_tries.saturating_add(3),
             // Longer than the keepalives take, so it ends only connections that they do not detect: the client stopped
             // reading in the middle of a write, or does not close the connection after a disconnect message.
             inactivity_timeout: Some(self.keepalive.saturating_mul(MAX_UNANSWERED_KEEPALIVES + 2)),
@@ -151,6 +152,7 @@ async fn serve_connection<H: CommandHandler>(
     let cancellation = CancellationToken::new();
     let stream = CancellableStream::new(QuickAck::new(stream), &cancellation);
     let commands = TaskTracker::new();
+    let too_many_keys = CancellationToken::new();
     let unauthenticated_too_long = evicted_or_timed_out(slot.evicted(), slot.released(), server.settings.login_grace);
     let handler = SessionHandler::new(ConnectionContext {
         handler: Arc::clone(&server.handler),
@@ -161,6 +163,11 @@ async fn serve_connection<H: CommandHandler>(
         commands: commands.clone(),
         shutdown: server.shutdown.clone(),
         span: tracing::Span::current(),
+        rejected_keys: RejectedKeys {
+            count: 0,
+            limit: server.settings.max_auth_tries,
+            limit_reached: too_many_keys.clone(),
+        },
     });
     let session = async {
         let mut session = tokio::select! {
@@ -169,6 +176,7 @@ async fn serve_connection<H: CommandHandler>(
         };
         tokio::select! {
             result = &mut session => result,
+            () = too_many_keys.cancelled() => refuse_more_keys(session, server.settings.max_auth_tries).await,
             () = commands_ended(&server.shutdown, &commands) => disconnect(session, &cancellation).await,
         }
     };
@@ -194,6 +202,20 @@ async fn commands_ended(shutdown: &CancellationToken, commands: &TaskTracker) {
     shutdown.cancelled().await;
     commands.close();
     commands.wait().await;
+}
+
+/// Ends a connection whose client has offered too many keys. A client without a further key has given up by itself.
+async fn refuse_more_keys<H: CommandHandler>(
+    mut session: RunningSession<SessionHandler<H>>,
+    tried: usize,
+) -> Result<(), russh::Error> {
+    let reason = format!(
+        "none of the first {tried} keys is registered, and slipway tries no more: choose one with \
+         `ssh -o IdentitiesOnly=yes -i KEY`, or with IdentityFile and IdentitiesOnly in ~/.ssh/config"
+    );
+    // This fails only if the session has ended by itself.
+    let _ = session.handle().disconnect(Disconnect::NoMoreAuthMethodsAvailable, reason, String::new()).await;
+    (&mut session).await
 }
 
 /// Waits for the client to disconnect, then sends a disconnect message, then closes the connection.

@@ -39,6 +39,31 @@ pub(super) struct ConnectionContext<H> {
     pub(super) shutdown: CancellationToken,
     /// The span of the connection's logs.
     pub(super) span: Span,
+    pub(super) rejected_keys: RejectedKeys,
+}
+
+/// Counts the rejected keys of a connection.
+pub(super) struct RejectedKeys {
+    pub(super) count: usize,
+    pub(super) limit: usize,
+    /// Cancelled at the limit: the connection then ends with a message.
+    pub(super) limit_reached: CancellationToken,
+}
+
+impl RejectedKeys {
+    /// Counts a rejected key. At the limit, every further key is rejected.
+    fn check(&mut self, auth: Auth) -> Auth {
+        if self.count >= self.limit {
+            return Auth::reject();
+        }
+        if auth != Auth::Accept {
+            self.count += 1;
+        }
+        if self.count >= self.limit {
+            self.limit_reached.cancel();
+        }
+        auth
+    }
 }
 
 pub(super) struct SessionHandler<H> {
@@ -51,6 +76,7 @@ pub(super) struct SessionHandler<H> {
 
 struct PendingChannel {
     protocol: Option<String>,
+    has_terminal: bool,
     exec_request: oneshot::Sender<ExecRequest>,
 }
 
@@ -79,10 +105,11 @@ impl<H: CommandHandler> SessionHandler<H> {
             return session.channel_failure(channel);
         }
         let ConnectionContext { remote, ref commands, .. } = self.context;
-        let PendingChannel { protocol, exec_request } = pending;
+        let PendingChannel { protocol, has_terminal, exec_request } = pending;
         session.channel_success(channel)?;
         // Sending fails if the client has closed the channel, which ends its task.
-        let _ = exec_request.send(ExecRequest { identity, remote, request, protocol, running: commands.token() });
+        let running = commands.token();
+        let _ = exec_request.send(ExecRequest { identity, remote, request, protocol, has_terminal, running });
         Ok(())
     }
 
@@ -94,7 +121,8 @@ impl<H: CommandHandler> SessionHandler<H> {
         }
         let permit = channel_permits.clone().try_acquire_owned().map_err(|_| ChannelOpenFailure::ResourceShortage)?;
         let (sender, receiver) = oneshot::channel();
-        self.pending_channels.insert(channel.id(), PendingChannel { protocol: None, exec_request: sender });
+        self.pending_channels
+            .insert(channel.id(), PendingChannel { protocol: None, has_terminal: false, exec_request: sender });
         let serve = channel::serve(channel, receiver, Arc::clone(handler));
         tasks.spawn(
             async move {
@@ -111,12 +139,14 @@ impl<H: CommandHandler> Handler for SessionHandler<H> {
     type Error = Error;
 
     async fn auth_publickey_offered(&mut self, _user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
-        Ok(auth::check_key(&*self.context.handler, offer.public_key, offer.algorithm))
+        let auth = auth::check_key(&*self.context.handler, offer.public_key, offer.algorithm);
+        Ok(self.context.rejected_keys.check(auth))
     }
 
     /// russh calls this after it has verified the signature. Nothing else sets the identity.
     async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
         let auth = auth::check_key(&*self.context.handler, key.public_key, key.algorithm);
+        let auth = self.context.rejected_keys.check(auth);
         let result = if auth == Auth::Accept { "accepted" } else { "refused" };
         counter!(metric_names::SSH_AUTHENTICATIONS_TOTAL, "result" => result).increment(1);
         self.key = (auth == Auth::Accept).then(|| key.public_key.clone());
@@ -179,7 +209,7 @@ impl<H: CommandHandler> Handler for SessionHandler<H> {
         }
     }
 
-    /// There are no terminals: ssh prints a warning and continues without one.
+    /// Accepted although slipway has no terminals: OpenSSH gives up if it is refused one.
     async fn pty_request(
         &mut self,
         channel: ChannelId,
@@ -191,7 +221,13 @@ impl<H: CommandHandler> Handler for SessionHandler<H> {
         _modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Error> {
-        session.channel_failure(channel)
+        match self.pending_channels.get_mut(&channel) {
+            Some(pending) => {
+                pending.has_terminal = true;
+                session.channel_success(channel)
+            }
+            None => session.channel_failure(channel),
+        }
     }
 
     async fn subsystem_request(&mut self, channel: ChannelId, _name: &str, session: &mut Session) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::api_proxy::{Action, ApiProxy, ApiRequest};
-use crate::support::{App, wait_for_history, wait_until};
+use crate::support::{App, registry_api, wait_for_history, wait_until};
 
 /// Applies the action to the first of all requests about the app that have the same method and path.
 fn once_for_each_request(
@@ -161,4 +161,22 @@ fn a_rollout_without_changes_sends_no_requests() {
     let requests = std::mem::take(&mut *requests.lock().unwrap());
     assert!(requests.is_empty(), "{requests:?}");
     push.wait().ok().prints("1 of 1 ready");
+}
+
+#[test]
+fn an_image_that_no_record_names_is_deleted_from_the_registry() {
+    let (api, gateway) = ApiProxy::start_with_gateway(&[]);
+    let app = App::deployed(&gateway);
+    let is_kept = registry_api::get(&app, "manifests/v1")["config"]["digest"].clone();
+    app.commit_page("two");
+    let records = format!("/namespaces/{}/secrets", app.name);
+    api.set_rule(move |request| match request.is_write() && request.path.contains(&records) {
+        true => Action::Respond("403 Forbidden", failure_status(403, "Forbidden", "no Secrets today").to_string()),
+        false => Action::Forward,
+    });
+    app.push(&gateway).fails().prints("no Secrets today");
+    wait_until("the image is deleted", || !registry_api::has_image(&app, "v2"));
+    assert_eq!(registry_api::get(&app, "manifests/v1")["config"]["digest"], is_kept);
+    api.set_rule(|_| Action::Forward);
+    app.push(&gateway).ok().prints("Released v2");
 }

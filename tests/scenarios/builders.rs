@@ -138,3 +138,20 @@ fn a_build_uses_the_cached_layers_of_the_previous_one() {
     // the UUID would be another one if the step before the change had run again
     app.shows(first.trim());
 }
+
+#[test]
+fn a_health_check_of_the_image_is_reported_as_unused() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.push(&gateway).ok().does_not_print("HEALTHCHECK");
+    app.edit_dockerfile("CMD [", "HEALTHCHECK CMD true\nCMD [");
+    app.commit("health check");
+    app.push(&gateway).ok().prints("The image's HEALTHCHECK is not used");
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_reported_without_the_layers_of_the_runtime() {
+    let gateway = Gateway::start();
+    let app = App::from_dockerfile("CMD [\"/missing\"]");
+    app.push(&gateway).fails().prints("/missing").does_not_print("OCI runtime create failed");
+}

@@ -1,10 +1,11 @@
 //! Deleting an app with `apps:destroy`.
 
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use crate::support::api_proxy::{Action, ApiProxy};
 use crate::support::process::try_run_with_input;
-use crate::support::{ADMIN, App, Gateway};
+use crate::support::{ADMIN, App, Gateway, kubectl, run};
 
 #[test]
 fn an_app_is_destroyed_after_its_name_is_typed_and_the_name_is_free_again() {
@@ -71,4 +72,24 @@ fn an_app_stays_locked_until_the_deletion_of_its_namespace_is_accepted() {
     gateway.run_command(&format!("apps:destroy {} --force", app.name)).ok().prints("is deleted");
     let holders = holders.lock().unwrap();
     assert!(matches!(holders.as_slice(), [Some(_)]), "the holders when the namespace was deleted: {holders:?}");
+}
+
+#[test]
+fn a_destroyed_app_leaves_no_image_in_the_engine() {
+    let gateway = Gateway::with(&[("SLIPWAY_BUILDER", "classic")]);
+    let app = App::deployed(&gateway);
+    let image = format!("slipway/{}", app.name);
+    let list_images = || run(Command::new("docker").args(["image", "ls", "-q", &image])).stdout;
+    assert_ne!(list_images(), "", "the classic builder's cache is its images");
+    gateway.run_command(&format!("apps:destroy {} --force", app.name)).ok();
+    assert_eq!(list_images(), "");
+}
+
+#[test]
+fn a_push_whose_namespace_is_deleted_fails_with_that_reason() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    let push = app.start_push_with_build_step(&gateway, "sleep 1000");
+    kubectl(&["delete", "namespace", &app.name, "--wait=false"]);
+    push.wait().fails().prints("the namespace was deleted").does_not_print("Releasing");
 }

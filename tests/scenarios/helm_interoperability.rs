@@ -176,7 +176,12 @@ fn helm_and_slipway_refuse_to_deploy_at_the_same_time() {
     let upgrade = BackgroundCommand::start(&mut upgrade);
     wait_until("helm has begun", || app.has_revision("v2", "pending-upgrade"));
     app.commit_page("two");
-    app.push(&gateway).fails().prints("v2").prints("pending-upgrade").does_not_print("Building");
+    app.push(&gateway)
+        .fails()
+        .prints("v2")
+        .prints("pending-upgrade")
+        .prints("helm --namespace")
+        .does_not_print("Building");
     upgrade.wait().ok();
     assert_history(&app, &[("v1", "superseded"), ("v2", "deployed")]);
     app.push(&gateway).ok().prints("Released v3");

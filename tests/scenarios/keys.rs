@@ -4,9 +4,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::client::shell_line;
 use crate::support::process::{Output, try_run_with_input};
 use crate::support::wait::{SECOND, within};
-use crate::support::{ADMIN, App, Gateway, kubectl};
+use crate::support::{ADMIN, App, Gateway, kubectl, try_run};
 
 /// Runs `upload-key` with further arguments as a user.
 fn upload_key(gateway: &Gateway, user: &str, arguments: &[&str], key: &str) -> Output {
@@ -122,4 +123,15 @@ fn a_hundred_concurrent_uploads_are_all_stored() {
         assert!(maps.contains(key_data(key)), "{name}'s key is missing");
     }
     assert!(gateway.can_log_in("user99"));
+}
+
+#[test]
+fn a_key_file_in_utf_16_is_refused_with_the_reason() {
+    let gateway = Gateway::start();
+    let key = gateway.generate_public_key("bob");
+    let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(key.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let file = gateway.path("utf16.pub");
+    std::fs::write(&file, utf16).unwrap();
+    let line = format!("{} < {}", shell_line(gateway.ssh(ADMIN).args(["upload-key", "bob"])), file.display());
+    try_run(Command::new("sh").args(["-c", &line])).fails().prints("UTF-16");
 }

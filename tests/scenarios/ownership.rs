@@ -28,7 +28,7 @@ fn users_see_their_own_apps_only() {
     gateway.run_command_as("bob", "apps").ok().prints(&bobs.name).does_not_print(&admins.name);
     gateway.run_command("apps").ok().prints(&bobs.name).prints(&admins.name);
     gateway.run_command_as("bob", "releases").ok().prints(&bobs.name).prints("v1").does_not_print(&admins.name);
-    for verb in ["releases", "releases:show", "diff", "rollback", "redeploy"] {
+    for verb in ["releases", "releases:show", "diff", "rollback", "redeploy", "deploy-branch"] {
         let missing = gateway.run_command_as("bob", &format!("{verb} no-such-app")).fails();
         let foreign = gateway.run_command_as("bob", &format!("{verb} {}", admins.name)).fails();
         // the error does not reveal which apps exist

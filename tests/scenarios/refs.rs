@@ -133,3 +133,73 @@ fn a_branch_that_git_cannot_store_is_refused_before_the_build() {
     assert_eq!(app.history().len(), 1);
     app.shows("one");
 }
+
+#[test]
+fn a_name_that_git_would_find_ambiguous_is_refused_with_the_one_that_was_meant() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    for (name, meant) in [
+        ("refs/heads/refs/heads/main", "git push REMOTE HEAD:refs/heads/main"),
+        ("refs/heads/heads/dev", "git push REMOTE HEAD:refs/heads/dev"),
+        ("refs/tags/refs/tags/v1", "git push REMOTE HEAD:refs/tags/v1"),
+        ("refs/heads/HEAD", "Name the branch"),
+    ] {
+        app.push_as(&gateway, ADMIN, &[&format!("HEAD:{name}")]).fails().prints(name).prints(meant);
+        assert_eq!(app.remote_ref(&gateway, name), None);
+    }
+    // a ref that an earlier version stored can be deleted
+    let repository = gateway.repository_path(&app.name);
+    let stored = "refs/heads/refs/heads/main";
+    run(git(&repository).args(["update-ref", stored, &app.head()]));
+    app.push_as(&gateway, ADMIN, &[&format!(":{stored}")]).ok();
+    assert_eq!(app.remote_ref(&gateway, stored), None);
+}
+
+#[test]
+fn the_deploy_branch_can_be_changed_and_the_old_one_deleted() {
+    let gateway = Gateway::start();
+    gateway.register_user("bob");
+    let app = App::web("one");
+    let change = format!("deploy-branch {}", app.name);
+    app.push_as(&gateway, ADMIN, &["main:master"]).ok();
+    gateway.run_command(&change).ok().prints("master");
+    app.push_as(&gateway, ADMIN, &[":master"]).fails().prints("deploy-branch APP BRANCH");
+    gateway.run_command(&format!("{change} main")).fails().prints("has no branch main").prints("push it first");
+
+    let second = app.commit_page("two");
+    app.push_as(&gateway, ADMIN, &["main"]).ok().does_not_print("Building").prints("deploy-branch APP main");
+    gateway.run_command_as("bob", &format!("{change} main")).fails().prints("there is no app");
+    gateway.run_command(&format!("{change} main")).ok().prints(&format!("redeploy {}", app.name));
+    app.shows("one");
+    gateway
+        .run_command(&format!("redeploy {}", app.name))
+        .ok()
+        .prints(&format!("Redeploying main at {}", &second[..7]));
+    app.shows("two");
+    app.push_as(&gateway, ADMIN, &[":master"]).ok();
+    app.commit_page("three");
+    app.push_as(&gateway, ADMIN, &["main"]).ok().prints("Released v3");
+    app.shows("three");
+}
+
+#[test]
+fn the_deploy_branch_does_not_change_while_a_deploy_is_running() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.push_as(&gateway, ADMIN, &["main:other"]).ok();
+    let push = app.start_push_with_build_step(&gateway, "sleep 1000");
+    gateway.run_command(&format!("deploy-branch {} other", app.name)).fails().prints("root is deploying");
+    drop(push);
+}
+
+#[test]
+fn an_annotated_tag_on_a_branch_is_refused_with_the_refspec_of_its_commit() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    let commit = app.commit_page("two");
+    app.git(&["tag", "-a", "-m", "first", "v1.0"]);
+    let advice = "'v1.0^{commit}:refs/heads/main'";
+    app.push_as(&gateway, ADMIN, &["v1.0:refs/heads/main"]).fails().prints("annotated tag").prints(advice);
+    app.push_as(&gateway, ADMIN, &["v1.0^{commit}:refs/heads/main"]).ok().prints("Released v2");
+    assert_eq!(app.remote_ref(&gateway, "refs/heads/main"), Some(commit));
+}

@@ -1,5 +1,6 @@
 //! Refused pushes: the error names the reason, and nothing is stored.
 
+use crate::support::client::git;
 use crate::support::{ADMIN, App, Gateway, assert_history, kubectl, run, try_run};
 
 /// Asserts that the repository of an app that was never deployed has no ref and no objects.
@@ -99,4 +100,60 @@ fn an_unknown_push_option_is_refused_by_name() {
     let app = App::web("x");
     app.push_as(&gateway, ADMIN, &["--push-option=wiat", "main"]).fails().prints("wiat");
     assert_nothing_stored(&gateway, &app);
+}
+
+#[test]
+fn a_dockerfile_that_is_elsewhere_is_named_in_the_refusal() {
+    let gateway = Gateway::start();
+    let app = App::empty();
+    app.write("deep/er/Dockerfile", "FROM scratch");
+    app.write("web/Dockerfile", "FROM scratch");
+    app.commit("in a subdirectory");
+    app.push(&gateway).fails().prints("\"web/Dockerfile\"").prints("git subtree push --prefix web");
+    app.write("dockerfile", "FROM scratch");
+    app.commit("in lower case");
+    app.push(&gateway).fails().prints("rename \"dockerfile\" to \"Dockerfile\"");
+}
+
+#[test]
+fn a_copy_of_an_ignored_file_fails_with_the_name_of_the_ignore_file() {
+    for builder in ["buildkit", "classic"] {
+        let gateway = Gateway::with(&[("SLIPWAY_BUILDER", builder)]);
+        let app = App::empty();
+        app.write("conf/secret.txt", "x");
+        app.write(".dockerignore", "conf\n");
+        app.commit_dockerfile("COPY conf/secret.txt /");
+        app.push(&gateway).fails().prints(".dockerignore excludes \"conf");
+        app.write(".dockerignore", "other\n");
+        app.commit_dockerfile("COPY gone.txt /");
+        app.push(&gateway).fails().prints("gone.txt").does_not_print(".dockerignore excludes");
+    }
+}
+
+#[test]
+fn files_whose_content_is_not_in_the_commit_are_named() {
+    let gateway = Gateway::start();
+    let library = App::web("library");
+    let app = App::web("one");
+    let clone = app.path().join("vendor/lib");
+    run(git(app.path()).args(["clone", "-q"]).arg(library.path()).arg(&clone));
+    app.write(".gitattributes", "*.png filter=lfs diff=lfs merge=lfs -text\n");
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n", "a".repeat(64));
+    app.write("images/logo.png", &pointer);
+    app.write("small.txt", &"not a pointer\n".repeat(10));
+    // git add warns about the clone inside the working copy, and stores only its commit
+    app.commit("pointers");
+    app.push(&gateway)
+        .ok()
+        .prints("warning: vendor/lib: a submodule")
+        .prints("warning: images/logo.png: a Git LFS pointer")
+        .does_not_print("small.txt");
+}
+
+#[test]
+fn the_commands_of_git_lfs_are_refused_with_the_reason() {
+    let gateway = Gateway::start();
+    for line in ["git-lfs-authenticate myapp.git upload", "git-lfs-transfer myapp.git upload"] {
+        gateway.run_command(line).fails().prints("slipway does not support Git LFS").prints("git lfs migrate export");
+    }
 }

@@ -52,6 +52,17 @@ fn a_registry_that_disconnects_during_the_build_fails_the_push() {
 }
 
 #[test]
+fn a_registry_that_is_away_for_a_moment_when_the_build_ends_does_not_fail_the_push() {
+    let (proxy, gateway) = Gateway::with_registry_proxy();
+    let app = App::web("one");
+    let push = app.start_push_with_build_step(&gateway, "sleep 3");
+    proxy.cut();
+    push.wait_for_output("The registry does not answer: trying again");
+    proxy.restore();
+    push.wait().ok().prints("Released v1");
+}
+
+#[test]
 fn an_unreachable_api_server_refuses_the_push() {
     let (proxy, gateway) = Gateway::with_api_server_proxy();
     let app = App::web("one");

@@ -19,7 +19,7 @@ const MAX_UPDATE_LEN: u64 = 4096;
 
 /// A failure of the hook itself. Every one of them rejects the push.
 #[derive(Debug, thiserror::Error)]
-enum HookError {
+pub(super) enum HookError {
     #[error("the pre-receive hook was not started by the gateway")]
     NoSocket,
     #[error("the gateway closed the connection: push again")]
@@ -88,7 +88,7 @@ fn read_updates(stdin: impl Read) -> Result<Vec<RefUpdate>, HookError> {
     }
 }
 
-fn parse_update(line: &[u8]) -> Result<RefUpdate, HookError> {
+pub(super) fn parse_update(line: &[u8]) -> Result<RefUpdate, HookError> {
     let line = line.strip_suffix(b"\n").ok_or(HookError::InvalidRefName)?;
     let line = std::str::from_utf8(line).map_err(|_| HookError::InvalidRefName)?;
     let mut words = line.splitn(3, ' ');

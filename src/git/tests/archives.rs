@@ -51,7 +51,8 @@ async fn an_archive_contains_the_whole_tree_in_spite_of_its_gitattributes() {
     let names = untar(&server.objects(), &head).await.unwrap();
     assert_eq!(names, [".gitattributes 644", "README 644", "dir/ 755", "dir/a.md 644", "version 644"]);
     let mut bytes = Vec::new();
-    let mut reader = archive(&server.objects(), &head, TreeLimits::default()).await.unwrap();
+    let survey = survey_tree(&server.objects(), &head, TreeLimits::default()).await.unwrap();
+    let mut reader = archive(&server.objects(), &head, &survey).unwrap();
     reader.read_to_end(&mut bytes).await.unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains("$Format:%H$"));
 }
@@ -69,10 +70,10 @@ async fn a_tree_that_exceeds_the_limits_is_rejected_before_it_is_archived() {
     let head = server.git(&["rev-parse", "main"]).await.parse().unwrap();
     assert!(server.push(&["main"], accept).await.success);
     let limits = TreeLimits { entries: 20_000, bytes: 1 << 30 };
-    let rejected = archive(&server.objects(), &head, limits).await.map(drop);
+    let rejected = survey_tree(&server.objects(), &head, limits).await.map(drop);
     assert!(matches!(rejected, Err(GitError::TreeTooLarge { .. })), "{rejected:?}");
     let limits = TreeLimits { entries: u64::MAX, bytes: 10_000 };
-    assert!(archive(&server.objects(), &head, limits).await.is_err());
+    assert!(survey_tree(&server.objects(), &head, limits).await.is_err());
 }
 
 #[tokio::test]

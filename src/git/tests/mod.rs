@@ -34,7 +34,8 @@ fn incompressible_text(words: u32) -> String {
 /// The paths and modes of the entries of an archive.
 async fn untar(objects: &GitObjects, commit: &CommitSha) -> Result<Vec<String>, String> {
     let mut bytes = Vec::new();
-    let mut reader = archive(objects, commit, TreeLimits::default()).await.map_err(|error| error.to_string())?;
+    let survey = survey_tree(objects, commit, TreeLimits::default()).await.map_err(|error| error.to_string())?;
+    let mut reader = archive(objects, commit, &survey).map_err(|error| error.to_string())?;
     reader.read_to_end(&mut bytes).await.map_err(|error| error.to_string())?;
     let mut archive = tar::Archive::new(bytes.as_slice());
     let names = archive.entries().unwrap().map(|entry| {

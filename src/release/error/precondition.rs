@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::discovery::DiscoveryError;
 use super::super::lock::ReleaseLock;
-use super::super::revision_summary::RevisionSummary;
+use super::super::record::ReleaseStatus;
+use super::super::revision_summary::{HELM_PENDING_LIMIT, RevisionSummary};
 use super::query::QueryError;
 use super::record::RecordError;
 use super::step::StepError;
@@ -32,7 +33,13 @@ pub enum PreconditionError {
     )]
     OwnedByOther { object: String, namespace: NamespaceName },
     /// The newest record is pending, and helm wrote it.
-    #[error("helm is working on {target} ({revision} has been {status} for {} s); try again later", age.as_secs())]
+    #[error(
+        "helm is working on {target}: {revision} has been {status} for {} s. Push again when helm has ended. If helm was \
+         killed, {}; otherwise slipway takes {revision} for interrupted in {} s, and the next push undoes it",
+        age.as_secs(),
+        helm_remedy(target, status),
+        HELM_PENDING_LIMIT.saturating_sub(*age).as_secs()
+    )]
     InProgress { target: Target, revision: Revision, status: &'static str, age: Duration },
     /// The newest record is pending, and slipway wrote it.
     #[error("the deploy of {revision} of {target} was interrupted and has not been rolled back yet; push again")]
@@ -41,6 +48,12 @@ pub enum PreconditionError {
     NotRollbackTarget { target: Target, revision: Revision, status: &'static str },
     #[error("{target} already runs {revision}")]
     AlreadyDeployed { target: Target, revision: Revision },
+}
+
+/// The command that ends a release that a killed helm left pending. A first revision cannot be rolled back.
+fn helm_remedy(target: &Target, status: &str) -> String {
+    let verb = if status == ReleaseStatus::PendingInstall.as_str() { "uninstall" } else { "rollback" };
+    format!("end the release with: helm --namespace {} {verb} {}", target.namespace, target.release)
 }
 
 impl PreconditionError {

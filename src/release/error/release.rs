@@ -87,10 +87,10 @@ mod tests {
     use super::super::record::RecordError;
     use super::*;
     use crate::domain::Target;
-    use crate::release::lock::LockError;
+    use crate::release::lock::{LockError, LossCause};
 
     fn lost() -> StepError {
-        LockError::Lost { target: Target::of_app(&"web".parse().unwrap()) }.into()
+        LockError::Lost { target: Target::of_app(&"web".parse().unwrap()), cause: LossCause::NotRenewed }.into()
     }
 
     fn failed(outcome: RollbackOutcome) -> ReleaseError {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -17,12 +18,14 @@ const LEASE_NAME: &str = "slipway-deploy";
 /// The Lease of one target.
 pub(super) struct LeaseApi {
     leases: Api<Lease>,
+    namespaces: Api<Namespace>,
     name: String,
 }
 
 impl LeaseApi {
     pub fn new(client: &Client, target: &Target) -> Self {
-        Self { leases: Api::namespaced(client.clone(), target.namespace.as_str()), name: lease_name(target) }
+        let leases = Api::namespaced(client.clone(), target.namespace.as_str());
+        Self { leases, namespaces: Api::all(client.clone()), name: lease_name(target) }
     }
 
     /// For log messages.
@@ -55,6 +58,14 @@ impl LeaseApi {
     /// As [`LeaseApi::read`], once.
     pub async fn read_once(&self, timeout: Duration) -> Result<Option<Lease>, ApiError> {
         with_timeout("reading the deploy lock", timeout, self.leases.get_opt(&self.name)).await
+    }
+
+    /// Whether the namespace of the Lease is gone or being deleted, with one request.
+    pub async fn is_namespace_deleted(&self, timeout: Duration) -> Result<bool, ApiError> {
+        let Some(name) = self.leases.namespace() else { return Ok(false) };
+        let read = self.namespaces.get_opt(name);
+        let namespace = with_timeout("reading the namespace of the deploy lock", timeout, read).await?;
+        Ok(namespace.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
     }
 
     /// Replaces the Lease, with one request.

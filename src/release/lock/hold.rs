@@ -1,12 +1,13 @@
 //! The state of a held lock, shared by its holder and the task that renews its Lease.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::error::LossCause;
 use super::lease::LockClaim;
 
 /// Time after the last renewal for which the holder trusts its lock. Less than [`super::lease::LEASE_DURATION`], by the
@@ -19,16 +20,28 @@ pub(super) struct Hold {
     pub clock: Clock,
     pub lost: CancellationToken,
     renewed: Mutex<Instant>,
+    /// Set before `lost` is cancelled because of the Lease's state.
+    loss: OnceLock<LossCause>,
 }
 
 impl Hold {
     /// `renewed` is the time just before the request that wrote the Lease.
     pub fn new(claim: LockClaim, renewed: Instant, clock: Clock) -> Self {
-        Self { claim, clock, lost: CancellationToken::new(), renewed: Mutex::new(renewed) }
+        Self { claim, clock, lost: CancellationToken::new(), renewed: Mutex::new(renewed), loss: OnceLock::new() }
     }
 
     pub fn set_renewed(&self, when: Instant) {
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = when;
+    }
+
+    pub fn set_lost(&self, cause: LossCause) {
+        let _ = self.loss.set(cause);
+        self.lost.cancel();
+    }
+
+    /// Why the lock is lost, once it is.
+    pub fn loss_cause(&self) -> LossCause {
+        self.loss.get().copied().unwrap_or(LossCause::NotRenewed)
     }
 
     pub fn is_valid(&self) -> bool {

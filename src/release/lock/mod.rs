@@ -14,6 +14,6 @@ mod renew;
 
 pub use acquire::{acquire, acquire_waiting, holder_state};
 pub use api::delete_lease;
-pub use error::LockError;
+pub use error::{LockError, LossCause};
 pub use lease::{HolderInfo, HolderState, LockHolder, ProcessIdentity};
 pub use release_lock::ReleaseLock;

@@ -98,6 +98,6 @@ impl ReleaseLock {
     }
 
     fn lost(&self) -> LockError {
-        LockError::Lost { target: self.target.clone() }
+        LockError::Lost { target: self.target.clone(), cause: self.hold.loss_cause() }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::api::LeaseApi;
+use super::error::LossCause;
 use super::hold::Hold;
 use super::lease::{self, LEASE_DURATION, is_held_by};
 use crate::k8s::ApiError;
@@ -23,7 +24,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 enum LeaseUpdate {
     Written(Box<Lease>),
     /// The Lease is gone, or another holder's.
-    Lost,
+    Lost(LossCause),
     /// Whether the Lease was written is unknown.
     Failed(ApiError),
 }
@@ -39,13 +40,10 @@ pub(super) async fn renew_until_stopped(leases: LeaseApi, mut lease: Lease, hold
                 hold.set_renewed(sent);
                 pause = RENEW_INTERVAL;
             }
-            LeaseUpdate::Lost => {
-                tracing::error!(
-                    namespace = leases.namespace(),
-                    lease = leases.name(),
-                    "the deploy lock was lost to another holder"
-                );
-                hold.lost.cancel();
+            LeaseUpdate::Lost(cause) => {
+                let (namespace, lease) = (leases.namespace(), leases.name());
+                tracing::error!(namespace, lease, reason = %cause, "the deploy lock was lost");
+                hold.set_lost(cause);
                 return;
             }
             LeaseUpdate::Failed(error) => {
@@ -75,7 +73,7 @@ async fn release(leases: &LeaseApi, lease: &Lease, hold: &Hold) {
 async fn update_lease(leases: &LeaseApi, lease: &Lease, hold: &Hold, change: impl Fn(Lease) -> Lease) -> LeaseUpdate {
     match leases.replace_once(&change(lease.clone()), REQUEST_TIMEOUT).await {
         Ok(new) => return LeaseUpdate::Written(Box::new(new)),
-        Err(error) if error.is_not_found() => return LeaseUpdate::Lost,
+        Err(error) if error.is_not_found() => return LeaseUpdate::Lost(why_deleted(leases).await),
         Err(error) if error.is_conflict() => {}
         Err(error) => return LeaseUpdate::Failed(error),
     }
@@ -86,7 +84,19 @@ async fn update_lease(leases: &LeaseApi, lease: &Lease, hold: &Hold, change: imp
                 Err(error) => LeaseUpdate::Failed(error),
             }
         }
-        Ok(_) => LeaseUpdate::Lost,
+        Ok(Some(_)) => LeaseUpdate::Lost(LossCause::TakenOver),
+        Ok(None) => LeaseUpdate::Lost(why_deleted(leases).await),
         Err(error) => LeaseUpdate::Failed(error),
+    }
+}
+
+async fn why_deleted(leases: &LeaseApi) -> LossCause {
+    match leases.is_namespace_deleted(REQUEST_TIMEOUT).await {
+        Ok(true) => LossCause::NamespaceDeleted,
+        Ok(false) => LossCause::LeaseDeleted,
+        Err(error) => {
+            tracing::debug!(namespace = leases.namespace(), %error, "cannot read the namespace of a deleted Lease");
+            LossCause::LeaseDeleted
+        }
     }
 }

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
 use super::probe::describe_pending_probe;
+use crate::domain::runtime_cause;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
@@ -151,7 +152,7 @@ fn classify_waiting(reason: &str, message: &str, container: &ContainerStatus) ->
             (Severity::Fatal, text, ended.map_or(DiagnosticSource::PreviousLog, termination_source))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "PostStartHookError" => {
-            (Severity::Fatal, format!("cannot start: {message}"), DiagnosticSource::None)
+            (Severity::Fatal, format!("cannot start: {}", runtime_cause(message)), DiagnosticSource::None)
         }
         other => (Severity::Recoverable, format!("is waiting: {other}: {message}"), DiagnosticSource::None),
     }
@@ -174,7 +175,7 @@ fn describe_end(ended: &ContainerStateTerminated) -> String {
     match ended.reason.as_deref() {
         Some("OOMKilled") => "ran out of memory and was killed (OOMKilled)".to_owned(),
         Some("ContainerCannotRun" | "StartError") => {
-            format!("cannot start: {}", ended.message.as_deref().unwrap_or_default())
+            format!("cannot start: {}", runtime_cause(ended.message.as_deref().unwrap_or_default()))
         }
         _ if code == 0 => "ended by itself (exit code 0); an app has to keep running".to_owned(),
         // 128 + SIGKILL and 128 + SIGTERM: the kubelet ends a container with these signals.

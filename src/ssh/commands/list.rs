@@ -10,6 +10,7 @@ use super::apps_destroy::AppsDestroy;
 use super::builds_list::BuildsList;
 use super::builds_output::BuildsOutput;
 use super::command::{Command, CommandContext, CommandIo, CommandResult, Listed};
+use super::deploy_branch::DeployBranch;
 use super::diff::Diff;
 use super::doctor::Doctor;
 use super::help::Help;
@@ -73,6 +74,7 @@ commands! {
     Diff,
     Rollback,
     Redeploy,
+    DeployBranch,
     Doctor,
     UploadKey,
     Help,

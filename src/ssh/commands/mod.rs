@@ -9,6 +9,7 @@ mod arguments;
 mod builds_list;
 mod builds_output;
 mod command;
+mod deploy_branch;
 mod diff;
 mod doctor;
 mod error;

@@ -4,4 +4,4 @@ pub(super) mod table;
 mod writer;
 
 pub use writer::CommandOutput;
-pub(super) use writer::pair;
+pub(super) use writer::{WeakOutput, pair};

@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service::terminal::format_error;
 use crate::ssh::exit_status::ExitStatus;
+use crate::ssh::terminal::with_carriage_returns;
 
 /// How many chunks are buffered for a slow client before the command has to wait.
 const QUEUE_LEN: usize = 32;
 /// Bounds the wait for a client that does not read: meanwhile a push holds its app's lock.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Bounds the wait for a client that does not read, at the end of a command.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The data type code of standard error (RFC 4254, 5.2).
 const EXTENDED_DATA_STDERR: u32 = 1;
 
@@ -34,18 +37,38 @@ pub(in crate::ssh) struct ChannelWriter {
     channel: ChannelWriteHalf<Msg>,
     queue: mpsc::Receiver<Chunk>,
     disconnected: CancellationToken,
+    /// Whether the output needs a carriage return in each line.
+    has_terminal: bool,
+}
+
+/// A [`CommandOutput`] that does not keep the output open.
+#[derive(Debug)]
+pub(in crate::ssh) struct WeakOutput(mpsc::WeakSender<Chunk>);
+
+impl WeakOutput {
+    /// Writes to standard output, unless the command has ended.
+    pub(in crate::ssh) async fn stdout(&self, bytes: impl Into<Bytes>) {
+        if let Some(sender) = self.0.upgrade() {
+            CommandOutput(sender).stdout(bytes).await;
+        }
+    }
 }
 
 /// Connects a command's output to a channel.
 pub(in crate::ssh) fn pair(
     channel: ChannelWriteHalf<Msg>,
     disconnected: CancellationToken,
+    has_terminal: bool,
 ) -> (CommandOutput, ChannelWriter) {
     let (sender, queue) = mpsc::channel(QUEUE_LEN);
-    (CommandOutput(sender), ChannelWriter { channel, queue, disconnected })
+    (CommandOutput(sender), ChannelWriter { channel, queue, disconnected, has_terminal })
 }
 
 impl CommandOutput {
+    pub(in crate::ssh) fn downgrade(&self) -> WeakOutput {
+        WeakOutput(self.0.downgrade())
+    }
+
     /// Writes to standard output.
     pub async fn stdout(&self, bytes: impl Into<Bytes>) {
         self.send(Chunk::Stdout(bytes.into())).await;
@@ -98,9 +121,10 @@ impl ChannelWriter {
 
     /// Ignores errors: a write fails when the session has ended, and then `disconnected` is cancelled as well.
     async fn write(&self, chunk: Chunk) {
+        let adapt = |bytes: Bytes| if self.has_terminal { with_carriage_returns(&bytes) } else { bytes };
         let _ = match chunk {
-            Chunk::Stdout(bytes) => self.channel.data_bytes(bytes).await,
-            Chunk::Stderr(bytes) => self.channel.extended_data_bytes(EXTENDED_DATA_STDERR, bytes).await,
+            Chunk::Stdout(bytes) => self.channel.data_bytes(adapt(bytes)).await,
+            Chunk::Stderr(bytes) => self.channel.extended_data_bytes(EXTENDED_DATA_STDERR, adapt(bytes)).await,
         };
     }
 
@@ -111,6 +135,7 @@ impl ChannelWriter {
             self.channel.exit_status(exit_status.0.into()).await?;
             self.channel.close().await
         };
-        let _ = self.disconnected.run_until_cancelled(close).await;
+        // Also for a client that counts as disconnected: one that has typed Ctrl-C waits for the end.
+        let _ = timeout(CLOSE_TIMEOUT, close).await;
     }
 }

@@ -74,12 +74,14 @@ async fn a_command_that_panics_ends_with_an_exit_status() {
 }
 
 #[tokio::test]
-async fn a_client_that_requests_a_terminal_is_answered_without_one() {
+async fn a_client_that_requests_a_terminal_gets_its_output_with_carriage_returns() {
     let fixture = Fixture::start(|_| {}).await;
     let done = timeout(TEST_TIMEOUT, fixture.ssh("alice", &[]).output()).await.unwrap().unwrap();
     assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), "no shell\n".into()));
     let done = timeout(TEST_TIMEOUT, fixture.ssh("alice", &["-tt"]).output()).await.unwrap().unwrap();
-    assert!(text(&done.stderr).contains("PTY allocation request failed"), "{}", text(&done.stderr));
+    assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), "no shell\r\n".into()));
+    let done = timeout(TEST_TIMEOUT, fixture.ssh("alice", &["-tt"]).arg("git-upload-pack x").output()).await.unwrap();
+    assert_eq!(text(&done.unwrap().stdout), "alice upload-pack -\n");
 }
 
 #[tokio::test]

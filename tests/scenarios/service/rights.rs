@@ -3,6 +3,7 @@
 use slipway::domain::{AppName, CancelHandle, Progress};
 use slipway::service::{
     Caller, DeployFlags, DiffRequest, RedeployRequest, ReleasesRequest, RollbackRequest, Service, ServiceError,
+    SetDeployBranchRequest,
 };
 
 use super::git_door::GitDoor;
@@ -23,6 +24,7 @@ async fn ask_everything(
     let diff = DiffRequest { app: app.clone(), from: None, to: None };
     let redeploy = RedeployRequest { app: app.clone(), flags };
     let rollback = RollbackRequest { app: of_app, to: None, flags };
+    let deploy_branch = SetDeployBranchRequest { app: app.clone(), branch: "main".parse().unwrap() };
     vec![
         ("list_releases", service.list_releases(caller, &releases).await.map(drop)),
         ("show_release", service.show_release(caller, app, None).await.map(drop)),
@@ -30,6 +32,8 @@ async fn ask_everything(
         ("list_builds", service.list_builds(caller, app).await.map(drop)),
         ("read_build", service.read_build(caller, app, None).await.map(drop)),
         ("diagnose", service.diagnose(caller, Some(app)).await.map(drop)),
+        ("deploy_branch", service.deploy_branch(caller, app).await.map(drop)),
+        ("set_deploy_branch", service.set_deploy_branch(caller, &deploy_branch).await),
         ("authorize_destroy", service.authorize_destroy(caller, app).await.map(drop)),
         ("redeploy", service.redeploy(caller, &redeploy, &progress, &cancelled).await.map(drop)),
         ("rollback", service.rollback(caller, &rollback, &progress, &cancelled).await.map(drop)),

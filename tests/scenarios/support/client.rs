@@ -40,3 +40,9 @@ pub fn generate_key(path: &Path, comment: &str) {
     let mut keygen = Command::new("ssh-keygen");
     super::run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"]).arg(path));
 }
+
+/// A command as a line for a shell.
+pub fn shell_line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    shell_words::join(words.map(|word| word.to_str().unwrap()))
+}
