@@ -22,7 +22,7 @@ pub async fn read_deploy_branch(repository: &Path, app: &AppName) -> Result<Bran
 }
 
 impl Deployer {
-    /// Makes a stored branch the deploy branch. What runs stays as it is until the next deploy.
+    /// Makes a stored branch the deploy branch. The running release stays until the next deploy.
     ///
     /// A deploy points HEAD at its branch before it releases the app's lock, so the change takes the lock too.
     ///

@@ -73,7 +73,7 @@ impl Deployer {
         Ok(self.apps.finish_deletion(app, accepted?).await?)
     }
 
-    /// A failure is only logged: the Engine may be away, and the app is deleted.
+    /// A failure is only logged: the app is deleted, even if the Engine cannot be reached.
     async fn remove_local_image(&self, app: &AppName) {
         match timeout(ENGINE_TIMEOUT, build::remove_app_image(&self.engine, app)).await {
             Ok(Ok(())) => {}

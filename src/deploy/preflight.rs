@@ -65,7 +65,7 @@ impl Deployer {
         let pushed = &source.pushed;
         let head = match &source.trigger {
             Trigger::Push { updates, facts, policy } => {
-                let facts = git::refresh_refs(&pushed.objects, updates, facts.clone()).await?;
+                let facts = git::refresh_refs(&pushed.objects, updates, (**facts).clone()).await?;
                 git::decide_refs(updates, &facts, *policy).ok().and_then(|now| now.deploy)
             }
             Trigger::Redeploy => git::deploy_branch_head(&pushed.objects).await?,

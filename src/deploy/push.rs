@@ -97,7 +97,7 @@ impl IncomingPush<'_> {
     ) -> DeployRequest {
         let (app, pusher) = (self.grant.app().clone(), self.grant.user().clone());
         let pushed = PushedCommit { app, commit, branch, pusher, objects };
-        let trigger = Trigger::Push { updates: self.hook.updates.clone(), facts, policy };
+        let trigger = Trigger::Push { updates: self.hook.updates.clone(), facts: Box::new(facts), policy };
         DeployRequest {
             grant: self.grant.clone(),
             source: DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode: options.mode })),

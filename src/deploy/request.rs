@@ -45,7 +45,7 @@ pub(super) struct CommitSource {
 /// lock.
 pub(super) enum Trigger {
     /// A push that moves the deploy branch; the repository was in the state of `facts`.
-    Push { updates: Vec<RefUpdate>, facts: PushFacts, policy: RefPolicy },
+    Push { updates: Vec<RefUpdate>, facts: Box<PushFacts>, policy: RefPolicy },
     /// A redeploy of the commit that the deploy branch points to.
     Redeploy,
 }

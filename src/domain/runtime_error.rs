@@ -1,6 +1,6 @@
 //! The messages of container runtimes.
 
-/// What runtimes put in front of the cause of a failed start, in the order of their layers.
+/// The words that runtimes put in front of the cause of a failed start, the innermost layer first.
 const WRAPPERS: [&str; 3] =
     ["starting container process caused: ", "unable to start container process: ", "OCI runtime create failed: "];
 

@@ -74,7 +74,7 @@ pub struct PushFacts {
     pub connectivity: Connectivity,
 }
 
-/// What a push may do beyond moving refs from where its client saw them.
+/// The operator's and the push's settings for the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefPolicy {
     /// Whether a push that is no fast-forward is rejected.
@@ -199,7 +199,7 @@ fn check_name(update: &RefUpdate) -> Result<(), RefRejection> {
     if !refnames::is_valid(name) || (is_branch && update.branch().is_none()) {
         return Err(RefRejection::InvalidName(name.clone()));
     }
-    // A ref that is there already can be deleted.
+    // An existing ref of such a name can be deleted.
     if !update.is_deletion() && refnames::is_ambiguous(name) {
         return Err(RefRejection::AmbiguousName { reference: name.clone(), meant: refnames::find_meant(name) });
     }

@@ -192,7 +192,7 @@ fn a_branch_that_moved_is_followed_by_a_fast_forward_alone() {
     let policy = RefPolicy { follow_moved_branches: true, ..POLICY };
     let facts = with_refs(&["refs/heads/main", "refs/tags/v1"]);
     let moved = update("refs/heads/main", 'c', 'b');
-    let deploy = decide_refs(&[moved.clone()], &facts, policy).unwrap().deploy;
+    let deploy = decide_refs(std::slice::from_ref(&moved), &facts, policy).unwrap().deploy;
     assert_eq!(deploy, Some((branch("main"), id('b'))));
     let rewritten = PushFacts { rewritten: BTreeSet::from(["refs/heads/main".to_owned()]), ..facts.clone() };
     let stale = |updates: &[RefUpdate], facts: &PushFacts| {

@@ -28,7 +28,7 @@ const MAX_SOCKET_DIR_LEN: usize = 107 - 22;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GarbageCollection {
     Finished,
-    /// Someone needed the repository. The next collection starts anew.
+    /// Someone needed the repository. The next collection starts again.
     Interrupted,
 }
 

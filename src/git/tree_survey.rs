@@ -44,7 +44,7 @@ pub struct TreeSurvey {
     pub lfs_pointers: Vec<String>,
 }
 
-/// What the walk remembers.
+/// The state of the walk.
 #[derive(Default)]
 struct Walk {
     entries: u64,

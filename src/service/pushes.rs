@@ -96,7 +96,7 @@ impl Service {
         }
     }
 
-    /// Runs `git gc --auto` in the background: this push does not wait for it, and whoever comes next ends it.
+    /// Runs `git gc --auto` in the background: this push does not wait for it, and the next request for the repository ends it.
     fn spawn_garbage_collection(&self, app: &AppName, exclusive: ExclusiveAccess) {
         let (repositories, app) = (self.repositories.clone(), app.clone());
         let collect_garbage = async move {

@@ -77,7 +77,7 @@ impl RepositoryLock {
 }
 
 impl SharedAccess {
-    /// Whether nobody else has access to the repository now.
+    /// Whether this is the only shared access now.
     pub(super) fn is_alone(&self) -> bool {
         // The lock's own and this one's.
         Arc::strong_count(&self.sharer) <= 2
@@ -86,7 +86,7 @@ impl SharedAccess {
     /// Gives up shared access; returns exclusive access if there is no other access.
     pub(super) fn try_into_exclusive(self) -> Option<ExclusiveAccess> {
         let Self { lock, sharer, guard } = self;
-        // Before the attempt: whoever comes after it finds this token.
+        // Before the attempt: a request that comes after it cancels this token.
         let wanted = lock.renew_wanted();
         drop((sharer, guard));
         let _guard = Arc::clone(&lock.access).try_write_owned().ok()?;

@@ -6,7 +6,7 @@
 //! already, and the server would decompress input from clients that have not authenticated.
 
 //!
-//! The NIST curves are for clients in FIPS mode, which have no Curve25519. `diffie-hellman-group14-sha256` is not offered: a
+//! The NIST curves are for clients in FIPS mode, which have no Curve25519. (The host key is Ed25519, which FIPS 186-5 allows.) `diffie-hellman-group14-sha256` is not offered: a
 //! client that needs it has neither Curve25519 nor elliptic curves, so it is older than OpenSSH 5.7 (2011) and has no
 //! AES-GCM either (OpenSSH 6.2), without which the key exchange is of no use; and its group has 112 bits of security, the
 //! least of all methods here, at the highest cost for a server that has not authenticated the client yet.

@@ -1,5 +1,5 @@
-//! What the kernel's terminal driver does for an interactive program, as far as slipway's commands need it: a client with a
-//! terminal switches its own to raw mode, and leaves line editing, echo and line ends to the server.
+//! Line editing, echo and line ends for a client with a terminal. Its terminal is in raw mode, and on other servers a
+//! pseudo-terminal of the kernel does this work.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ const DELETE: u8 = 0x7f;
 /// In bytes. Longer lines are cut, as in the kernel.
 const MAX_LINE_LEN: usize = 4096;
 
-/// What the typed bytes amount to.
+/// The effect of typed bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Typed {
     /// Finished lines, for the command.

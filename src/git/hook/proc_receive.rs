@@ -27,7 +27,7 @@ pub async fn run_proc_receive_hook() -> ExitCode {
     tokio::task::spawn_blocking(work).await.unwrap_or(ExitCode::FAILURE)
 }
 
-/// What became of an update.
+/// The fate of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     /// The branch was at this commit, and now is at the pushed one.
@@ -105,7 +105,7 @@ fn read_packets(reader: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
 }
 
 fn write_packet(writer: &mut impl Write, text: &str) -> io::Result<()> {
-    write!(writer, "{:04x}{text}\n", text.len().saturating_add(5))
+    writeln!(writer, "{:04x}{text}", text.len().saturating_add(5))
 }
 
 fn write_flush(writer: &mut impl Write) -> io::Result<()> {
