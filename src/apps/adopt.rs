@@ -13,6 +13,16 @@ use crate::domain::{AppName, AppOwner, UserName, labels};
 use crate::k8s::with_retries;
 
 impl Apps {
+    /// Whether the app's namespace existed before the app, and remains when the app is deleted.
+    ///
+    /// # Errors
+    /// [`AppsError`]
+    pub async fn is_adopted(&self, app: &AppName) -> Result<bool, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await?;
+        Ok(namespace.is_some_and(|namespace| is_adopted(&namespace)))
+    }
+
     /// Adds the label and the annotations of an app to an existing namespace. The objects in the namespace stay
     /// untouched.
     ///

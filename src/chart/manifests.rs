@@ -29,6 +29,10 @@ const ALLOWED_KINDS: [(&str, &str); 16] = [
     ("rbac.authorization.k8s.io", "RoleBinding"),
 ];
 
+/// Helm runs objects with this annotation before or after a release; applied with the release, they would run beside its
+/// pods.
+const HOOK: &str = "helm.sh/hook";
+
 /// Parses the output of the templates, checks each object, and completes its metadata.
 pub(super) fn check_objects(app: &AppName, rendered: &[(String, String)]) -> Result<Vec<Manifest>, ChartError> {
     let mut manifests = Vec::new();
@@ -62,6 +66,10 @@ fn check_object(
     set_ownership(app, metadata).map_err(|reason| format!("{kind} {name}: {reason}"))?;
     if root.get("spec").is_some_and(|spec| spec.get("replicas").is_some()) {
         return Err(format!("{kind} {name}: remove spec.replicas: users and autoscalers set the number of replicas"));
+    }
+    let annotations = root.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    if annotations.is_some_and(|annotations| annotations.get(HOOK).is_some()) {
+        return Err(format!("{kind} {name}: remove the annotation {HOOK}: slipway runs no hooks of Helm's"));
     }
     if root.contains_key("status") {
         return Err(format!("{kind} {name}: remove status: only the cluster writes it"));
@@ -142,6 +150,12 @@ mod tests {
 
     fn config_map(metadata: &str) -> Result<Vec<Manifest>, String> {
         check(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\n"))
+    }
+
+    #[test]
+    fn a_hook_of_helms_is_refused() {
+        let error = config_map(r#"{name: a, annotations: {"helm.sh/hook": pre-install}}"#).unwrap_err();
+        assert!(error.contains("ConfigMap a: remove the annotation helm.sh/hook"), "{error}");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::apps::DeletionOutcome;
 use crate::auth::PushGrant;
 use crate::build;
 use crate::domain::{AppName, Progress, Target};
-use crate::release;
 use crate::release::lock::{self, HolderInfo, ReleaseLock};
+use crate::release::{self, StepError};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -25,7 +25,7 @@ impl Deployer {
     /// # Errors
     /// [`DeployError::Lock`] if a deploy of the app holds the lock, or this deletion lost it; [`DeployError::App`] if the
     /// namespace cannot be deleted. An object that cannot be deleted is reported as progress, and is deleted with the
-    /// namespace.
+    /// namespace; [`DeployError::NotUninstalled`] if the namespace was adopted and remains.
     pub async fn destroy(
         &self,
         grant: &PushGrant,
@@ -43,7 +43,14 @@ impl Deployer {
         self.apps.bind_role(app).await?;
         let lock = lock::acquire(&self.cluster, &target, &self.gateway, &holder).await?;
         progress.start_stage(format!("Removing the release of {app}")).await;
-        self.uninstall(app, &lock, progress).await;
+        if let Err(error) = self.uninstall(app, &lock, progress).await {
+            tracing::warn!(error = crate::telemetry::error_chain(&error), "cannot uninstall the whole release");
+            if self.apps.is_adopted(app).await? {
+                lock.release().await;
+                return Err(DeployError::NotUninstalled { app: app.clone(), why: Box::new(error) });
+            }
+            progress.log(format!("the release was not removed completely: {error}")).await;
+        }
         progress.start_stage(format!("Removing the namespace {app}")).await;
         let deletion = self.delete_namespace(app, lock).await;
         match &deletion {
@@ -85,13 +92,9 @@ impl Deployer {
         }
     }
 
-    async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) {
-        match release::uninstall(&self.cluster, lock, progress).await {
-            Ok(images) => self.delete_images(app, images).await,
-            Err(error) => {
-                tracing::warn!(error = crate::telemetry::error_chain(&error), "cannot uninstall the whole release");
-                progress.log(format!("the release was not removed completely: {error}")).await;
-            }
-        }
+    async fn uninstall(&self, app: &AppName, lock: &ReleaseLock, progress: &Progress) -> Result<(), StepError> {
+        let images = Box::pin(release::uninstall(&self.cluster, lock, progress)).await?;
+        self.delete_images(app, images).await;
+        Ok(())
     }
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{
-    BuiltImage, CancelHandle, LimitedResources, Progress, PushedCommit, RenderedChart, Target, in_span,
-};
+use crate::domain::{BuiltImage, CancelHandle, LimitedResources, Progress, PushedCommit, RenderedChart, in_span};
 use crate::release;
 
 use super::deployer::Deployer;
@@ -50,7 +48,7 @@ impl Deployer {
         let chart = self.render_unpublished(pushed, &tree, limited_resources, progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
         let changes = if lock.is_some() {
-            release::diff_against_live(&self.cluster, &Target::of_app(&pushed.app), &chart).await?
+            release::diff_against_live(&self.cluster, &request.target(), &chart, request.options.on_conflict).await?
         } else {
             let app = &pushed.app;
             progress.log(format!("{app} does not exist yet: the API server did not validate the objects")).await;

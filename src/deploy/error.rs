@@ -42,6 +42,16 @@ pub enum DeployError {
         #[source]
         why: Box<StepError>,
     },
+    /// The namespace was adopted. It keeps slipway's marks, since objects of the release remain in it.
+    #[error(
+        "the release of {app} could not be removed completely: {why}; {app} stays an app: remove what prevents that, then \
+         run apps:destroy again"
+    )]
+    NotUninstalled {
+        app: AppName,
+        #[source]
+        why: Box<StepError>,
+    },
     /// Another deploy of the app holds the lock, or this deploy lost the lock.
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -1,8 +1,8 @@
 //! The limit of an app's history, and of its images in the registry.
 
 use crate::domain::{AppName, Digest};
-use crate::release;
 use crate::release::lock::ReleaseLock;
+use crate::release::{self, ReleaseError};
 
 use super::deployer::Deployer;
 
@@ -19,6 +19,16 @@ impl Deployer {
         // Once the lock is lost, another deploy may be pushing one of these images again.
         if let Err(error) = lock.guard(self.delete_images(app, images)).await {
             tracing::warn!(%app, %error, "cannot delete all images of the removed revisions");
+        }
+    }
+
+    /// Trims the history after a release that failed and was undone. Otherwise, the failed revision's records tell which of
+    /// its objects are in the cluster.
+    pub(super) async fn trim_history_after(&self, app: &AppName, lock: &ReleaseLock, error: &ReleaseError) {
+        if let ReleaseError::Failed { outcome, .. } = error
+            && outcome.is_undone()
+        {
+            self.trim_history(app, lock).await;
         }
     }
 

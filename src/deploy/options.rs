@@ -1,12 +1,14 @@
 //! Options of a deploy: push options (`git push -o`), or flags of a command.
 
-use crate::release::OnFailure;
+use crate::release::{OnFailure, OnFieldConflict};
 
 /// The options of every deploy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeployOptions {
     pub when_locked: WhenLocked,
     pub on_failure: OnFailure,
+    /// A rollback takes the fields of its revision in any case.
+    pub on_conflict: OnFieldConflict,
 }
 
 /// The choice of a deploy while another deploy holds the app's lock.
@@ -36,7 +38,7 @@ pub(super) struct PushOptions {
 
 /// An unknown option is an error, so that a typo is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown push option {0:?}: the options are -o dry-run, -o no-rollback and -o wait")]
+#[error("unknown push option {0:?}: the options are -o dry-run, -o force-conflicts, -o no-rollback and -o wait")]
 pub struct UnknownOption(String);
 
 impl PushOptions {
@@ -49,6 +51,7 @@ impl PushOptions {
                 "dry-run" => parsed.mode = DeployMode::DryRun,
                 "wait" => parsed.deploy.when_locked = WhenLocked::Wait,
                 "no-rollback" => parsed.deploy.on_failure = OnFailure::Keep,
+                "force-conflicts" => parsed.deploy.on_conflict = OnFieldConflict::Force,
                 unknown => return Err(UnknownOption(unknown.to_owned())),
             }
         }
@@ -63,9 +66,13 @@ mod tests {
     #[test]
     fn only_exact_option_names_are_accepted() {
         assert_eq!(PushOptions::parse(&[]), Ok(PushOptions::default()));
-        let deploy = DeployOptions { when_locked: WhenLocked::Wait, on_failure: OnFailure::Keep };
+        let (on_failure, on_conflict) = (OnFailure::Keep, OnFieldConflict::Force);
+        let deploy = DeployOptions { when_locked: WhenLocked::Wait, on_failure, on_conflict };
         let all = PushOptions { mode: DeployMode::DryRun, deploy };
-        assert_eq!(PushOptions::parse(&["wait", "no-rollback", "dry-run"].map(str::to_owned)), Ok(all));
+        assert_eq!(
+            PushOptions::parse(&["wait", "no-rollback", "force-conflicts", "dry-run"].map(str::to_owned)),
+            Ok(all)
+        );
         for unknown in ["", "Wait", "wait\n", "wait=1", "dry"] {
             assert_eq!(PushOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
         }

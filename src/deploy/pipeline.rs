@@ -76,6 +76,7 @@ impl Deployer {
                     image.recorded();
                 }
                 self.recover_later_if_unfinished(request.app(), &error);
+                self.trim_history_after(request.app(), lock, &error).await;
                 local_image.discard().await;
                 Err(error.into())
             }
@@ -134,6 +135,7 @@ impl Deployer {
             revision,
             timeout: self.settings.times.rollout_timeout,
             on_failure: request.options.on_failure,
+            on_conflict: request.options.on_conflict,
         };
         Ok(PreparedRelease { history, upgrade, local_image, image })
     }

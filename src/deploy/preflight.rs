@@ -54,7 +54,8 @@ impl Deployer {
         let (revalidated, history) = tokio::join!(self.revalidate(source), recovery);
         revalidated?;
         let target = request.target();
-        let dry_run = release::dry_run(&self.cluster, &target, &placeholder_chart, history?);
+        let on_conflict = request.options.on_conflict;
+        let dry_run = release::dry_run(&self.cluster, &target, &placeholder_chart, history?, on_conflict);
         let discovery = in_span("dry-run", dry_run).await?;
         Ok(PreflightResult { lock, tree, kube_version, discovery })
     }

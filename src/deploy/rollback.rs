@@ -59,6 +59,7 @@ impl Deployer {
             }
             Err(error) => {
                 self.recover_later_if_unfinished(request.app(), &error);
+                self.trim_history_after(request.app(), &lock, &error).await;
                 lock.release().await;
                 Err(error.into())
             }

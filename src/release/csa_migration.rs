@@ -16,8 +16,8 @@ use crate::domain::Manifest;
 use crate::domain::labels::FIELD_MANAGER;
 use crate::k8s::{ApiError, with_retries};
 
-/// Attempts per object, for writes by others between the read and the patch.
-const ATTEMPTS: usize = 3;
+/// Attempts per object, for writes by others between the read and the patch: a controller writes the status at any time.
+const ATTEMPTS: usize = 8;
 
 /// Turns the `Update` entries of helm in an object's managed fields into `Apply` entries.
 pub(super) async fn migrate_managed_fields(
@@ -26,17 +26,22 @@ pub(super) async fn migrate_managed_fields(
     manifest: &Manifest,
 ) -> Result<(), StepError> {
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
-    let mut result = lock.guard(migrate_object(&resource, &id)).await?;
+    Ok(lock.guard(migrate_object(&resource, &id)).await??)
+}
+
+/// As [`migrate_managed_fields`], for a caller that checks the lock.
+pub(super) async fn migrate_object(resource: &ResolvedResource, id: &ObjectId) -> Result<(), ApiError> {
+    let mut result = try_migrate(resource, id).await;
     for _ in 1..ATTEMPTS {
         match &result {
-            Err(error) if error.is_conflict() => result = lock.guard(migrate_object(&resource, &id)).await?,
+            Err(error) if error.is_conflict() => result = try_migrate(resource, id).await,
             _ => break,
         }
     }
-    Ok(result?)
+    result
 }
 
-async fn migrate_object(resource: &ResolvedResource, id: &ObjectId) -> Result<(), ApiError> {
+async fn try_migrate(resource: &ResolvedResource, id: &ObjectId) -> Result<(), ApiError> {
     let Some(live) = with_retries(format!("reading {id}"), || resource.api.get_opt(&id.name)).await? else {
         return Ok(());
     };
@@ -47,9 +52,12 @@ async fn migrate_object(resource: &ResolvedResource, id: &ObjectId) -> Result<()
         "managedFields": managed,
     }}));
     let params = PatchParams::default();
-    with_retries(format!("migrating the managed fields of {id}"), || resource.api.patch(&id.name, &params, &patch))
-        .await
-        .map(drop)
+    let action = format!("migrating the managed fields of {id}");
+    match with_retries(action, || resource.api.patch(&id.name, &params, &patch)).await {
+        // Deleted since the read: the apply creates it again.
+        Err(error) if error.is_not_found() => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 /// The managed fields with helm's `Update` entries merged into its `Apply` entry; `None` if helm has no `Update` entry.

@@ -92,10 +92,10 @@ impl ApiDiscovery {
     ///
     /// # Errors
     /// As [`ApiDiscovery::resolve`].
-    pub(super) async fn resolve_stored(&mut self, manifest: &Manifest) -> Result<Api<DynamicObject>, DiscoveryError> {
+    pub(super) async fn resolve_stored(&mut self, manifest: &Manifest) -> Result<ResolvedResource, DiscoveryError> {
         match self.resolve(manifest).await {
             Err(DiscoveryError::UnknownKind { .. }) => {}
-            resolved => return resolved.map(|resource| resource.api),
+            resolved => return resolved,
         }
         let name = ObjectId::from_manifest(manifest).group;
         let group = match with_retries("reading the server's API groups", || oneshot::group(&self.client, &name)).await
@@ -110,7 +110,8 @@ impl ApiDiscovery {
             format!("{name}/{}", group.preferred_version_or_latest())
         };
         self.load_version(&version).await?;
-        self.lookup(&version, manifest)
+        let api = self.lookup(&version, manifest)?;
+        Ok(ResolvedResource { api, api_version: version })
     }
 
     async fn load_version(&mut self, api_version: &str) -> Result<(), DiscoveryError> {

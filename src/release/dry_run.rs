@@ -3,6 +3,7 @@
 use kube::Client;
 
 use super::apply::dry_run_objects;
+use super::apply_mode::{ApplyMode, OnFieldConflict};
 use super::diff;
 use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, QueryError};
@@ -36,6 +37,7 @@ pub async fn dry_run(
     target: &Target,
     chart: &RenderedChart,
     history: Option<ReleaseHistory>,
+    on_conflict: OnFieldConflict,
 ) -> Result<ApiDiscovery, PreconditionError> {
     let history = match history {
         Some(history) => history,
@@ -43,7 +45,7 @@ pub async fn dry_run(
     };
     let mut discovery = ApiDiscovery::new(client, target);
     check_ownership(&mut discovery, &chart.manifests, history.deployed_manifests()).await?;
-    dry_run_objects(&mut discovery, &chart.manifests).await?;
+    dry_run_objects(&mut discovery, &chart.manifests, ApplyMode::Deploy(on_conflict)).await?;
     Ok(discovery)
 }
 
@@ -56,6 +58,7 @@ pub async fn diff_against_live(
     client: &Client,
     target: &Target,
     chart: &RenderedChart,
+    on_conflict: OnFieldConflict,
 ) -> Result<String, PreconditionError> {
     let history = ReleaseHistory::read(client, target).await?;
     let mut chart = chart.clone();
@@ -63,7 +66,7 @@ pub async fn diff_against_live(
     let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
     let names = (deployed.as_deref().unwrap_or(NOTHING), THIS_PUSH);
     let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
-    dry_run(client, target, &chart, Some(history)).await?;
+    dry_run(client, target, &chart, Some(history), on_conflict).await?;
     Ok(changes)
 }
 

@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
+use super::apply_mode::ApplyMode;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, RecordError, ReleaseError, RollbackOutcome, StepError};
@@ -11,7 +12,7 @@ use super::lock::ReleaseLock;
 use super::ownership_check::check_ownership;
 use super::plan::{self, RolloutPhase};
 use super::record::{Record, ReleaseStatus, failure_description};
-use super::roll_out::{self, FailedRollout};
+use super::roll_out::{self, FailedRollout, Leftover, RolledOut};
 use super::secret::RecordMetadata;
 use super::service_address::{ServiceAddress, service_address};
 use super::storage::{self, StatusUpdate};
@@ -70,23 +71,43 @@ pub(super) async fn execute_release(
     new.manifests = manifests.map_err(PreconditionError::from)?;
     let record = in_span("record", storage::create(client, lock, &new.record, &new.metadata));
     // Half a release is worse than none, so all objects are tried before any is changed.
-    let rehearsal = in_span("rehearse", apply::dry_run_objects(&mut discovery, &new.manifests));
+    let rehearsal = in_span("rehearse", apply::dry_run_objects(&mut discovery, &new.manifests, context.mode));
     let (record, rehearsed) = tokio::join!(record, rehearsal);
     let pending = record.map_err(ReleaseError::unrecorded)?;
     if let Err(error) = rehearsed {
         return Err(record_refusal(context, &new, pending, error).await);
     }
-    let plan = plan::rolling_update(&new.manifests, history.previous_objects());
-    let applied = match roll_out::perform(context, &mut discovery, &plan).await {
-        Ok(applied) => applied,
+    let plan = match context.mode {
+        ApplyMode::Deploy(_) => plan::rolling_update(&new.manifests, history.previous_objects()),
+        ApplyMode::Restore => plan::restoration(&new.manifests, history.previous_objects()),
+    };
+    let RolledOut { applied, leftovers } = match roll_out::perform(context, &mut discovery, &plan).await {
+        Ok(rolled_out) => rolled_out,
         Err(failed) => return Err(Box::pin(handle_failure(context, discovery, history, new, failed)).await),
     };
-    let update =
-        StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&new.success_description) };
+    report_unmanaged(context, &history).await;
+    let description = describe_success(&new.success_description, &leftovers);
+    let update = StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&description) };
     storage::update_status_of(client, lock, pending, &update).await.map_err(ReleaseError::Interrupted)?;
     mark_superseded(context, &history, revision).await;
     let service = service_address(&applied, &lock.target().release, history.deployed.is_none());
     Ok(Released { revision, service })
+}
+
+/// Reports the objects of the revision before which are left alone.
+async fn report_unmanaged(context: &ReleaseContext<'_>, history: &ReleaseHistory) {
+    for object in &history.unmanaged {
+        context.progress.log(format!("{object} is left alone: slipway does not manage it")).await;
+    }
+}
+
+/// The description of a live revision, with the objects that could not be deleted.
+fn describe_success(description: &str, leftovers: &[Leftover]) -> String {
+    if leftovers.is_empty() {
+        return description.to_owned();
+    }
+    let objects: Vec<_> = leftovers.iter().map(|leftover| leftover.object.to_string()).collect();
+    format!("{description}; not removed: {}", objects.join(", "))
 }
 
 /// Checks that no other operation is pending, and that the release owns or may create every object.

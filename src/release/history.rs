@@ -1,5 +1,6 @@
 //! A snapshot of a release's history, with the objects that the release may have in the cluster.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
@@ -11,11 +12,11 @@ use super::record::{Record, ReleaseStatus, SERVER_SIDE_APPLY};
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage::{self, StoredRecord};
+use super::unmanaged::{UnmanagedObject, split_off};
 use crate::domain::{Manifest, Revision, Target};
 
-/// Revisions after the deployed one whose objects are read, newest first: a bound on the requests for a release with many
-/// failed deploys.
-const MAX_UNDEPLOYED: usize = 10;
+/// Records that are read concurrently.
+const CONCURRENT_READS: usize = 8;
 
 /// The release history when it was read.
 pub struct ReleaseHistory {
@@ -23,9 +24,11 @@ pub struct ReleaseHistory {
     pub(super) revisions: Vec<RevisionSummary>,
     /// See [`find_deployed`].
     pub(super) deployed: Option<StoredRelease>,
-    /// Every object that the release may have in the cluster: those of the deployed revision, and of later ones that
-    /// failed.
+    /// Every object that the release may have in the cluster: first those of the deployed revision, then those of later
+    /// ones that failed.
     pub(super) objects: Vec<Manifest>,
+    /// Objects of the deployed revision that slipway leaves alone. Cluster-scoped ones are among `objects`.
+    pub(super) unmanaged: Vec<UnmanagedObject>,
     /// Whether any of these revisions was applied on the client side, as by helm 3.
     pub(super) has_client_side_updates: bool,
 }
@@ -37,6 +40,8 @@ pub(super) struct StoredRelease {
     /// The Secret that the record was read from.
     pub secret: Secret,
     pub manifests: Vec<Manifest>,
+    /// Objects of the manifest that slipway leaves alone.
+    pub unmanaged: Vec<UnmanagedObject>,
 }
 
 impl ReleaseHistory {
@@ -52,20 +57,16 @@ impl ReleaseHistory {
         };
         let mut has_client_side_updates = deployed.as_ref().is_some_and(StoredRelease::is_applied_client_side);
         let mut objects = deployed.iter().flat_map(|deployed| deployed.manifests.clone()).collect::<Vec<_>>();
-        for summary in undeployed_after(&revisions, deployed.as_ref().map(StoredRelease::revision)) {
-            match StoredRelease::read(client, target, summary.revision).await {
-                Ok(undeployed) => {
-                    has_client_side_updates |= undeployed.is_applied_client_side();
-                    objects.extend(undeployed.manifests);
-                }
-                // The objects of this revision are unknown; those of the others can still be pruned.
-                Err(error @ (QueryError::UnreadableRecord { .. } | QueryError::UnreadableManifest { .. })) => {
-                    tracing::warn!(app = %target, revision = %summary.revision, %error, "a release record cannot be read");
-                }
-                Err(error) => return Err(error),
-            }
+        let after = undeployed_after(&revisions, deployed.as_ref().map(StoredRelease::revision));
+        let after: Vec<_> = after.map(|summary| summary.revision).collect();
+        let reads = after.into_iter().map(|revision| read_undeployed(client, target, revision));
+        let undeployed: Vec<_> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        for undeployed in undeployed.into_iter().flatten() {
+            has_client_side_updates |= undeployed.is_applied_client_side();
+            objects.extend(undeployed.manifests);
         }
-        Ok(Self { revisions, deployed, objects, has_client_side_updates })
+        let unmanaged = deployed.iter().flat_map(|deployed| deployed.unmanaged.clone()).collect();
+        Ok(Self { revisions, deployed, objects, unmanaged, has_client_side_updates })
     }
 
     /// The number after the highest revision, also if helm created that.
@@ -80,6 +81,11 @@ impl ReleaseHistory {
     /// The objects of the deployed revision.
     pub(super) fn deployed_manifests(&self) -> &[Manifest] {
         self.deployed.as_ref().map_or(&[], |deployed| &deployed.manifests)
+    }
+
+    /// The objects of the revisions after the deployed one.
+    pub(super) fn undeployed_objects(&self) -> &[Manifest] {
+        self.objects.get(self.deployed_manifests().len()..).unwrap_or_default()
     }
 
     pub(super) fn previous_objects(&self) -> PreviousObjects<'_> {
@@ -102,8 +108,8 @@ impl StoredRelease {
     /// Reads one revision.
     pub async fn read(client: &Client, target: &Target, revision: Revision) -> Result<Self, QueryError> {
         let StoredRecord { record, metadata, secret } = storage::read(client, target, revision).await?;
-        let manifests = parse_manifest(&record.manifest, revision)?;
-        Ok(Self { record, metadata, secret, manifests })
+        let (manifests, unmanaged) = split_off(parse_manifest(&record.manifest, revision)?, target);
+        Ok(Self { record, metadata, secret, manifests, unmanaged })
     }
 
     pub fn revision(&self) -> Revision {
@@ -156,13 +162,32 @@ pub(super) fn find_deployed(revisions: &[RevisionSummary]) -> Option<&RevisionSu
     deployed.or_else(|| since_uninstall().find(|summary| summary.status == ReleaseStatus::Superseded))
 }
 
-/// The newest revisions after `deployed` that may have objects in the cluster.
+/// The revisions after `deployed` that may have objects in the cluster, newest first.
 fn undeployed_after(
     revisions: &[RevisionSummary],
     deployed: Option<Revision>,
 ) -> impl Iterator<Item = &RevisionSummary> {
     let after = revisions.iter().rev().take_while(move |summary| Some(summary.revision) > deployed);
-    after.filter(|summary| summary.status != ReleaseStatus::Uninstalled).take(MAX_UNDEPLOYED)
+    after.filter(|summary| summary.status != ReleaseStatus::Uninstalled)
+}
+
+/// `None` if the record cannot be read: then the objects of this revision are unknown, and those of the others can still
+/// be pruned.
+async fn read_undeployed(
+    client: &Client,
+    target: &Target,
+    revision: Revision,
+) -> Result<Option<StoredRelease>, QueryError> {
+    match StoredRelease::read(client, target, revision).await {
+        Ok(undeployed) => Ok(Some(undeployed)),
+        Err(error @ (QueryError::UnreadableRecord { .. } | QueryError::UnreadableManifest { .. })) => {
+            tracing::warn!(app = %target, %revision, %error, "a release record cannot be read");
+            Ok(None)
+        }
+        // Deleted since it was listed.
+        Err(QueryError::NoSuchRevision { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +225,7 @@ mod tests {
             metadata: RecordMetadata::default(),
             secret: Secret::default(),
             manifests: Vec::new(),
+            unmanaged: Vec::new(),
         };
         let rollback = release.as_rollback(Revision(7), "again".to_owned(), Timestamp::UNIX_EPOCH);
         assert_eq!((before.apply_method.as_deref(), rollback.apply_method.as_deref()), (None, Some("ssa")));

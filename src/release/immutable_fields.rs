@@ -17,15 +17,18 @@ pub(super) fn immutable_fields(status: &Status) -> Vec<String> {
     immutable.map(|cause| cause.field.clone()).collect()
 }
 
-/// Whether deleting and recreating the object loses nothing: true for a Job that has finished.
-pub(super) fn is_replaceable(object: &Value) -> bool {
+pub(super) fn is_job(object: &Value) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("Job")
+}
+
+/// Whether the object is a Job that has finished: deleting and recreating it loses nothing.
+pub(super) fn is_finished_job(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
     let is_finished = |condition: &Value| {
         let has = |key: &str, text: &str| condition.get(key).and_then(Value::as_str) == Some(text);
         has("status", "True") && (has("type", "Complete") || has("type", "Failed"))
     };
-    let is_job = object.get("kind").and_then(Value::as_str) == Some("Job");
-    is_job && conditions.is_some_and(|conditions| conditions.iter().any(is_finished))
+    is_job(object) && conditions.is_some_and(|conditions| conditions.iter().any(is_finished))
 }
 
 #[cfg(test)]
@@ -53,13 +56,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_finished_job_is_replaceable() {
+    fn only_a_finished_job_is_finished_job() {
         let job = |kind: &str, condition: &str, status: &str| json!({"kind": kind, "status": {"conditions": [{"type": condition, "status": status}]}});
-        assert!(is_replaceable(&job("Job", "Complete", "True")));
-        assert!(is_replaceable(&job("Job", "Failed", "True")));
-        assert!(!is_replaceable(&job("Job", "Complete", "False")));
-        assert!(!is_replaceable(&job("Job", "Suspended", "True")));
-        assert!(!is_replaceable(&job("Deployment", "Complete", "True")));
-        assert!(!is_replaceable(&json!({"kind": "Job"})));
+        assert!(is_finished_job(&job("Job", "Complete", "True")));
+        assert!(is_finished_job(&job("Job", "Failed", "True")));
+        assert!(!is_finished_job(&job("Job", "Complete", "False")));
+        assert!(!is_finished_job(&job("Job", "Suspended", "True")));
+        assert!(!is_finished_job(&job("Deployment", "Complete", "True")));
+        assert!(!is_finished_job(&json!({"kind": "Job"})));
     }
 }

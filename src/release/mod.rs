@@ -6,6 +6,7 @@
 //! gateway that died; [`recover`] rolls it back.
 
 mod apply;
+mod apply_mode;
 mod auto_rollback;
 mod context;
 mod csa_migration;
@@ -33,6 +34,7 @@ pub mod record;
 mod record_list;
 mod recovery;
 mod replicas;
+mod restorable;
 mod revision_summary;
 mod roll_out;
 mod rollback;
@@ -40,9 +42,12 @@ mod secret;
 mod service_address;
 mod storage;
 mod supersede;
+mod template_replacement;
 mod uninstall;
+mod unmanaged;
 mod upgrade;
 
+pub use apply_mode::OnFieldConflict;
 pub use discovery::{ApiDiscovery, DiscoveryError};
 pub use dry_run::{diff_against_live, diff_against_nothing, dry_run, normalize_versions};
 pub use error::{PreconditionError, QueryError, RecordError, ReleaseError, RollbackOutcome, StepError};
@@ -51,7 +56,8 @@ pub use history::ReleaseHistory;
 pub use history_limit::{trim_history, unreferenced_images};
 pub use plan::RolloutPhase;
 pub use queries::{
-    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, list_releases, newest_releases, show_release,
+    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, list_releases, list_unmanaged,
+    newest_releases, show_release,
 };
 pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};
 pub use rollback::{RollbackOptions, RolledBack, rollback};

@@ -15,9 +15,41 @@ const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
 /// Helm's annotation for objects that no uninstall, upgrade or rollback may delete: its value is `keep`.
 pub(super) const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 
+/// Helm runs objects with this annotation as hooks, and keeps them apart from those of the release.
+const HOOK: &str = "helm.sh/hook";
+
 /// Whether the object must not be deleted.
 pub(super) fn has_keep_policy(object: &Value) -> bool {
     annotation(object, RESOURCE_POLICY).is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
+}
+
+pub(super) fn is_hook(object: &Value) -> bool {
+    annotation(object, HOOK).is_some()
+}
+
+/// The namespace that the object states.
+pub(super) fn namespace(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/namespace")?.as_str().filter(|namespace| !namespace.is_empty())
+}
+
+/// Why a live object of an earlier revision may not be deleted; `None` if it may.
+pub(super) fn reason_to_keep(object: &Value, target: &Target) -> Option<String> {
+    if let Some(owner) = other_owner(object, target) {
+        return Some(format!("it belongs to {owner} by now"));
+    }
+    if has_keep_policy(object) {
+        return Some(format!("its annotation {RESOURCE_POLICY} says so"));
+    }
+    (!is_owned_by_release(object, target)).then(|| {
+        format!("someone removed the label {MANAGED_BY} or an annotation of Helm's; `kubectl delete` removes it")
+    })
+}
+
+/// The release that owns a live object, if that is another one.
+pub(super) fn other_owner(object: &Value, target: &Target) -> Option<String> {
+    let (release, namespace) = (annotation(object, RELEASE_NAME)?, annotation(object, RELEASE_NAMESPACE)?);
+    let is_ours = (release, namespace) == (target.release.as_str(), target.namespace.as_str());
+    (!is_ours).then(|| format!("release {release} in namespace {namespace}"))
 }
 
 /// Sets the metadata by which Helm and slipway recognize the objects of a release.
@@ -77,6 +109,11 @@ mod tests {
         }
         object["metadata"]["labels"] = json!({});
         assert!(!is_owned_by_release(&object, &target("shop", "web")));
+        assert_eq!(other_owner(&object, &target("shop", "web")), None);
+        let reason =
+            |object: &Value, release: &str| reason_to_keep(object, &target("shop", release)).unwrap_or_default();
+        assert!(reason(&object, "web").starts_with("someone removed the label"));
+        assert_eq!(reason(&object, "worker"), "it belongs to release web in namespace shop by now");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Refuses objects that exist and belong to someone else.
 
 use super::discovery::ApiDiscovery;
-use super::error::PreconditionError;
+use super::error::{PreconditionError, StepError};
 use super::object_id::ObjectId;
-use super::ownership::{is_owned_by_release, live_metadata};
+use super::ownership::{is_owned_by_release, live_metadata, other_owner};
 use super::prune::difference;
 use crate::domain::Manifest;
 use crate::k8s::with_retries;
@@ -27,4 +27,15 @@ pub(super) async fn check_ownership(
         }
     }
     Ok(())
+}
+
+/// The other release that owns the live object of `manifest` by now.
+pub(super) async fn find_other_owner(
+    discovery: &mut ApiDiscovery,
+    manifest: &Manifest,
+) -> Result<Option<String>, StepError> {
+    let id = ObjectId::from_manifest(manifest);
+    let api = discovery.resolve(manifest).await?.api;
+    let live = with_retries(format!("reading {id}"), || api.get_opt(&id.name)).await?;
+    Ok(live.and_then(|live| other_owner(&live_metadata(&live), discovery.target())))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::diff;
+use super::discovery::{ApiDiscovery, DiscoveryError};
 use super::error::QueryError;
 use super::history::{StoredRelease, find_deployed};
 use super::record::{Record, ReleaseStatus};
@@ -17,6 +18,7 @@ use super::record_list::newest_revisions;
 use super::revision_summary::RevisionSummary;
 use super::secret::RecordMetadata;
 use super::storage;
+use super::unmanaged::{cluster_scoped, hooks};
 use crate::domain::{NamespaceName, Revision, Target, labels};
 
 /// Requests that run concurrently.
@@ -151,6 +153,24 @@ pub async fn show_release(
     };
     let manifests = release.manifests.iter().map(|manifest| diff::masked(&manifest.object)).collect();
     Ok(ReleaseDetails { info: info_from_record(&release.record, &release.metadata), manifests })
+}
+
+/// The objects of the deployed revision that slipway leaves alone, as texts with the reason: those outside of the
+/// namespace, and hooks. Empty if nothing is deployed.
+///
+/// # Errors
+/// [`QueryError::UnreadableRecord`], [`QueryError::UnreadableManifest`], [`QueryError::Api`].
+pub async fn list_unmanaged(client: &Client, target: &Target) -> Result<Vec<String>, QueryError> {
+    let revisions = storage::list(client, target).await?;
+    let Some(deployed) = find_deployed(&revisions) else { return Ok(Vec::new()) };
+    let deployed = StoredRelease::read(client, target, deployed.revision).await?;
+    let outside = match cluster_scoped(&mut ApiDiscovery::new(client, target), &deployed.manifests).await {
+        Ok(outside) => outside,
+        Err(DiscoveryError::Api(error)) => return Err(error.into()),
+        Err(_) => Vec::new(),
+    };
+    let unmanaged = outside.into_iter().chain(deployed.unmanaged).chain(hooks(&deployed.record));
+    Ok(unmanaged.map(|object| object.to_string()).collect())
 }
 
 /// The difference between the objects of two revisions; by default between the deployed revision and the previous one

@@ -5,19 +5,23 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use kube::Client;
 
+use super::apply_mode::ApplyMode;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, RollbackOutcome, StepError};
-use super::history::ReleaseHistory;
+use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
 use super::revision_summary::HELM_PENDING_LIMIT;
-use super::{auto_rollback, storage};
+use super::{apply, auto_rollback, restorable, storage};
 use crate::domain::{Progress, Revision, Target};
 
 /// Releases that are checked concurrently.
 const CONCURRENT_CHECKS: usize = 8;
 /// Limit for the previous revision to become ready again.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The description of an interrupted revision.
+const INTERRUPTED: &str = "Interrupted: its gateway ended";
 
 /// The state of a release after [`recover`].
 pub enum RecoveryOutcome {
@@ -55,7 +59,7 @@ async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdent
         HolderState::Gone => Ok(true),
         HolderState::Unheld => {
             let revisions = storage::list(client, target).await?;
-            Ok(revisions.last().is_some_and(|newest| newest.written_by_slipway && newest.status.is_pending()))
+            Ok(revisions.iter().any(|summary| summary.written_by_slipway && summary.status.is_pending()))
         }
     }
 }
@@ -71,17 +75,59 @@ pub async fn recover(
     progress: &Progress,
 ) -> Result<RecoveryOutcome, PreconditionError> {
     let history = ReleaseHistory::read(client, lock.target()).await?;
+    let context = ReleaseContext { client, lock, progress, timeout: ROLLBACK_TIMEOUT, mode: ApplyMode::Restore };
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
-        return Ok(RecoveryOutcome::Clean(Box::new(history)));
+        return recover_unrecorded(&context, history).await;
     };
     if !newest.written_by_slipway && newest.age(lock.now()) < HELM_PENDING_LIMIT {
         return Err(PreconditionError::pending(lock, newest));
     }
     let revision = newest.revision;
     progress.log(format!("the deploy of {revision} was interrupted; rolling it back")).await;
-    let context = ReleaseContext { client, lock, progress, timeout: ROLLBACK_TIMEOUT };
     let discovery = ApiDiscovery::new(client, lock.target());
-    let description = "Interrupted: its gateway ended";
-    let outcome = auto_rollback::roll_back_failed(&context, discovery, &history, revision, description).await;
+    let outcome = auto_rollback::roll_back_failed(&context, discovery, &history, revision, INTERRUPTED).await;
     Ok(RecoveryOutcome::Recovered(Recovered { revision, outcome }))
+}
+
+/// Recovers a release whose newest record is not pending. If the holder of the lock died, its pending record may have been
+/// deleted: then the cluster shows whether the deployed revision runs.
+async fn recover_unrecorded(
+    context: &ReleaseContext<'_>,
+    mut history: ReleaseHistory,
+) -> Result<RecoveryOutcome, PreconditionError> {
+    let ReleaseContext { client, lock, progress, .. } = *context;
+    if history.pending_revisions().next().is_some() {
+        auto_rollback::mark_pending_failed(context, &history, INTERRUPTED).await?;
+        history = ReleaseHistory::read(client, lock.target()).await?;
+    }
+    let mut discovery = ApiDiscovery::new(client, lock.target());
+    // The objects of a later revision that failed may have been left in place on purpose.
+    let is_lost = lock.is_taken_over() && history.undeployed_objects().is_empty();
+    let Some(deployed) = history.deployed.as_ref().filter(|_| is_lost) else {
+        return Ok(RecoveryOutcome::Clean(Box::new(history)));
+    };
+    if is_running(context, &mut discovery, deployed).await? {
+        return Ok(RecoveryOutcome::Clean(Box::new(history)));
+    }
+    let (revision, to) = (history.next_revision(), deployed.revision());
+    progress.log(format!("a deploy without a record was interrupted; rolling back to {to}")).await;
+    let outcome = auto_rollback::roll_back_unrecorded(context, discovery, &history, deployed).await;
+    Ok(RecoveryOutcome::Recovered(Recovered { revision, outcome }))
+}
+
+/// Whether the objects of the deployed revision are live as it has them.
+async fn is_running(
+    context: &ReleaseContext<'_>,
+    discovery: &mut ApiDiscovery,
+    deployed: &StoredRelease,
+) -> Result<bool, PreconditionError> {
+    for manifest in restorable::from_record(context, discovery, &deployed.manifests).await? {
+        match apply::would_change(discovery, &manifest).await {
+            Ok(true) => return Ok(false),
+            Err(StepError::Api(error)) if error.status().is_none() => return Err(error.into()),
+            // An object that the server refuses now shows nothing.
+            Ok(false) | Err(_) => {}
+        }
+    }
+    Ok(true)
 }

@@ -62,12 +62,14 @@ async fn share_count(
     live: &DynamicObject,
 ) -> Result<(), StepError> {
     let Some(count) = live.data.pointer("/spec/replicas") else { return Ok(()) };
-    let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": {"name": id.name},
+    // With the UID, an object that was deleted since the read is not created.
+    let metadata = json!({"name": id.name, "uid": live.uid()});
+    let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": metadata,
                         "spec": {"replicas": count}});
     let (params, patch) = (PatchParams::apply(REPLICAS_MANAGER), Patch::Apply(&object));
     let action = format!("preserving the replicas of {id}");
     match lock.guard(with_retries(action, || resource.api.patch(&id.name, &params, &patch))).await? {
-        // A scaler changed the count since the read and owns it now.
+        // A scaler changed the count since the read and owns it now, or the object is gone.
         Err(error) if error.is_conflict() => Ok(()),
         result => Ok(result.map(drop)?),
     }

@@ -7,10 +7,11 @@ use kube::api::DynamicObject;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::StepError;
-use super::plan::{RolloutPhase, RolloutPlan, Step};
+use super::object_id::ObjectId;
+use super::plan::{self, RolloutPhase, RolloutPlan, Step};
 use super::readiness::ReadinessWaiter;
 use super::{apply, csa_migration, delete, replicas};
-use crate::domain::in_span;
+use crate::domain::{Manifest, in_span};
 
 /// A plan that ended in the middle of a phase.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +22,37 @@ pub(super) struct FailedRollout {
     pub cause: StepError,
 }
 
-/// Performs the steps of `plan` in their order, and returns the objects that the server returned for those it applied.
+/// The result of a plan whose objects are ready.
+#[derive(Debug)]
+pub(super) struct RolledOut {
+    /// The applied objects, as the server returned them.
+    pub applied: Vec<DynamicObject>,
+    /// The objects that could not be deleted: that is no reason to undo a release which is ready.
+    pub leftovers: Vec<Leftover>,
+}
+
+#[derive(Debug)]
+pub(super) struct Leftover {
+    pub object: ObjectId,
+    pub error: StepError,
+}
+
+/// Deletes the objects of a release, except those with Helm's keep policy.
+pub(super) async fn remove(
+    context: &ReleaseContext<'_>,
+    discovery: &mut ApiDiscovery,
+    objects: &[Manifest],
+) -> Result<(), StepError> {
+    let removed = perform(context, discovery, &plan::removal(objects)).await.map_err(|failed| failed.cause)?;
+    removed.leftovers.into_iter().next().map_or(Ok(()), |leftover| Err(leftover.error))
+}
+
+/// Performs the steps of `plan` in their order.
 pub(super) async fn perform(
     context: &ReleaseContext<'_>,
     discovery: &mut ApiDiscovery,
     plan: &RolloutPlan<'_>,
-) -> Result<Vec<DynamicObject>, FailedRollout> {
+) -> Result<RolledOut, FailedRollout> {
     tracing::debug!(app = %context.lock.target(), %plan, "performing a plan");
     let first = |cause| FailedRollout { phase: RolloutPhase::Prepare, cause };
     let mut rollout = PlanExecution::start(context, discovery, plan).await.map_err(first)?;
@@ -38,7 +64,7 @@ pub(super) async fn perform(
         };
         performed.map_err(|cause| FailedRollout { phase, cause })?;
     }
-    Ok(rollout.applied)
+    Ok(RolledOut { applied: rollout.applied, leftovers: rollout.leftovers })
 }
 
 /// The name of a phase's span in traces. A removal is one part of its trace, without parts of its own; no strategy has
@@ -61,6 +87,7 @@ struct PlanExecution<'a> {
     waiters: BTreeMap<RolloutPhase, ReadinessWaiter>,
     /// The objects that were applied so far, as the server returned them.
     applied: Vec<DynamicObject>,
+    leftovers: Vec<Leftover>,
 }
 
 impl<'a> PlanExecution<'a> {
@@ -78,31 +105,41 @@ impl<'a> PlanExecution<'a> {
                 waiters.insert(phase, ReadinessWaiter::start(client, target, discovery, &awaited).await?);
             }
         }
-        Ok(Self { context, discovery, waiters, applied: Vec::new() })
+        Ok(Self { context, discovery, waiters, applied: Vec::new(), leftovers: Vec::new() })
     }
 
-    /// Performs one step after the other, up to the first that fails; only the deletions that follow a failed deletion
-    /// are tried all the same.
+    /// Performs one step after the other, up to the first that fails. A deletion that fails leaves its object over.
     async fn perform_phase(&mut self, phase: RolloutPhase, steps: &[Step<'_>]) -> Result<(), StepError> {
-        let ReleaseContext { lock, progress, .. } = *self.context;
-        let mut deleted = Ok(());
+        let lock = self.context.lock;
         for step in steps {
             match step {
+                Step::EndJob(manifest) => delete::end_job(self.context, self.discovery, manifest).await?,
                 Step::MigrateFields(manifest) => {
                     csa_migration::migrate_managed_fields(lock, self.discovery, manifest).await?;
                 }
                 Step::PreserveReplicas(manifest) => {
                     replicas::preserve_replicas(lock, self.discovery, manifest).await?;
                 }
-                Step::Apply(manifest) => self.applied.push(apply::apply(lock, self.discovery, manifest).await?),
+                Step::Apply(manifest) => self.applied.push(apply::apply(self.context, self.discovery, manifest).await?),
                 Step::AwaitReady(_) => self.await_ready(phase).await?,
-                Step::Delete(manifest) => {
-                    let result = delete::delete(lock, self.discovery, manifest, progress).await;
-                    deleted = deleted.and(result);
-                }
+                Step::Delete(manifest) => self.delete(manifest).await?,
             }
         }
-        deleted
+        Ok(())
+    }
+
+    async fn delete(&mut self, manifest: &Manifest) -> Result<(), StepError> {
+        let Err(error) = delete::delete(self.context, self.discovery, manifest, &self.applied).await else {
+            return Ok(());
+        };
+        if matches!(error, StepError::Lock(_)) {
+            return Err(error);
+        }
+        let object = ObjectId::from_manifest(manifest);
+        tracing::warn!(app = %self.context.lock.target(), %object, %error, cause = ?error, "an object could not be deleted");
+        self.context.progress.log(format!("{object} could not be removed: {error}")).await;
+        self.leftovers.push(Leftover { object, error });
+        Ok(())
     }
 
     /// Waits for all objects of the phase. The first of its waits does so, and nothing is left for the others.
@@ -122,8 +159,9 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
+    use super::super::apply_mode::{ApplyMode, OnFieldConflict};
     use super::super::lock::{self, HolderInfo, ProcessIdentity};
-    use super::super::plan::{self, PreviousObjects};
+    use super::super::plan::PreviousObjects;
     use super::*;
     use crate::domain::{Manifest, Progress, Target};
     use crate::testing::{fake_api_server, not_found};
@@ -133,9 +171,12 @@ mod tests {
         Manifest { source: String::new(), object }
     }
 
-    /// Performs `plan` on a server that forbids requests with the method `forbidden`. Returns the phase that failed, and
-    /// the requests that change objects.
-    async fn perform_with(forbidden: Method, plan: &RolloutPlan<'_>) -> (Option<RolloutPhase>, Vec<String>) {
+    /// Performs `plan` on a server that forbids requests with the method `forbidden`. Returns the phase that failed, or the
+    /// objects that are left over, and the requests that change objects.
+    async fn perform_with(
+        forbidden: Method,
+        plan: &RolloutPlan<'_>,
+    ) -> (Result<Vec<String>, RolloutPhase>, Vec<String>) {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         let client = fake_api_server(move |request| {
@@ -166,10 +207,12 @@ mod tests {
         let process = ProcessIdentity { identity: "gateway".to_owned(), instance: process };
         let lock = lock::acquire(&client, &target, &process, &HolderInfo::default()).await.unwrap();
         let (progress, _) = Progress::channel();
-        let context = ReleaseContext { client: &client, lock: &lock, progress: &progress, timeout: Duration::ZERO };
+        let (timeout, mode) = (Duration::ZERO, ApplyMode::Deploy(OnFieldConflict::Refuse));
+        let context = ReleaseContext { client: &client, lock: &lock, progress: &progress, timeout, mode };
         let performed = perform(&context, &mut ApiDiscovery::new(&client, &target), plan).await;
         let requests = requests.lock().unwrap().clone();
-        (performed.err().map(|failed| failed.phase), requests)
+        let objects = |done: RolledOut| done.leftovers.iter().map(|leftover| leftover.object.to_string()).collect();
+        (performed.map(objects).map_err(|failed| failed.phase), requests)
     }
 
     #[tokio::test]
@@ -178,19 +221,20 @@ mod tests {
         let previous = PreviousObjects { manifests: &old, has_client_side_updates: false };
         let plan = plan::rolling_update(&new, previous);
         let (failed, requests) = perform_with(Method::PATCH, &plan).await;
-        assert_eq!((failed, requests), (Some(RolloutPhase::Prepare), vec!["PATCH new".to_owned()]));
+        assert_eq!((failed, requests), (Err(RolloutPhase::Prepare), vec!["PATCH new".to_owned()]));
 
         let service = [manifest("Service", "new")];
         let (failed, requests) = perform_with(Method::OPTIONS, &plan::rolling_update(&service, previous)).await;
-        assert_eq!((failed, requests), (Some(RolloutPhase::Check), vec!["PATCH new".to_owned()]));
+        assert_eq!((failed, requests), (Err(RolloutPhase::Check), vec!["PATCH new".to_owned()]));
     }
 
     #[tokio::test]
-    async fn a_deletion_that_fails_does_not_prevent_the_others() {
+    async fn a_deletion_that_fails_leaves_its_object_over_and_does_not_prevent_the_others() {
         let old = [manifest("ConfigMap", "a"), manifest("ConfigMap", "b")];
-        let (failed, requests) = perform_with(Method::DELETE, &plan::removal(&old)).await;
-        assert_eq!((failed, requests), (Some(RolloutPhase::Retire), vec!["DELETE a".into(), "DELETE b".into()]));
-        let (failed, _) = perform_with(Method::OPTIONS, &plan::removal(&old)).await;
-        assert_eq!(failed, None);
+        let (leftovers, requests) = perform_with(Method::DELETE, &plan::removal(&old)).await;
+        assert_eq!(leftovers, Ok(vec!["configmap/a".to_owned(), "configmap/b".to_owned()]));
+        assert_eq!(requests, ["DELETE a", "DELETE b"]);
+        let (leftovers, _) = perform_with(Method::OPTIONS, &plan::removal(&old)).await;
+        assert_eq!(leftovers, Ok(Vec::new()));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::Client;
 
+use super::apply_mode::ApplyMode;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, QueryError, ReleaseError};
@@ -11,6 +12,7 @@ use super::execute::{NewRevision, OnFailure, Released, execute_release};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::ReleaseLock;
 use super::record::ReleaseStatus;
+use super::restorable;
 use crate::domain::{Progress, Revision, Target, UserName, labels};
 
 /// The rollback to execute.
@@ -46,13 +48,20 @@ pub async fn rollback(
     progress: &Progress,
 ) -> Result<RolledBack, ReleaseError> {
     let target = lock.target();
-    let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
+    let mode = ApplyMode::Restore;
+    let context = ReleaseContext { client, lock, progress, timeout: request.timeout, mode };
     let history = ReleaseHistory::read(client, target).await?;
     let earlier = find_earlier(client, target, &history, request.to).await?;
     let revision = history.next_revision();
     let (to, commit) = (earlier.revision(), earlier.metadata.annotations.get(labels::COMMIT).cloned());
     progress.start_stage(format!("Rolling back to {to}, as {revision}")).await;
 
+    let mut discovery = ApiDiscovery::new(client, target);
+    for object in &earlier.unmanaged {
+        progress.log(format!("{object} is left as it is: slipway does not manage it")).await;
+    }
+    let manifests = restorable::from_record(&context, &mut discovery, &earlier.manifests).await;
+    let manifests = manifests.map_err(PreconditionError::from)?;
     let description = format!("Rollback to {to} by {}", request.by);
     let mut metadata = earlier.metadata.clone();
     metadata.annotations.insert(labels::PUSHER.to_owned(), request.by.to_string());
@@ -61,12 +70,12 @@ pub async fn rollback(
     let new = NewRevision {
         record,
         metadata,
-        manifests: earlier.manifests,
+        manifests,
         action: description.clone(),
         success_description: description,
         on_failure: request.on_failure,
     };
-    let released = execute_release(&context, ApiDiscovery::new(client, target), history, new).await?;
+    let released = Box::pin(execute_release(&context, discovery, history, new)).await?;
     Ok(RolledBack { released, to, commit })
 }
 

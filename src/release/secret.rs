@@ -60,7 +60,8 @@ fn largest_objects(manifest: &str, revision: Revision) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// The Secret with another status, and another description if it is `Some`.
+/// The Secret with another status, and another description if it is `Some`. A record that cannot be read keeps its
+/// value: its labels end it for helm and slipway.
 pub(super) fn with_status(
     mut secret: Secret,
     revision: Revision,
@@ -68,16 +69,17 @@ pub(super) fn with_status(
     description: Option<&str>,
     now: Timestamp,
 ) -> Result<Secret, StepError> {
-    let mut record = decode_record(&secret, revision)?;
-    if record.info.status.is_pending() && !status.is_pending() {
-        secret.annotations_mut().insert(labels::FINISHED.to_owned(), now.to_string());
+    if let Ok(mut record) = decode_record(&secret, revision) {
+        if record.info.status.is_pending() && !status.is_pending() {
+            secret.annotations_mut().insert(labels::FINISHED.to_owned(), now.to_string());
+        }
+        record.info.status = status;
+        if let Some(description) = description {
+            record.info.description = description.to_owned();
+        }
+        let value = encode_record(&record)?;
+        secret.data.get_or_insert_default().insert(DATA_KEY.to_owned(), ByteString(value));
     }
-    record.info.status = status;
-    if let Some(description) = description {
-        record.info.description = description.to_owned();
-    }
-    let value = encode_record(&record)?;
-    secret.data.get_or_insert_default().insert(DATA_KEY.to_owned(), ByteString(value));
     let labels = secret.labels_mut();
     labels.insert("status".to_owned(), status.as_str().to_owned());
     labels.insert("modifiedAt".to_owned(), now.as_second().to_string());
@@ -115,6 +117,9 @@ pub(super) fn to_secret(lock: &ReleaseLock, record: &Record, metadata: &RecordMe
     annotations.extend(owned(&writer_annotations));
     // A rollback's metadata has the time at which its target finished.
     annotations.remove(labels::FINISHED);
+    if !record.info.status.is_pending() {
+        annotations.insert(labels::FINISHED.to_owned(), lock.now().to_string());
+    }
     Ok(Secret {
         metadata: ObjectMeta {
             name: Some(secret_name(lock.target(), record.version)),

@@ -112,15 +112,38 @@ pub(super) async fn update_status(
     result
 }
 
-/// Updates the status of the record in `secret`, which is read again only if someone else wrote it in the meantime.
+/// Updates the status of the record in `secret`, which is read again only if someone else wrote it in the meantime. A
+/// record that someone deleted is created again: it describes what runs.
 pub(super) async fn update_status_of(
     client: &Client,
     lock: &ReleaseLock,
     secret: Secret,
     update: &StatusUpdate<'_>,
 ) -> Result<(), StepError> {
-    let updated = replace_secret(&secrets(client, lock.target()), lock, secret, update).await;
-    if is_conflict(&updated) { update_status(client, lock, update).await } else { updated }
+    let secrets = secrets(client, lock.target());
+    let mut updated = replace_secret(&secrets, lock, secret.clone(), update).await;
+    if is_conflict(&updated) {
+        updated = update_status(client, lock, update).await;
+    }
+    match updated {
+        Err(StepError::Api(error)) if error.is_not_found() => recreate_secret(&secrets, lock, secret, update).await,
+        updated => updated,
+    }
+}
+
+async fn recreate_secret(
+    secrets: &Api<Secret>,
+    lock: &ReleaseLock,
+    mut secret: Secret,
+    update: &StatusUpdate<'_>,
+) -> Result<(), StepError> {
+    let StatusUpdate { revision, status, description } = *update;
+    secret.metadata.resource_version = None;
+    secret.metadata.uid = None;
+    let secret = secret::with_status(secret, revision, status, description, lock.now())?;
+    let (params, action) = (PostParams::default(), format!("recording {revision} again"));
+    lock.guard(with_retries(action, || secrets.create(&params, &secret))).await??;
+    Ok(())
 }
 
 fn is_conflict(result: &Result<(), StepError>) -> bool {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use kube::Client;
 
+use super::apply_mode::ApplyMode;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::StepError;
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
-use super::{history_limit, plan, roll_out, storage};
+use super::{history_limit, roll_out, storage};
 use crate::domain::{Digest, Progress};
 
 /// Deletes the objects of the release in the reverse of the install order, then its records. Objects with Helm's keep
@@ -22,9 +23,11 @@ pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress)
     let history = ReleaseHistory::read(client, target).await?;
     let mut discovery = ApiDiscovery::new(client, target);
     // A removal waits for no object to become ready.
-    let context = ReleaseContext { client, lock, progress, timeout: Duration::ZERO };
-    let removed = roll_out::perform(&context, &mut discovery, &plan::removal(&history.objects)).await;
-    removed.map_err(|failed| failed.cause)?;
+    let context = ReleaseContext { client, lock, progress, timeout: Duration::ZERO, mode: ApplyMode::Restore };
+    roll_out::remove(&context, &mut discovery, &history.objects).await?;
+    for object in &history.unmanaged {
+        progress.log(format!("{object} is left alone: slipway does not manage it")).await;
+    }
     let mut images = Vec::new();
     for summary in &history.revisions {
         images.extend(history_limit::image_of_revision(client, target, summary).await?);

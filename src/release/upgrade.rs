@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::{Map, json};
 
+use super::apply_mode::{ApplyMode, OnFieldConflict};
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
 use super::error::ReleaseError;
@@ -32,6 +33,7 @@ pub struct UpgradeRequest {
     /// Limit for the objects to become ready.
     pub timeout: Duration,
     pub on_failure: OnFailure,
+    pub on_conflict: OnFieldConflict,
 }
 
 /// Reads of earlier stages from the cluster. They may be outdated: the creation of the record fails if another writer
@@ -56,7 +58,8 @@ pub async fn upgrade(
     request: UpgradeRequest,
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
-    let context = ReleaseContext { client, lock, progress, timeout: request.timeout };
+    let mode = ApplyMode::Deploy(request.on_conflict);
+    let context = ReleaseContext { client, lock, progress, timeout: request.timeout, mode };
     let UpgradeContext { history, discovery } = upgrade_context;
     let commit_by_pusher = format!("{} by {}", request.commit.short(), request.pusher);
     let metadata = metadata(&request);
@@ -68,7 +71,7 @@ pub async fn upgrade(
         success_description: format!("Deployed {commit_by_pusher}"),
         on_failure: request.on_failure,
     };
-    execute_release(&context, discovery, history, new).await
+    Box::pin(execute_release(&context, discovery, history, new)).await
 }
 
 fn record(
@@ -139,11 +142,13 @@ mod tests {
             revision: Revision(3),
             timeout: Duration::ZERO,
             on_failure: OnFailure::RollBack,
+            on_conflict: OnFieldConflict::Refuse,
         };
         let history = ReleaseHistory {
             revisions: Vec::new(),
             deployed: None,
             objects: Vec::new(),
+            unmanaged: Vec::new(),
             has_client_side_updates: false,
         };
         let target = Target::of_app(&"web".parse().unwrap());

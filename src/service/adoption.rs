@@ -10,13 +10,13 @@ use crate::domain::{AppName, AppOwner, Target, UserName};
 use crate::release;
 use crate::telemetry::error_chain;
 
-/// Adopts the namespace. Returns the newest revision of its release.
+/// Adopts the namespace. Returns the newest revision of its release, and the objects that slipway leaves alone.
 pub(super) async fn adopt(
     apps: &Apps,
     cluster: &Client,
     app: &AppName,
     owner: &UserName,
-) -> Result<Option<Release>, ServiceError> {
+) -> Result<(Option<Release>, Vec<String>), ServiceError> {
     let adopted = bind_and_adopt(apps, cluster, app, owner).await;
     if adopted.is_err() {
         unbind_foreign(apps, app).await;
@@ -29,11 +29,13 @@ async fn bind_and_adopt(
     cluster: &Client,
     app: &AppName,
     owner: &UserName,
-) -> Result<Option<Release>, ServiceError> {
+) -> Result<(Option<Release>, Vec<String>), ServiceError> {
     apps.bind_role(app).await?;
-    let newest = release::list_releases(cluster, &Target::of_app(app), 1).await?.pop();
+    let target = Target::of_app(app);
+    let newest = release::list_releases(cluster, &target, 1).await?.pop();
+    let unmanaged = release::list_unmanaged(cluster, &target).await?;
     apps.adopt(app, owner).await?;
-    Ok(newest)
+    Ok((newest, unmanaged))
 }
 
 /// Removes the RoleBinding, unless another admin has turned the namespace into an app of this slipway meanwhile.

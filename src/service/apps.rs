@@ -33,6 +33,8 @@ pub struct AdoptedApp {
     pub owner: UserName,
     /// The newest revision of the namespace's Helm release, if it has one of the app's name.
     pub release: Option<Release>,
+    /// Objects of the release that slipway leaves alone, with the reason: those outside of the namespace, and hooks.
+    pub unmanaged: Vec<String>,
 }
 
 /// A deletion that the caller is authorized for and has not confirmed yet.
@@ -86,9 +88,9 @@ impl Service {
         }
         let apps = &self.deployer.apps;
         let grant = authorize_adoption(&caller.identity, &app, &apps.find_owner(&app).await?, owner)?;
-        let release = adoption::adopt(apps, &self.deployer.cluster, &app, grant.owner()).await?;
+        let (release, unmanaged) = adoption::adopt(apps, &self.deployer.cluster, &app, grant.owner()).await?;
         tracing::info!(%app, owner = %grant.owner(), release = release.is_some(), "adopted a namespace");
-        Ok(AdoptedApp { app, owner: grant.owner().clone(), release })
+        Ok(AdoptedApp { app, owner: grant.owner().clone(), release, unmanaged })
     }
 
     /// Authorizes the deletion of an app. The caller has to confirm it before [`Service::destroy`] takes it.

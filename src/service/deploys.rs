@@ -8,7 +8,7 @@ use super::error::ServiceError;
 use super::handle::{Caller, Service};
 use crate::deploy::{DeployError, DeployOptions, DeployRequest, LiveDeploy, WhenLocked};
 use crate::domain::{AppName, CancelHandle, Progress, Revision};
-use crate::release::OnFailure;
+use crate::release::{OnFailure, OnFieldConflict};
 
 /// The options of a redeploy and of a rollback. A push has the same ones as push options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct DeployFlags {
     pub wait: bool,
     /// Leave a failed release in place instead of rolling back to the previous one.
     pub no_rollback: bool,
+    /// Take fields back from other field managers instead of failing. A rollback does so in any case.
+    pub force_conflicts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +37,11 @@ pub struct RollbackRequest {
 
 impl From<DeployFlags> for DeployOptions {
     fn from(flags: DeployFlags) -> Self {
-        let DeployFlags { wait, no_rollback } = flags;
+        let DeployFlags { wait, no_rollback, force_conflicts } = flags;
         Self {
             when_locked: if wait { WhenLocked::Wait } else { WhenLocked::Fail },
             on_failure: if no_rollback { OnFailure::Keep } else { OnFailure::RollBack },
+            on_conflict: if force_conflicts { OnFieldConflict::Force } else { OnFieldConflict::Refuse },
         }
     }
 }

@@ -127,7 +127,7 @@ fn of_step(error: &StepError) -> ErrorKind {
         StepError::Discovery(error) => of_discovery(error),
         StepError::FieldConflict { .. } => ErrorKind::Conflict,
         StepError::ImmutableFields { .. } => ErrorKind::Invalid,
-        StepError::RolloutFailed(_) => ErrorKind::Failed,
+        StepError::RolloutFailed(_) | StepError::StillBeingDeleted { .. } => ErrorKind::Failed,
     }
 }
 
@@ -182,6 +182,7 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         DeployError::NoDeployBranch(_) | DeployError::ConcurrentPush(_) => ErrorKind::Conflict,
         DeployError::Registry(_) => ErrorKind::Unavailable,
         DeployError::RecoveryFailed { .. }
+        | DeployError::NotUninstalled { .. }
         | DeployError::Build(_)
         | DeployError::DryRun
         | DeployError::Cancelled(_) => ErrorKind::Failed,

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::support::background::BackgroundCommand;
 use crate::support::helm::{VERSIONS, helm, try_helm_version, write_chart};
-use crate::support::process::try_run_with_input;
 use crate::support::{ADMIN, App, Gateway, assert_history, base_image, kubectl, wait_until};
 
 /// The manifest of slipway's release with another command, an environment variable, replicas, and one more object.
@@ -191,20 +190,4 @@ fn helm_and_slipway_refuse_to_deploy_at_the_same_time() {
     wait_until("slipway has begun", || app.has_revision("v4", "pending-upgrade"));
     try_helm_version("helm", &app, &["upgrade", &app.name, chart]).fails().prints("another operation");
     push.wait().ok().prints("Released v4");
-}
-
-#[test]
-fn a_field_conflict_is_reported_with_its_field_manager() {
-    let gateway = Gateway::start();
-    let app = App::deployed(&gateway);
-    let service = include_str!("fixtures/foreign-service.yaml").replace("APP", &app.name);
-    let mut apply = Command::new("kubectl");
-    apply.args(["apply", "--server-side", "--field-manager=mesh", "--force-conflicts", "-f", "-"]);
-    try_run_with_input(&mut apply, &service).ok();
-    app.commit_page("two");
-    app.push(&gateway)
-        .fails()
-        .prints_all(&[&format!("service/{}", app.name), "\"mesh\"", "targetPort"])
-        .does_not_print("Building");
-    assert_history(&app, &[("v1", "deployed")]);
 }

@@ -150,13 +150,13 @@ fn a_gateway_killed_at_any_write_of_an_automatic_rollback_completes_it() {
     app.push(&mortal.gateway).ok();
     let commit = app.head();
     app.commit_crash();
-    // a complete run shows at which write the rollback begins: the creation of its record
+    // a complete run shows at which write the rollback begins: it applies the Service first
     mortal.kill_at_write(MAX_WRITES);
     app.push(&mortal.gateway).fails().prints("rolled back to v1");
     let first_write = {
         let writes = mortal.writes.lock().unwrap();
-        let creates_record = |request: &ApiRequest| request.method == "POST" && request.path.contains("/secrets");
-        u32::try_from(writes.iter().rposition(creates_record).unwrap()).unwrap() + 1
+        let applies_service = |request: &ApiRequest| request.method == "PATCH" && request.path.contains("/services/");
+        u32::try_from(writes.iter().rposition(applies_service).unwrap()).unwrap() + 1
     };
     for n in first_write..MAX_WRITES {
         app.git(&["commit", "-q", "--amend", "--allow-empty", "-m", &format!("crash {n}")]);

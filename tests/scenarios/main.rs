@@ -13,6 +13,7 @@
 
 mod support;
 
+mod adopted_charts;
 mod api_server_faults;
 mod broken_key_config_maps;
 mod builders;
@@ -28,6 +29,7 @@ mod doctor;
 mod dry_run;
 mod failed_rollouts;
 mod fetch;
+mod field_conflicts;
 mod full_disk;
 mod health;
 mod helm_interoperability;
@@ -38,6 +40,7 @@ mod keys;
 mod kill_at_every_write;
 mod kill_during_push;
 mod limits;
+mod lost_records;
 mod missing_permissions;
 mod object_kinds;
 mod ownership;
@@ -52,6 +55,7 @@ mod release_records;
 mod remote_engine;
 mod render;
 mod replicas;
+mod restored_objects;
 mod rollback;
 mod service;
 mod settings;

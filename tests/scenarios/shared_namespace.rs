@@ -165,6 +165,21 @@ async fn an_object_of_another_release_is_neither_taken_over_nor_removed() {
     trio.assert_histories(&["v1 superseded", "v2 deployed"], &["v1 deployed"], &["v1 deployed"]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_leaves_an_object_that_another_release_made_meanwhile() {
+    let namespace = SharedNamespace::create().await;
+    let (web, other) = (namespace.release(&namespace.name), namespace.release("other"));
+    Box::pin(web.deployed("one", "shared")).await;
+    crate::support::kubectl(&["delete", "configmap", "shared", "-n", &namespace.name]);
+    Box::pin(other.deployed("one", "shared")).await;
+    let lock = web.lock().await;
+    let failed = Box::pin(web.deploy(&lock, "crash", "")).await.unwrap_err();
+    lock.release().await;
+    assert!(failed.to_string().contains("rolled back to v1 (as v3)"), "{failed}");
+    web.shows("one");
+    assert_eq!(namespace.owner_of("configmap", "shared"), Some(other.name()));
+}
+
 fn kubectl_annotate(namespace: &SharedNamespace, config_map: &str, release: &str) {
     let annotation = format!("meta.helm.sh/release-name={release}");
     let arguments = ["annotate", "--overwrite", "configmap", config_map, &annotation, "-n", &namespace.name];

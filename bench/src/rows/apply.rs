@@ -9,7 +9,9 @@ use kube::Client;
 use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, Target, UserName};
 use slipway::release::lock::{self, HolderInfo};
-use slipway::release::{self, ApiDiscovery, OnFailure, ReleaseHistory, UpgradeContext, UpgradeRequest};
+use slipway::release::{
+    self, ApiDiscovery, OnFailure, OnFieldConflict, ReleaseHistory, UpgradeContext, UpgradeRequest,
+};
 use tokio::process::Command;
 
 use crate::cluster;
@@ -126,6 +128,7 @@ impl ThreeWay {
             revision,
             timeout: Duration::from_secs(60),
             on_failure: OnFailure::RollBack,
+            on_conflict: OnFieldConflict::Refuse,
         };
         let (progress, _) = Progress::channel();
         Box::pin(release::upgrade(&self.cluster, &lock, UpgradeContext { history, discovery }, request, &progress))

@@ -13,7 +13,7 @@ pub enum QueryError {
     Api(#[from] ApiError),
     #[error("the record of {revision} cannot be read: {source}")]
     UnreadableRecord { revision: Revision, source: DecodeError },
-    #[error("the manifest recorded for {revision} cannot be read")]
+    #[error("the manifest recorded for {revision} cannot be read: {source}")]
     UnreadableManifest { revision: Revision, source: BoxError },
     #[error("{target} has no {revision}{}", releases_hint(target))]
     NoSuchRevision { target: Target, revision: Revision },

@@ -60,9 +60,9 @@ pub enum RollbackOutcome {
     /// The release failed before anything was applied.
     #[error("nothing was changed")]
     NothingApplied,
-    /// The previous revision runs again; `recorded` is its new revision.
-    #[error("rolled back to {to} (as {recorded})")]
-    RolledBack { to: Revision, recorded: Revision },
+    /// The previous revision runs again; `recorded` is its new revision, if that could be recorded.
+    #[error("rolled back to {to}{}", recorded.map(|revision| format!(" (as {revision})")).unwrap_or_default())]
+    RolledBack { to: Revision, recorded: Option<Revision> },
     #[error("the rollback to {to} failed too: {error}")]
     RollbackFailed { to: Revision, error: Box<StepError> },
     /// The pusher asked for [`super::super::OnFailure::Keep`].
@@ -76,6 +76,11 @@ pub enum RollbackOutcome {
 }
 
 impl RollbackOutcome {
+    /// Whether nothing of the failed release is left in the cluster.
+    pub fn is_undone(&self) -> bool {
+        matches!(self, Self::NothingApplied | Self::RolledBack { .. } | Self::ObjectsRemoved)
+    }
+
     /// Whether the rollback itself failed.
     pub fn needs_recovery(&self) -> bool {
         matches!(self, Self::RollbackFailed { .. } | Self::RemovalFailed(_))
@@ -111,7 +116,7 @@ mod tests {
     #[test]
     fn the_message_is_that_of_the_cause_until_the_release_begins() {
         assert_eq!(ReleaseError::NotStarted(lost().into()).to_string(), lost().to_string());
-        let outcome = RollbackOutcome::RolledBack { to: Revision(1), recorded: Revision(3) };
+        let outcome = RollbackOutcome::RolledBack { to: Revision(1), recorded: Some(Revision(3)) };
         assert_eq!(failed(outcome).to_string(), format!("v2 failed: {}; rolled back to v1 (as v3)", lost()));
     }
 }

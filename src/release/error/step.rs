@@ -23,7 +23,8 @@ pub enum StepError {
     Discovery(#[from] DiscoveryError),
     /// Another field manager owns fields that the chart sets.
     #[error(
-        "{object} conflicts with another field manager: {conflict}; revert that change, or remove the fields from the chart"
+        "{object} conflicts with another field manager: {conflict}; to take the fields back: git push -o force-conflicts (or \
+         redeploy --force-conflicts)"
     )]
     FieldConflict {
         object: String,
@@ -41,6 +42,11 @@ pub enum StepError {
         #[source]
         source: Box<ApiError>,
     },
+    /// An object of the chart is being deleted, and its finalizers hold it.
+    #[error(
+        "{object} is still being deleted: its finalizers ({finalizers}) hold it; remove what they wait for, then push again"
+    )]
+    StillBeingDeleted { object: String, finalizers: String },
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
     RolloutFailed(String),

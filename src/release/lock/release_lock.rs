@@ -26,6 +26,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub struct ReleaseLock {
     target: Target,
+    is_taken_over: bool,
     hold: Arc<Hold>,
     renewal: JoinHandle<()>,
     /// Cancelled on drop; the renewal task then releases the Lease.
@@ -41,16 +42,22 @@ impl ReleaseLock {
         claim: LockClaim,
         since: Instant,
         clock: Clock,
+        is_taken_over: bool,
     ) -> Self {
         let hold = Arc::new(Hold::new(claim, since, clock));
         let stop = CancellationToken::new();
         let renewal =
             tokio::spawn(renew_until_stopped(LeaseApi::new(client, target), lease, hold.clone(), stop.clone()));
-        Self { target: target.clone(), hold, renewal, stop: stop.drop_guard() }
+        Self { target: target.clone(), is_taken_over, hold, renewal, stop: stop.drop_guard() }
     }
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether the holder before died or lost the lock, instead of releasing it.
+    pub fn is_taken_over(&self) -> bool {
+        self.is_taken_over
     }
 
     /// The process that holds the lock.

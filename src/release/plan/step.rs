@@ -12,6 +12,8 @@ use crate::domain::Manifest;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::release) enum Step<'a> {
+    /// A Job that has not finished is deleted.
+    EndJob(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     /// The fields that helm 3 set on the live object become those of a server-side apply.
     MigrateFields(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     /// The live replica count stays, although the manifest no longer sets it.
@@ -35,6 +37,7 @@ impl fmt::Display for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = |manifest: &Manifest| ObjectId::from_manifest(manifest);
         match self {
+            Self::EndJob(manifest) => write!(f, "end {} unless it has finished", id(manifest)),
             Self::MigrateFields(manifest) => write!(f, "migrate the fields of {}", id(manifest)),
             Self::PreserveReplicas(manifest) => write!(f, "preserve the replicas of {}", id(manifest)),
             Self::Apply(manifest) => write!(f, "apply {}", id(manifest)),

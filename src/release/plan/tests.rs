@@ -62,7 +62,18 @@ fn an_upgrade_of_a_release_of_helm_3() {
 fn a_rollback_after_a_failed_upgrade() {
     let (deployed, failed) = (web(), [web(), worker()].concat());
     let previous = [deployed.clone(), failed].concat();
-    insta::assert_snapshot!(rolling_update(&deployed, server_side(&previous)));
+    insta::assert_snapshot!(restoration(&deployed, server_side(&previous)));
+}
+
+#[test]
+fn a_rollback_ends_jobs_that_the_earlier_revision_has_not_or_has_otherwise() {
+    let job = |name: &str, image: &str| with(manifest("batch/v1", "Job", name), "spec", json!({"image": image}));
+    let deployed = [web(), vec![job("same", "1"), job("changed", "1")]].concat();
+    let failed = [web(), vec![job("same", "1"), job("changed", "2"), job("new", "2")]].concat();
+    let previous = [deployed.clone(), failed].concat();
+    let plan = restoration(&deployed, server_side(&previous)).to_string();
+    let ended: Vec<_> = plan.lines().filter(|line| line.starts_with("  end ")).collect();
+    assert_eq!(ended, ["  end job/changed unless it has finished", "  end job/new unless it has finished"]);
 }
 
 #[test]

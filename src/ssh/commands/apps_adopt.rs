@@ -33,7 +33,7 @@ impl Command for AppsAdopt {
 }
 
 fn format_adopted(adopted: &AdoptedApp) -> String {
-    let AdoptedApp { app, owner, release } = adopted;
+    let AdoptedApp { app, owner, release, unmanaged } = adopted;
     let release = match release {
         Some(release) => {
             let chart = release.chart.as_deref().unwrap_or("unnamed chart");
@@ -46,7 +46,14 @@ fn format_adopted(adopted: &AdoptedApp) -> String {
         }
         None => format!("       The namespace has no release named {app}; the first push creates one.\n"),
     };
-    format!("=====> {app} is now an app and belongs to {owner}\n{release}")
+    let mut lines = String::new();
+    if !unmanaged.is_empty() {
+        lines.push_str(
+            "       slipway leaves these objects of the release alone, and they remain when the app is deleted:\n",
+        );
+        unmanaged.iter().for_each(|object| lines.push_str(&format!("         {object}\n")));
+    }
+    format!("=====> {app} is now an app and belongs to {owner}\n{release}{lines}")
 }
 
 #[cfg(test)]
@@ -57,7 +64,7 @@ mod tests {
     fn an_app_without_a_release_is_told_where_its_first_one_comes_from() {
         let (app, owner) = ("web".parse().unwrap(), "alice".parse().unwrap());
         assert_eq!(
-            format_adopted(&AdoptedApp { app, owner, release: None }),
+            format_adopted(&AdoptedApp { app, owner, release: None, unmanaged: Vec::new() }),
             "=====> web is now an app and belongs to alice\n       \
              The namespace has no release named web; the first push creates one.\n"
         );

@@ -32,6 +32,6 @@ pub struct DeployArgs {
 impl From<DeployArgs> for service::DeployFlags {
     fn from(flags: DeployArgs) -> Self {
         let DeployArgs { wait, no_rollback } = flags;
-        Self { wait, no_rollback }
+        Self { wait, no_rollback, force_conflicts: false }
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use slipway::domain::{ClusterName, Digest, Manifest, Progress, RenderedChart, Revision, Target};
 use slipway::release::lock::{self, HolderInfo, LockError, ProcessIdentity, ReleaseLock};
 use slipway::release::{
-    self, OnFailure, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, Released, RollbackOptions,
-    UpgradeContext, UpgradeRequest,
+    self, OnFailure, OnFieldConflict, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, Released,
+    RollbackOptions, UpgradeContext, UpgradeRequest,
 };
 
 use super::helm::write_chart;
@@ -119,7 +119,8 @@ impl SharedRelease {
         let history = ReleaseHistory::read(&self.client, &self.target).await?;
         let manifest_text = self.objects(page, more);
         let chart = self.chart(&manifest_text);
-        let discovery = release::dry_run(&self.client, &self.target, &chart, Some(history)).await?;
+        let discovery =
+            release::dry_run(&self.client, &self.target, &chart, Some(history), OnFieldConflict::Refuse).await?;
         let history = ReleaseHistory::read(&self.client, &self.target).await?;
         let request = UpgradeRequest {
             chart,
@@ -130,6 +131,7 @@ impl SharedRelease {
             revision: history.next_revision(),
             timeout: ROLLOUT_TIMEOUT,
             on_failure: OnFailure::RollBack,
+            on_conflict: OnFieldConflict::Refuse,
         };
         let context = UpgradeContext { history, discovery };
         Box::pin(release::upgrade(&self.client, lock, context, request, &no_progress())).await
