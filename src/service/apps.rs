@@ -115,6 +115,8 @@ impl Service {
         let app = grant.app().clone();
         // Excludes pushes until the repository is removed.
         let _exclusive = self.lock_repository_exclusive(&app).await?;
+        // Another user may have the name by now: the confirmation took as long as its reader.
+        let grant = self.authorize_change(caller, &app).await?;
         let namespace = self.deployer.destroy(&grant, caller.remote, progress).await?;
         self.repositories.remove(&app).await?;
         Ok(DeletedApp { app, namespace })

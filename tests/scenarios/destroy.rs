@@ -1,6 +1,7 @@
 //! Deleting an app with `apps:destroy`.
 
-use std::process::Command;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::support::api_proxy::{Action, ApiProxy};
@@ -33,6 +34,25 @@ fn an_app_is_destroyed_after_its_name_is_typed_and_the_name_is_free_again() {
     assert!(!gateway.repository_path(&app.name).exists());
     assert!(!gateway.path("data/former").exists(), "the repository was kept in the archive");
     app.push_as(&gateway, "bob", &["main"]).ok().prints("Released v1");
+}
+
+#[test]
+fn an_app_that_another_user_owns_by_the_time_of_the_confirmation_is_not_destroyed() {
+    let gateway = Gateway::start();
+    gateway.register_user("alice");
+    let app = App::web("one");
+    app.push_as(&gateway, "alice", &["main"]).ok();
+    let mut destroy = gateway.ssh("alice");
+    destroy.arg(format!("apps:destroy {}", app.name)).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut destroy = destroy.spawn().unwrap();
+    let mut prompt = vec![0; 4096];
+    let length = destroy.stderr.as_mut().unwrap().read(&mut prompt).unwrap();
+    assert!(String::from_utf8_lossy(&prompt[..length]).contains("This deletes"));
+    kubectl(&["annotate", "--overwrite", "namespace", &app.name, "slipway.dev/owner=bob"]);
+    destroy.stdin.take().unwrap().write_all(format!("{}\n", app.name).as_bytes()).unwrap();
+    let output = destroy.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no app"), "{output:?}");
+    app.shows("one");
 }
 
 #[test]
