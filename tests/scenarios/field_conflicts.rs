@@ -1,8 +1,5 @@
 //! Fields that other field managers took from a release.
 
-use std::process::Command;
-
-use crate::support::process::try_run_with_input;
 use crate::support::{ADMIN, App, Gateway, assert_history, base_image, kubectl, wait_until};
 
 /// Gives the app another image with `kubectl set image`, which takes the field from the release.
@@ -13,10 +10,9 @@ fn set_image(app: &App) {
 
 /// Changes the Service's target port as the field manager `mesh`.
 fn take_service(app: &App) {
-    let service = include_str!("fixtures/foreign-service.yaml").replace("APP", &app.name);
-    let mut apply = Command::new("kubectl");
-    apply.args(["apply", "--server-side", "--field-manager=mesh", "--force-conflicts", "-f", "-"]);
-    try_run_with_input(&mut apply, &service).ok();
+    let patch = r#"[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 81}]"#;
+    let service = ["patch", "service", &app.name, "-n", &app.name, "--field-manager=mesh"];
+    kubectl(&[&service[..], &["--type=json", "-p", patch]].concat());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::{ADMIN, App, Gateway, assert_history, base_image, kubectl, w
 fn edit_manifest(manifest: &str) -> String {
     let command = "command: [sh, -c, 'mkdir /h; echo helm >/h/index.html; exec httpd -f -p 8080 -h /h']";
     let edited = manifest
-        .replacen("spec:\n  progress", "spec:\n  replicas: 2\n  progress", 1)
+        .replacen("  progressDeadlineSeconds:", "  replicas: 2\n  progressDeadlineSeconds:", 1)
         .replacen("- env:\n", "- env:\n        - {name: BY_HAND, value: helm}\n", 1)
         .replacen("        image:", &format!("        {command}\n        image:"), 1);
     format!("{edited}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: extra}}\ndata: {{a: b}}\n")
