@@ -81,7 +81,7 @@ fn an_object_that_is_being_deleted_is_waited_for_and_created_again() {
 #[test]
 fn an_object_that_stays_in_deletion_is_named_with_its_finalizers() {
     let first = Templates::copy().with_file("extra.yaml", CONFIG_MAP);
-    let gateway = Gateway::with(&[first.setting(), ("SLIPWAY_ROLLOUT_TIMEOUT", "5s")]);
+    let gateway = Gateway::with(&[first.setting(), ("SLIPWAY_ROLLOUT_TIMEOUT", "20s")]);
     let app = App::deployed(&gateway);
     let finalizers = |value: &str| {
         let patch = format!(r#"{{"metadata":{{"finalizers":{value}}}}}"#);
