@@ -27,9 +27,7 @@ pub enum ServiceError {
     NoRepository(AppName),
     #[error("{0} is slipway's own namespace: it cannot be an app")]
     OwnNamespace(AppName),
-    #[error(
-        "the repository of {0} is in use: an earlier push is running, or the app is being deleted. Try again in a moment"
-    )]
+    #[error("the repository of {0} is in use by an earlier push, or by the deletion of the app: try again in a moment")]
     RepositoryInUse(AppName),
     #[error("the name does not match {0}: nothing was deleted")]
     NotConfirmed(AppName),

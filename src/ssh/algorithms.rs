@@ -4,12 +4,12 @@
 //! ChaCha20-Poly1305 and the encrypt-then-MAC modes are safe only together with strict key exchange (the Terrapin attack,
 //! CVE-2023-48795), which a client need not support: they are not offered. Neither is compression: packs are compressed
 //! already, and the server would decompress input from clients that have not authenticated.
-
 //!
-//! The NIST curves are for clients in FIPS mode, which have no Curve25519. (The host key is Ed25519, which FIPS 186-5 allows.) `diffie-hellman-group14-sha256` is not offered: a
-//! client that needs it has neither Curve25519 nor elliptic curves, so it is older than OpenSSH 5.7 (2011) and has no
-//! AES-GCM either (OpenSSH 6.2), without which the key exchange is of no use; and its group has 112 bits of security, the
-//! least of all methods here, at the highest cost for a server that has not authenticated the client yet.
+//! The NIST curves are for clients in FIPS mode, which have no Curve25519. The host key is Ed25519, which FIPS 186-5 allows.
+//!
+//! `diffie-hellman-group14-sha256` is not offered. A client that needs it has no elliptic curves, so it is older than OpenSSH
+//! 5.7 (2011), and has no AES-GCM either (OpenSSH 6.2). Its group has 112 bits of security, the least of all methods here, at
+//! the highest cost for a server that has not authenticated the client yet.
 
 use std::borrow::Cow;
 

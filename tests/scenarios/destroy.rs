@@ -113,3 +113,14 @@ fn a_push_whose_namespace_is_deleted_fails_with_that_reason() {
     kubectl(&["delete", "namespace", &app.name, "--wait=false"]);
     push.wait().fails().prints("the namespace was deleted").does_not_print("Releasing");
 }
+
+#[test]
+fn a_push_whose_namespace_is_deleted_during_the_rollout_fails() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.commit_slow_start(30);
+    let push = app.start_push(&gateway);
+    push.wait_for_output("0 of 1 ready");
+    kubectl(&["delete", "namespace", &app.name, "--wait=false"]);
+    push.wait().fails().does_not_print("Application deployed");
+}
