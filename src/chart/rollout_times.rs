@@ -26,7 +26,7 @@ impl Default for RolloutTimes {
     /// The defaults of the flags.
     fn default() -> Self {
         Self {
-            rollout_timeout: Duration::from_mins(5),
+            rollout_timeout: Duration::from_secs(300),
             settle_time: Duration::from_secs(5),
             endpoint_delay: Duration::from_secs(3),
         }
