@@ -9,7 +9,8 @@ use super::parse::positive_duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Releases")]
 pub struct ChartArgs {
-    /// How long a rollout may take before slipway rolls the release back
+    /// How long a rollout may make no progress (no further pod is created, started, ready or replaced) before slipway rolls the
+    /// release back
     #[arg(long, env = "SLIPWAY_ROLLOUT_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = positive_duration)]
     pub rollout_timeout: Duration,
     /// How long a new pod has to stay ready before it replaces an old one

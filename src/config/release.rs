@@ -2,10 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::chart::ChartArgs;
+use super::parse::positive_duration;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Releases")]
@@ -15,6 +17,9 @@ pub struct ReleaseArgs {
     pub templates: Option<PathBuf>,
     #[command(flatten)]
     pub chart: ChartArgs,
+    /// How long a rollout may take in all; by default six times the rollout timeout
+    #[arg(long, env = "SLIPWAY_ROLLOUT_LIMIT", value_name = "DURATION", value_parser = positive_duration)]
+    pub rollout_limit: Option<Duration>,
     /// Revisions to keep of each app; slipway deletes older ones, and the images that only they use
     #[arg(long, env = "SLIPWAY_HISTORY_MAX", value_name = "N", default_value = "10")]
     pub history_max: NonZeroUsize,

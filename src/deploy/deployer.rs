@@ -13,6 +13,7 @@ use crate::chart::{RolloutTimes, Templates};
 use crate::domain::KubeVersion;
 use crate::k8s::EventPublisher;
 use crate::registry::Registry;
+use crate::release::RolloutLimits;
 use crate::release::lock::ProcessIdentity;
 
 /// The operator's settings for deploys.
@@ -24,6 +25,7 @@ pub struct DeploySettings {
     pub lock_wait: Duration,
     pub build_timeout: Duration,
     pub times: RolloutTimes,
+    pub rollout_limits: RolloutLimits,
     /// How many revisions of an app are kept.
     pub history_max: NonZeroUsize,
     /// The URL of an app, with the placeholders `{app}` and `{cluster_ip}`.

@@ -6,7 +6,7 @@ use super::deployer::Deployer;
 use super::error::DeployError;
 use crate::domain::{AppName, Digest, Revision, Target};
 use crate::release::record::ReleaseStatus;
-use crate::release::{self, ReleaseInfo};
+use crate::release::{self, ObjectProblem, ReleaseInfo};
 
 /// A problem, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,8 +18,8 @@ pub struct Diagnosis {
 }
 
 impl Deployer {
-    /// Checks that the registry has the images of the app's revisions, and that the release records are readable. A
-    /// failed check is a problem as well.
+    /// Checks that the registry has the images of the app's revisions, that the release records are readable, and that the
+    /// objects of the deployed revision exist and are ready. A failed check is a problem as well.
     pub async fn diagnose_app(&self, app: &AppName) -> Vec<Diagnosis> {
         self.check_app(app).await.unwrap_or_else(|error| {
             tracing::warn!(%app, error = crate::telemetry::error_chain(&error), "cannot check an app");
@@ -40,6 +40,10 @@ impl Deployer {
                 },
             };
             findings.push(Diagnosis { app: Some(app.clone()), revision: Some(info.revision), finding });
+        }
+        if let Some((revision, problems)) = release::find_object_problems(&self.cluster, &Target::of_app(app)).await? {
+            let diagnosis = |problem| Diagnosis { app: Some(app.clone()), revision: Some(revision), finding: problem };
+            findings.extend(problems.into_iter().map(|problem| diagnosis(describe_object_problem(app, problem))));
         }
         Ok(findings)
     }
@@ -65,6 +69,13 @@ fn missing_image_problem(app: &AppName, info: &ReleaseInfo) -> String {
         )
     } else {
         "its image is not in the registry: no rollback to this revision is possible".to_owned()
+    }
+}
+
+fn describe_object_problem(app: &AppName, problem: ObjectProblem) -> String {
+    match problem {
+        ObjectProblem::Deleted(object) => format!("{object} was deleted; to create it again: redeploy {app}"),
+        ObjectProblem::NotReady(reason) => reason,
     }
 }
 

@@ -133,7 +133,7 @@ impl Deployer {
             pusher: pushed.pusher.clone(),
             digest,
             revision,
-            timeout: self.settings.times.rollout_timeout,
+            limits: self.settings.rollout_limits,
             on_failure: request.options.on_failure,
             on_conflict: request.options.on_conflict,
         };

@@ -46,7 +46,7 @@ impl Deployer {
         let rollback = RollbackOptions {
             to,
             by: request.user().clone(),
-            timeout: self.settings.times.rollout_timeout,
+            limits: self.settings.rollout_limits,
             on_failure: request.options.on_failure,
         };
         let rolling_back = Box::pin(release::rollback(&self.cluster, &lock, rollback, progress));

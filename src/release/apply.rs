@@ -200,7 +200,7 @@ impl PreparedObject {
             }
             Ok::<_, ApiError>(())
         };
-        match context.lock.guard(tokio::time::timeout(context.timeout, is_gone)).await? {
+        match context.lock.guard(tokio::time::timeout(context.limits.progress, is_gone)).await? {
             Ok(result) => Ok(result?),
             Err(_) => Err(StepError::StillBeingDeleted { object: id.to_string(), finalizers }),
         }

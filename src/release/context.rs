@@ -1,11 +1,11 @@
 //! The parameters that all steps of a release share.
 
-use std::time::Duration;
-
 use kube::Client;
 
 use super::apply_mode::ApplyMode;
 use super::lock::ReleaseLock;
+use super::readiness::PortOrigin;
+use super::rollout_limits::RolloutLimits;
 use crate::domain::Progress;
 
 #[derive(Clone, Copy)]
@@ -13,7 +13,9 @@ pub(super) struct ReleaseContext<'a> {
     pub client: &'a Client,
     pub lock: &'a ReleaseLock,
     pub progress: &'a Progress,
-    /// Limit for the objects to become ready.
-    pub timeout: Duration,
+    /// Limits for the objects to become ready.
+    pub limits: RolloutLimits,
+    /// For hints about a probe that does not pass.
+    pub port_origin: Option<PortOrigin>,
     pub mode: ApplyMode,
 }

@@ -166,20 +166,41 @@ async fn handle_failure(
     }
     let description = log_failure(context, &new, &cause);
     let revision = new.revision();
-    let outcome = match new.on_failure {
-        OnFailure::RollBack => {
+    let left_in_place = match (newer_revision(context, &cause, revision).await, new.on_failure) {
+        (Some(by), _) => Some(RollbackOutcome::Superseded { by }),
+        (None, OnFailure::Keep) => Some(RollbackOutcome::LeftInPlace),
+        (None, OnFailure::RollBack) => None,
+    };
+    let outcome = match left_in_place {
+        None => {
             history.objects.extend(new.manifests);
             auto_rollback::roll_back_failed(context, discovery, &history, revision, &description).await
         }
-        OnFailure::Keep => {
+        Some(outcome) => {
             let update = StatusUpdate { revision, status: ReleaseStatus::Failed, description: Some(&description) };
             match storage::update_status(context.client, context.lock, &update).await {
-                Ok(()) => RollbackOutcome::LeftInPlace,
+                Ok(()) => outcome,
                 Err(error) => return ReleaseError::Interrupted(error),
             }
         }
     };
     ReleaseError::Failed { revision, phase, cause: Box::new(cause), outcome }
+}
+
+/// The revision that another client, such as `helm rollback`, recorded while it replaced the pods of this one. Its objects
+/// are in the cluster now.
+async fn newer_revision(context: &ReleaseContext<'_>, cause: &StepError, failed: Revision) -> Option<Revision> {
+    if !matches!(cause, StepError::TemplateReplaced(_)) {
+        return None;
+    }
+    let target = context.lock.target();
+    match storage::list(context.client, target).await {
+        Ok(revisions) => revisions.last().map(|newest| newest.revision).filter(|newest| *newest > failed),
+        Err(error) => {
+            tracing::warn!(app = %target, %error, "cannot check for a newer revision");
+            None
+        }
+    }
 }
 
 /// Logs the failure, and returns the description for the record.

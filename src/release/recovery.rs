@@ -12,6 +12,7 @@ use super::error::{PreconditionError, RollbackOutcome, StepError};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
 use super::revision_summary::HELM_PENDING_LIMIT;
+use super::rollout_limits::RolloutLimits;
 use super::{apply, auto_rollback, restorable, storage};
 use crate::domain::{Progress, Revision, Target};
 
@@ -75,7 +76,8 @@ pub async fn recover(
     progress: &Progress,
 ) -> Result<RecoveryOutcome, PreconditionError> {
     let history = ReleaseHistory::read(client, lock.target()).await?;
-    let context = ReleaseContext { client, lock, progress, timeout: ROLLBACK_TIMEOUT, mode: ApplyMode::Restore };
+    let (limits, mode) = (RolloutLimits::new(ROLLBACK_TIMEOUT, None), ApplyMode::Restore);
+    let context = ReleaseContext { client, lock, progress, limits, port_origin: None, mode };
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
         return recover_unrecorded(&context, history).await;
     };

@@ -102,7 +102,10 @@ impl<'a> PlanExecution<'a> {
             let awaited = steps.iter().filter_map(Step::awaited).collect::<Vec<_>>();
             if !awaited.is_empty() {
                 let (client, target) = (context.client, context.lock.target());
-                waiters.insert(phase, ReadinessWaiter::start(client, target, discovery, &awaited).await?);
+                waiters.insert(
+                    phase,
+                    ReadinessWaiter::start(client, target, discovery, &awaited, context.port_origin).await?,
+                );
             }
         }
         Ok(Self { context, discovery, waiters, applied: Vec::new(), leftovers: Vec::new() })
@@ -145,8 +148,8 @@ impl<'a> PlanExecution<'a> {
     /// Waits for all objects of the phase. The first of its waits does so, and nothing is left for the others.
     async fn await_ready(&mut self, phase: RolloutPhase) -> Result<(), StepError> {
         let Some(waiter) = self.waiters.remove(&phase) else { return Ok(()) };
-        let ReleaseContext { lock, progress, timeout, .. } = *self.context;
-        lock.guard(Box::pin(waiter.wait_until_ready(&self.applied, timeout, progress))).await?
+        let ReleaseContext { lock, progress, limits, .. } = *self.context;
+        lock.guard(Box::pin(waiter.wait_until_ready(&self.applied, limits, progress))).await?
     }
 }
 
@@ -162,6 +165,7 @@ mod tests {
     use super::super::apply_mode::{ApplyMode, OnFieldConflict};
     use super::super::lock::{self, HolderInfo, ProcessIdentity};
     use super::super::plan::PreviousObjects;
+    use super::super::rollout_limits::RolloutLimits;
     use super::*;
     use crate::domain::{Manifest, Progress, Target};
     use crate::testing::{fake_api_server, not_found};
@@ -207,8 +211,9 @@ mod tests {
         let process = ProcessIdentity { identity: "gateway".to_owned(), instance: process };
         let lock = lock::acquire(&client, &target, &process, &HolderInfo::default()).await.unwrap();
         let (progress, _) = Progress::channel();
-        let (timeout, mode) = (Duration::ZERO, ApplyMode::Deploy(OnFieldConflict::Refuse));
-        let context = ReleaseContext { client: &client, lock: &lock, progress: &progress, timeout, mode };
+        let (limits, mode) = (RolloutLimits::new(Duration::ZERO, None), ApplyMode::Deploy(OnFieldConflict::Refuse));
+        let (lock, progress) = (&lock, &progress);
+        let context = ReleaseContext { client: &client, lock, progress, limits, port_origin: None, mode };
         let performed = perform(&context, &mut ApiDiscovery::new(&client, &target), plan).await;
         let requests = requests.lock().unwrap().clone();
         let objects = |done: RolledOut| done.leftovers.iter().map(|leftover| leftover.object.to_string()).collect();

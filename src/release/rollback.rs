@@ -1,7 +1,5 @@
 //! Deploys an earlier revision again, as a new revision.
 
-use std::time::Duration;
-
 use kube::Client;
 
 use super::apply_mode::ApplyMode;
@@ -11,8 +9,10 @@ use super::error::{PreconditionError, QueryError, ReleaseError};
 use super::execute::{NewRevision, OnFailure, Released, execute_release};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::ReleaseLock;
+use super::readiness::PortOrigin;
 use super::record::ReleaseStatus;
 use super::restorable;
+use super::rollout_limits::RolloutLimits;
 use crate::domain::{Progress, Revision, Target, UserName, labels};
 
 /// The rollback to execute.
@@ -21,8 +21,8 @@ pub struct RollbackOptions {
     /// By default the revision that was deployed before the newest one.
     pub to: Option<Revision>,
     pub by: UserName,
-    /// Limit for the objects to become ready.
-    pub timeout: Duration,
+    /// Limits for the objects to become ready.
+    pub limits: RolloutLimits,
     pub on_failure: OnFailure,
 }
 
@@ -48,10 +48,11 @@ pub async fn rollback(
     progress: &Progress,
 ) -> Result<RolledBack, ReleaseError> {
     let target = lock.target();
-    let mode = ApplyMode::Restore;
-    let context = ReleaseContext { client, lock, progress, timeout: request.timeout, mode };
     let history = ReleaseHistory::read(client, target).await?;
     let earlier = find_earlier(client, target, &history, request.to).await?;
+    let port_origin = PortOrigin::from_values(&earlier.record.config);
+    let context =
+        ReleaseContext { client, lock, progress, limits: request.limits, port_origin, mode: ApplyMode::Restore };
     let revision = history.next_revision();
     let (to, commit) = (earlier.revision(), earlier.metadata.annotations.get(labels::COMMIT).cloned());
     progress.start_stage(format!("Rolling back to {to}, as {revision}")).await;

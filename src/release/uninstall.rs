@@ -10,6 +10,7 @@ use super::discovery::ApiDiscovery;
 use super::error::StepError;
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
+use super::rollout_limits::RolloutLimits;
 use super::{history_limit, roll_out, storage};
 use crate::domain::{Digest, Progress};
 
@@ -23,7 +24,8 @@ pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress)
     let history = ReleaseHistory::read(client, target).await?;
     let mut discovery = ApiDiscovery::new(client, target);
     // A removal waits for no object to become ready.
-    let context = ReleaseContext { client, lock, progress, timeout: Duration::ZERO, mode: ApplyMode::Restore };
+    let (limits, mode) = (RolloutLimits::new(Duration::ZERO, None), ApplyMode::Restore);
+    let context = ReleaseContext { client, lock, progress, limits, port_origin: None, mode };
     roll_out::remove(&context, &mut discovery, &history.objects).await?;
     for object in &history.unmanaged {
         progress.log(format!("{object} is left alone: slipway does not manage it")).await;

@@ -1,7 +1,6 @@
 //! Installs or upgrades a release from a rendered chart.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -14,7 +13,9 @@ use super::error::ReleaseError;
 use super::execute::{NewRevision, OnFailure, Released, execute_release};
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
+use super::readiness::PortOrigin;
 use super::record::{Record, RecordInfo, ReleaseStatus, SERVER_SIDE_APPLY, chart_metadata};
+use super::rollout_limits::RolloutLimits;
 use super::secret::RecordMetadata;
 use crate::domain::{CommitSha, Digest, Progress, RenderedChart, Revision, Target, UserName, labels};
 
@@ -30,8 +31,8 @@ pub struct UpgradeRequest {
     pub digest: Digest,
     /// From [`ReleaseHistory::next_revision`].
     pub revision: Revision,
-    /// Limit for the objects to become ready.
-    pub timeout: Duration,
+    /// Limits for the objects to become ready.
+    pub limits: RolloutLimits,
     pub on_failure: OnFailure,
     pub on_conflict: OnFieldConflict,
 }
@@ -58,8 +59,8 @@ pub async fn upgrade(
     request: UpgradeRequest,
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
-    let mode = ApplyMode::Deploy(request.on_conflict);
-    let context = ReleaseContext { client, lock, progress, timeout: request.timeout, mode };
+    let (mode, port_origin) = (ApplyMode::Deploy(request.on_conflict), PortOrigin::from_values(&request.chart.values));
+    let context = ReleaseContext { client, lock, progress, limits: request.limits, port_origin, mode };
     let UpgradeContext { history, discovery } = upgrade_context;
     let commit_by_pusher = format!("{} by {}", request.commit.short(), request.pusher);
     let metadata = metadata(&request);
@@ -118,6 +119,8 @@ fn metadata(request: &UpgradeRequest) -> RecordMetadata {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::record;
     use super::*;
     use crate::domain::Manifest;
@@ -140,7 +143,7 @@ mod tests {
             pusher: "alice".parse().unwrap(),
             digest: format!("sha256:{}", "5".repeat(64)).parse().unwrap(),
             revision: Revision(3),
-            timeout: Duration::ZERO,
+            limits: RolloutLimits::new(Duration::ZERO, None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
         };

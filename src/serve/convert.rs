@@ -11,6 +11,7 @@ use crate::chart::RolloutTimes;
 use crate::config::{BuildArgs, ChartArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
 use crate::deploy::DeploySettings;
 use crate::git::ServiceSettings;
+use crate::release::RolloutLimits;
 use crate::ssh::SshSettings;
 
 /// The namespaces that slipway may use for apps. Its own namespace is never one of them.
@@ -37,10 +38,11 @@ pub(super) fn check_admin_keys(dir: Option<&Path>) -> Result<(), ServeError> {
 }
 
 pub(super) fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
-    let ReleaseArgs { templates: _, chart, history_max, app_url } = release;
+    let ReleaseArgs { templates: _, chart, rollout_limit, history_max, app_url } = release;
     let times = rollout_times(&chart);
+    let rollout_limits = RolloutLimits::new(times.rollout_timeout, rollout_limit);
     let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
-    DeploySettings { deny_force, lock_wait, build_timeout, times, history_max, app_url }
+    DeploySettings { deny_force, lock_wait, build_timeout, times, rollout_limits, history_max, app_url }
 }
 
 pub fn rollout_times(chart: &ChartArgs) -> RolloutTimes {

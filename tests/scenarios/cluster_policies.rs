@@ -28,19 +28,6 @@ fn a_denial_by_an_admission_webhook_refuses_the_push_before_the_build() {
 }
 
 #[test]
-fn an_exhausted_quota_is_reported_at_the_rollouts_timeout() {
-    let gateway = Gateway::with(&[("SLIPWAY_ROLLOUT_TIMEOUT", "10s")]);
-    let app = App::deployed(&gateway);
-    kubectl(&["create", "quota", "narrow", "--hard=pods=1", "-n", &app.name]);
-    wait_until("the quota counts the pod", || {
-        app.get("quota", "narrow").is_some_and(|quota| quota["status"]["used"]["pods"] == "1")
-    });
-    app.commit_page("two");
-    app.push(&gateway).fails().prints("exceeded quota: narrow").prints("rolled back to v1");
-    app.shows("one");
-}
-
-#[test]
 fn a_push_is_refused_while_the_namespace_is_being_deleted() {
     let gateway = Gateway::start();
     let app = App::deployed(&gateway);

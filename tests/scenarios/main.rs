@@ -57,6 +57,7 @@ mod render;
 mod replicas;
 mod restored_objects;
 mod rollback;
+mod rollout_verdicts;
 mod service;
 mod settings;
 mod shared_namespace;

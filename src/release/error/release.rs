@@ -65,6 +65,9 @@ pub enum RollbackOutcome {
     RolledBack { to: Revision, recorded: Option<Revision> },
     #[error("the rollback to {to} failed too: {error}")]
     RollbackFailed { to: Revision, error: Box<StepError> },
+    /// Another client recorded a newer revision during the rollout.
+    #[error("{by}, which was recorded meanwhile, was left in place")]
+    Superseded { by: Revision },
     /// The pusher asked for [`super::super::OnFailure::Keep`].
     #[error("its objects were left in place, as requested")]
     LeftInPlace,

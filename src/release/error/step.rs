@@ -47,6 +47,9 @@ pub enum StepError {
         "{object} is still being deleted: its finalizers ({finalizers}) hold it; remove what they wait for, then push again"
     )]
     StillBeingDeleted { object: String, finalizers: String },
+    /// Another client replaced the pods of an object during its rollout; the text says who, and what runs.
+    #[error("{0}")]
+    TemplateReplaced(String),
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
     RolloutFailed(String),

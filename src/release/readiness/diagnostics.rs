@@ -1,13 +1,17 @@
 //! Details of a pod's problem that only the API server has: container logs and events.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{ListParams, LogParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::LogParams;
 use kube::{Api, Client};
 
 use super::super::object_id::ObjectId;
-use super::pod_problem::{DiagnosticSource, PodProblem, describe_end_after_probe};
+use super::events::ObjectEvents;
+use super::pod_problem::{DiagnosticSource, PodProblem, ProblemKind};
+use super::port_origin::PortOrigin;
+use super::probe_hint::explain_probe_failure;
 use crate::domain::{Progress, Target};
 use crate::k8s::with_timeout;
 
@@ -15,63 +19,105 @@ use crate::k8s::with_timeout;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: i64 = 20;
 const LOG_LIMIT_BYTES: i64 = 16 * 1024;
-const EVENT_LIMIT: u32 = 100;
 /// The reasons of the events by which controllers report that they cannot carry out an object's specification.
 const CONTROLLER_WARNINGS: [&str; 4] =
     ["FailedCreate", "FailedBinding", "ProvisioningFailed", "SyncLoadBalancerFailed"];
 
-/// Reads the logs and events of a release's pods.
-pub(super) struct PodDiagnostics<'a> {
-    pub client: &'a Client,
-    pub target: &'a Target,
+/// A run of a container that is started again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// The newest one.
+    Present,
+    /// The one before.
+    Previous,
 }
 
-impl PodDiagnostics<'_> {
+/// Reads the logs and events of a release's pods.
+pub(super) struct PodDiagnostics {
+    client: Client,
+    target: Target,
+    port_origin: Option<PortOrigin>,
+    /// The logs that were printed already.
+    printed_logs: BTreeSet<String>,
+}
+
+impl PodDiagnostics {
+    pub(super) fn new(client: &Client, target: &Target, port_origin: Option<PortOrigin>) -> Self {
+        Self { client: client.clone(), target: target.clone(), port_origin, printed_logs: BTreeSet::new() }
+    }
+
     /// Describes a problem in one sentence, with the details of its source. Prints the container's last lines to the
     /// pusher.
-    pub(super) async fn describe(&self, problem: &PodProblem, progress: &Progress) -> String {
-        let PodProblem { pod, container, text, source, .. } = problem;
+    pub(super) async fn describe(&mut self, problem: &PodProblem, progress: &Progress) -> String {
+        let PodProblem { kind, pod, container, text, source, .. } = problem;
+        // A container that is not started yet is still the one that ended.
+        let runs = match kind {
+            ProblemKind::Crash { is_running: false, .. } => [Run::Present, Run::Previous],
+            _ => [Run::Previous, Run::Present],
+        };
         let container = container.as_deref().unwrap_or_default();
-        if let DiagnosticSource::PreviousLog
-        | DiagnosticSource::PreviousLogAndProbeEvents { .. }
-        | DiagnosticSource::LogAndProbeEvents = source
-        {
-            self.print_log(pod, container, progress).await;
-        }
-        let event = match source {
-            DiagnosticSource::None | DiagnosticSource::PreviousLog => None,
-            DiagnosticSource::Events(reasons) => self.newest_event("Pod", pod, reasons).await,
-            DiagnosticSource::PreviousLogAndProbeEvents { .. } | DiagnosticSource::LogAndProbeEvents => {
-                self.newest_event("Pod", pod, &["Unhealthy"]).await
+        let text = match *source {
+            DiagnosticSource::None => text.clone(),
+            DiagnosticSource::PreviousLog => {
+                self.print_log(pod, container, runs, progress).await;
+                text.clone()
+            }
+            DiagnosticSource::PreviousLogAndProbeEvents { exit_code } => {
+                self.print_log(pod, container, runs, progress).await;
+                describe_end_with_events(text, exit_code, container, &self.pod_events(pod).await)
+            }
+            DiagnosticSource::LogAndProbeEvents => {
+                self.print_log(pod, container, runs, progress).await;
+                let event = self.pod_events(pod).await.newest_message(&["Unhealthy"]);
+                let text = add_event(text, event.as_deref());
+                explain_probe_failure(event.as_deref(), self.port_origin)
+                    .map_or_else(|| text.clone(), |hint| format!("{text}. {hint}"))
+            }
+            DiagnosticSource::Events(reasons) => {
+                add_event(text, self.pod_events(pod).await.newest_message(reasons).as_deref())
             }
         };
-        format!("{} {}", problem.subject(), add_event(text, *source, event.as_deref()))
-    }
-
-    /// The newest event by which a controller reports that it cannot carry out an object's specification.
-    pub(super) async fn warning_event(&self, id: &ObjectId) -> Option<String> {
-        self.newest_event(&id.kind, &id.name, &CONTROLLER_WARNINGS).await
-    }
-
-    /// Prints the log of the previous container, which shows the crash, or else that of the running one.
-    async fn print_log(&self, pod: &str, container: &str, progress: &Progress) {
-        let mut log = self.read_log(pod, container, true).await;
-        if log.as_ref().is_none_or(|text| text.trim().is_empty()) {
-            log = self.read_log(pod, container, false).await;
+        match &problem.outlook {
+            Some(outlook) => format!("{} {text}; {outlook}", problem.subject()),
+            None => format!("{} {text}", problem.subject()),
         }
-        match log.as_deref().map(str::trim_end).filter(|text| !text.is_empty()) {
-            Some(text) => {
+    }
+
+    /// The newest event by which a controller reports that it cannot carry out an object's specification, and how often
+    /// it did.
+    pub(super) async fn controller_warning(&self, id: &ObjectId) -> Option<(String, i32)> {
+        let events = ObjectEvents::read(&self.client, &self.target, &id.kind, &id.name).await;
+        events.newest_with_count(&CONTROLLER_WARNINGS)
+    }
+
+    async fn pod_events(&self, pod: &str) -> ObjectEvents {
+        ObjectEvents::read(&self.client, &self.target, "Pod", pod).await
+    }
+
+    /// Prints the log of the first of these runs that has one.
+    async fn print_log(&mut self, pod: &str, container: &str, runs: [Run; 2], progress: &Progress) {
+        let mut log = None;
+        for run in runs {
+            log = self.read_log(pod, container, run).await.filter(|text| is_log(text));
+            if log.is_some() {
+                break;
+            }
+        }
+        match log.as_deref().map(str::trim_end) {
+            Some(text) if self.printed_logs.insert(format!("{pod} {container} {text}")) => {
                 progress.log(format!("the last lines of container {container} in pod/{pod}:")).await;
                 for line in text.lines() {
                     progress.log(format!("| {line}")).await;
                 }
             }
+            Some(_) => {}
             None => progress.log(format!("container {container} in pod/{pod} wrote no log")).await,
         }
     }
 
     /// `None` if the container never ran or its log is no longer kept.
-    async fn read_log(&self, pod: &str, container: &str, previous: bool) -> Option<String> {
+    async fn read_log(&self, pod: &str, container: &str, run: Run) -> Option<String> {
+        let previous = run == Run::Previous;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.target.namespace.as_str());
         let params = LogParams {
             container: Some(container.to_owned()),
@@ -83,33 +129,32 @@ impl PodDiagnostics<'_> {
         let log = with_timeout("reading a container's log", READ_TIMEOUT, pods.logs(pod, &params)).await;
         log.inspect_err(|error| tracing::debug!(%error, pod, previous, "cannot read the container's log")).ok()
     }
+}
 
-    /// The message of the newest event about an object with one of `reasons`.
-    async fn newest_event(&self, kind: &str, name: &str, reasons: &[&str]) -> Option<String> {
-        let events: Api<Event> = Api::namespaced(self.client.clone(), self.target.namespace.as_str());
-        let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
-        let params = ListParams::default().fields(&selector).limit(EVENT_LIMIT);
-        let list = with_timeout("reading the events about an object", READ_TIMEOUT, events.list(&params)).await;
-        let list = list
-            .inspect_err(|error| tracing::debug!(%error, kind, name, "cannot read the events about the object"))
-            .ok()?;
-        let matching =
-            list.items.into_iter().filter(|event| reasons.contains(&event.reason.as_deref().unwrap_or_default()));
-        // For a failed pull the kubelet reports the cause first, and then only `Error: ErrImagePull`.
-        let causes =
-            matching.filter(|event| event.message.as_deref().is_some_and(|message| !message.starts_with("Error: ")));
-        causes.max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0)).and_then(|event| event.message)
+/// Whether the text is a container's log. For a container that is deleted already, some kubelets return an error as its log.
+fn is_log(text: &str) -> bool {
+    !text.trim().is_empty() && !text.starts_with("unable to retrieve container logs for ")
+}
+
+/// Describes the end of a container that the kubelet may have ended after a failed probe.
+fn describe_end_with_events(text: &str, exit_code: i32, container: &str, events: &ObjectEvents) -> String {
+    let probe = events.newest_message(&["Unhealthy"]);
+    match (events.probe_kill(container), probe) {
+        (Some(_), Some(probe)) => {
+            format!("was ended by the kubelet (exit code {exit_code}), since its probe failed: {probe}")
+        }
+        (Some(kill), None) => format!("was ended by the kubelet (exit code {exit_code}): {kill}"),
+        // The exit code does not say whether the failed probe was the reason.
+        (None, Some(probe)) => format!("ended (exit code {exit_code}) after its probe had failed: {probe}"),
+        (None, None) => text.to_owned(),
     }
 }
 
 /// Adds the event's message to `text`, unless `text` contains it.
-fn add_event(text: &str, source: DiagnosticSource, event: Option<&str>) -> String {
-    match (source, event.filter(|event| !text.contains(event))) {
-        (_, None) => text.to_owned(),
-        (DiagnosticSource::PreviousLogAndProbeEvents { exit_code }, Some(probe)) => {
-            describe_end_after_probe(exit_code, probe)
-        }
-        (_, Some(event)) => format!("{text}: {event}"),
+fn add_event(text: &str, event: Option<&str>) -> String {
+    match event.filter(|event| !text.contains(event)) {
+        Some(event) => format!("{text}: {event}"),
+        None => text.to_owned(),
     }
 }
 
@@ -119,16 +164,12 @@ mod tests {
 
     #[test]
     fn an_event_is_added_unless_the_text_contains_its_message() {
-        let probe = Some("Startup probe failed");
-        let crash = DiagnosticSource::PreviousLogAndProbeEvents { exit_code: 143 };
-        for (text, source, event, expected) in [
-            ("is running", DiagnosticSource::LogAndProbeEvents, probe, "is running: Startup probe failed"),
-            ("is running", DiagnosticSource::LogAndProbeEvents, None, "is running"),
-            ("no image: denied", DiagnosticSource::Events(&["Failed"]), Some("denied"), "no image: denied"),
-            ("was killed", crash, None, "was killed"),
-            ("was killed", crash, probe, "ended (exit code 143) after its probe had failed: Startup probe failed"),
+        for (text, event, expected) in [
+            ("is running", Some("Startup probe failed"), "is running: Startup probe failed"),
+            ("is running", None, "is running"),
+            ("no image: denied", Some("denied"), "no image: denied"),
         ] {
-            assert_eq!(add_event(text, source, event), expected);
+            assert_eq!(add_event(text, event), expected);
         }
     }
 }

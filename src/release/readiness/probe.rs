@@ -17,6 +17,13 @@ pub(super) fn describe_pending_probe(pod: &Pod, status: &ContainerStatus) -> Opt
     })
 }
 
+/// Whether the pod has a container that counts as ready as soon as it runs. Sidecars with a `restartPolicy` are init
+/// containers.
+pub(super) fn has_unprobed_container(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.into_iter().any(|container| container.startup_probe.is_none() && container.readiness_probe.is_none())
+}
+
 fn describe_check(container: &Container, probe: &Probe) -> Option<String> {
     if let Some(http) = &probe.http_get {
         let path = http.path.as_deref().unwrap_or("/");

@@ -1,15 +1,11 @@
-//! Waits until the applied objects are ready, driven by watches instead of polling.
+//! Waits until the applied objects are ready, driven by watches. The time alone changes a verdict within [`TICK`].
 
 use std::time::Duration;
 
-use futures_util::stream::{BoxStream, SelectAll};
-use futures_util::{StreamExt, stream};
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, DynamicObject, Preconditions};
-use kube::runtime::watcher::Config;
+use futures_util::StreamExt;
+use futures_util::stream::SelectAll;
+use kube::api::DynamicObject;
 use kube::{Api, Client, ResourceExt};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,35 +13,47 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::discovery::{ApiDiscovery, DiscoveryError};
 use super::super::error::StepError;
 use super::super::object_id::ObjectId;
+use super::super::rollout_limits::RolloutLimits;
+use super::deadline::RolloutDeadline;
 use super::diagnostics::PodDiagnostics;
+use super::intervention::describe_replacement;
 use super::kind::{AppliedObject, TrackedKind};
 use super::pod_problem::Severity;
+use super::port_origin::PortOrigin;
 use super::rollout::{ObjectRollout, RolloutStatus, WatchEvent};
+use super::stuck_pod::delete_stuck_pod;
 use super::volume_binding::waits_for_first_consumer;
+use super::watches::watch_object;
 use crate::domain::{Manifest, Progress, Target};
-use crate::k8s::{watch_events, with_timeout};
 
 /// How many events are buffered while objects are still being applied.
 const EVENT_QUEUE: usize = 256;
 /// How long a failed object waits for the watch of its pods to deliver the reason.
 const POD_PROBLEM_GRACE: Duration = Duration::from_secs(3);
-const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a rollout is looked at without an event.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the events about an object that lacks pods are read.
+const EVENTS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Watches the objects of a release and their pods.
 pub(in crate::release) struct ReadinessWaiter {
     client: Client,
     target: Target,
+    diagnostics: PodDiagnostics,
     tracked: Vec<TrackedObject>,
     /// Events with the index of their object in `tracked`.
     events: mpsc::Receiver<(usize, WatchEvent)>,
-    /// The end of [`POD_PROBLEM_GRACE`], once an object has failed.
-    grace_until: Option<Instant>,
     _watcher: AbortOnDropHandle<()>,
 }
 
 struct TrackedObject {
     id: ObjectId,
+    api: Api<DynamicObject>,
     rollout: ObjectRollout,
+    /// The end of [`POD_PROBLEM_GRACE`], once the object has failed.
+    grace_until: Option<Instant>,
+    /// When the events about the object are read next, if it lacks pods.
+    next_events: Option<Instant>,
 }
 
 impl ReadinessWaiter {
@@ -59,6 +67,7 @@ impl ReadinessWaiter {
         target: &Target,
         discovery: &mut ApiDiscovery,
         manifests: &[&Manifest],
+        port_origin: Option<PortOrigin>,
     ) -> Result<Self, DiscoveryError> {
         let (mut tracked, mut streams) = (Vec::new(), SelectAll::new());
         for manifest in manifests {
@@ -66,8 +75,9 @@ impl ReadinessWaiter {
             let Some(kind) = TrackedKind::from_id(&id) else { continue };
             let api = discovery.resolve(manifest).await?.api;
             let index = tracked.len();
-            streams.push(watch_object(client, target, api, kind, manifest).map(move |event| (index, event)));
-            tracked.push(TrackedObject { rollout: ObjectRollout::new(kind, id.to_string()), id });
+            streams.push(watch_object(client, target, api.clone(), kind, manifest).map(move |event| (index, event)));
+            let rollout = ObjectRollout::new(kind, id.to_string());
+            tracked.push(TrackedObject { id, api, rollout, grace_until: None, next_events: None });
         }
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let watcher = tokio::spawn(async move {
@@ -77,82 +87,113 @@ impl ReadinessWaiter {
                 }
             }
         });
-        let (client, target) = (client.clone(), target.clone());
-        Ok(Self { client, target, tracked, events, grace_until: None, _watcher: AbortOnDropHandle::new(watcher) })
+        let diagnostics = PodDiagnostics::new(client, target, port_origin);
+        let (client, target, watcher) = (client.clone(), target.clone(), AbortOnDropHandle::new(watcher));
+        Ok(Self { client, target, diagnostics, tracked, events, _watcher: watcher })
     }
 
     /// Waits until all tracked objects of `applied` are ready.
     ///
     /// # Errors
-    /// [`StepError::RolloutFailed`] if an object fails, or is not ready after `timeout`.
+    /// [`StepError::RolloutFailed`] if an object fails, or is not ready within the limits.
+    /// [`StepError::TemplateReplaced`] if another client changes an object's pods.
     pub(in crate::release) async fn wait_until_ready(
         mut self,
         applied: &[DynamicObject],
-        timeout: Duration,
+        limits: RolloutLimits,
         progress: &Progress,
     ) -> Result<(), StepError> {
-        let deadline = Instant::now() + timeout;
+        let mut deadline = RolloutDeadline::new(limits, Instant::now());
         for tracked in &mut self.tracked {
             tracked.rollout.set_applied(find_applied(&self.client, applied, &tracked.id).await);
         }
         loop {
             self.report_progress(progress).await;
-            self.delete_unreplaceable_pods(progress).await;
+            self.replace_stuck_pods(progress).await;
             if self.is_ready(progress).await? {
                 return Ok(());
             }
-            let grace_until = self.grace_until.filter(|until| *until > Instant::now());
-            let wake_at = grace_until.map_or(deadline, |until| until.min(deadline));
+            self.inspect(progress).await;
+            let now = Instant::now();
+            let settled = self.tracked.iter().filter_map(|tracked| tracked.rollout.settles_at()).filter(|at| *at > now);
+            let wake_at = settled.chain([deadline.at(), now + TICK]).min().unwrap_or(now);
             match tokio::time::timeout_at(wake_at, self.events.recv()).await {
-                Ok(Some((index, event))) => self.apply_event(index, event),
-                Err(_) if wake_at < deadline => {}
-                Ok(None) | Err(_) => return Err(self.timeout_error(timeout, progress).await),
+                Ok(Some((index, event))) => {
+                    if self.apply_event(index, event) {
+                        deadline.note_progress(Instant::now());
+                    }
+                }
+                Err(_) if Instant::now() < deadline.at() => {}
+                Ok(None) | Err(_) => return Err(self.timeout_error(&deadline, progress).await),
             }
         }
     }
 
-    fn apply_event(&mut self, index: usize, event: WatchEvent) {
-        if let Some(tracked) = self.tracked.get_mut(index) {
-            tracked.rollout.apply_event(event);
-        }
+    fn apply_event(&mut self, index: usize, event: WatchEvent) -> bool {
+        let tracked = self.tracked.get_mut(index);
+        tracked.is_some_and(|tracked| tracked.rollout.apply_event(event, Instant::now()))
     }
 
     async fn report_progress(&mut self, progress: &Progress) {
         for tracked in &mut self.tracked {
+            if let Some(problem) = tracked.rollout.take_new_problem(Instant::now()) {
+                progress.log(self.diagnostics.describe(&problem, progress).await).await;
+            }
             for line in tracked.rollout.take_new_messages() {
                 progress.log(line).await;
             }
         }
     }
 
-    async fn delete_unreplaceable_pods(&mut self, progress: &Progress) {
+    async fn replace_stuck_pods(&mut self, progress: &Progress) {
         for tracked in &mut self.tracked {
-            for pod in tracked.rollout.take_unreplaceable_pods() {
-                delete_pod(&self.client, &self.target, &pod, progress).await;
+            for pod in tracked.rollout.take_stuck_pods(Instant::now()) {
+                delete_stuck_pod(&self.client, &self.target, &pod, progress).await;
+            }
+        }
+    }
+
+    /// Reads details of a rollout that takes long.
+    async fn inspect(&mut self, progress: &Progress) {
+        for TrackedObject { id, rollout, next_events, .. } in &mut self.tracked {
+            let now = Instant::now();
+            if let Some(problem) = rollout.take_overdue_container(now) {
+                progress.log(self.diagnostics.describe(&problem, progress).await).await;
+            }
+            if !rollout.lacks_pods() {
+                *next_events = None;
+            } else if *next_events.get_or_insert(now + EVENTS_INTERVAL) <= now {
+                *next_events = Some(now + EVENTS_INTERVAL);
+                if let Some((message, count)) = self.diagnostics.controller_warning(id).await {
+                    rollout.note_creation_warning(&message, count);
+                }
             }
         }
     }
 
     async fn is_ready(&mut self, progress: &Progress) -> Result<bool, StepError> {
         let mut ready = true;
-        let grace_until = self.grace_until;
-        for TrackedObject { rollout, .. } in &self.tracked {
-            match rollout.status() {
+        for TrackedObject { id, api, rollout, grace_until, .. } in &mut self.tracked {
+            let now = Instant::now();
+            match rollout.status(now) {
                 RolloutStatus::Ready => {}
                 RolloutStatus::InProgress => ready = false,
                 RolloutStatus::Failed(reason) => {
-                    return Err(StepError::RolloutFailed(format!("{}: {reason}", rollout.subject())));
+                    return Err(StepError::RolloutFailed(format!("{id}: {reason}")));
+                }
+                RolloutStatus::TemplateReplaced => {
+                    let reason = describe_replacement(api, &id.name).await;
+                    return Err(StepError::TemplateReplaced(format!("{id}: {reason}")));
                 }
                 // The watches of an object and of its pods are not ordered: the pod's failure may arrive later.
                 RolloutStatus::FailedByPod(problem)
                     if problem.severity == Severity::Starting
-                        && grace_until.is_none_or(|until| until > Instant::now()) =>
+                        && *grace_until.get_or_insert(now + POD_PROBLEM_GRACE) > now =>
                 {
-                    self.grace_until = grace_until.or_else(|| Some(Instant::now() + POD_PROBLEM_GRACE));
                     ready = false;
                 }
                 RolloutStatus::FailedByPod(problem) => {
-                    let reason = self.diagnostics().describe(&problem, progress).await;
+                    let reason = self.diagnostics.describe(&problem, progress).await;
                     return Err(StepError::RolloutFailed(reason));
                 }
             }
@@ -161,61 +202,25 @@ impl ReadinessWaiter {
     }
 
     /// Explains the first object that is not ready.
-    async fn timeout_error(&self, timeout: Duration, progress: &Progress) -> StepError {
-        let unready = self.tracked.iter().find(|tracked| tracked.rollout.status() != RolloutStatus::Ready);
-        let Some(TrackedObject { id, rollout }) = unready else {
+    async fn timeout_error(&mut self, deadline: &RolloutDeadline, progress: &Progress) -> StepError {
+        let now = Instant::now();
+        let unready = self.tracked.iter().find(|tracked| tracked.rollout.status(now) != RolloutStatus::Ready);
+        let Some(TrackedObject { id, rollout, .. }) = unready else {
             return StepError::RolloutFailed("the watches of the rollout ended".to_owned());
         };
-        let reason = match (rollout.replica_failure(), rollout.worst_pod_problem()) {
-            (Some(failure), _) => failure,
-            (None, Some(problem)) => self.diagnostics().describe(&problem, progress).await,
-            (None, None) => match self.diagnostics().warning_event(id).await {
-                Some(warning) => warning,
+        let known = rollout.hold().or_else(|| rollout.replica_failure());
+        let reason = match (known, rollout.worst_pod_problem(now)) {
+            (Some(known), _) => known,
+            (None, Some(problem)) => self.diagnostics.describe(&problem, progress).await,
+            (None, None) => match self.diagnostics.controller_warning(id).await {
+                Some((warning, _)) => warning,
                 None => {
                     rollout.status_message().unwrap_or_else(|| "not all of its pods were created and ready".to_owned())
                 }
             },
         };
-        StepError::RolloutFailed(format!("{id} was not ready within {} s: {reason}", timeout.as_secs()))
+        StepError::RolloutFailed(format!("{id} was not ready {}: {reason}", deadline.describe()))
     }
-
-    fn diagnostics(&self) -> PodDiagnostics<'_> {
-        PodDiagnostics { client: &self.client, target: &self.target }
-    }
-}
-
-/// The events of an object and, for a kind with pods, of the ReplicaSets and pods that its selector matches. An interrupted
-/// watch does not fail the rollout; the deadline still ends the wait.
-fn watch_object(
-    client: &Client,
-    target: &Target,
-    objects: Api<DynamicObject>,
-    kind: TrackedKind,
-    manifest: &Manifest,
-) -> SelectAll<BoxStream<'static, WatchEvent>> {
-    let by_name = Config::default().fields(&format!("metadata.name={}", manifest.name()));
-    let mut events = stream::select_all([watch_events(objects, by_name).map(WatchEvent::Object).boxed()]);
-    let by_labels = Config::default().labels(&pod_selector(kind, manifest));
-    if kind == TrackedKind::Deployment {
-        let sets = Api::namespaced(client.clone(), target.namespace.as_str());
-        events.push(watch_events::<ReplicaSet>(sets, by_labels.clone()).map(WatchEvent::ReplicaSet).boxed());
-    }
-    if kind.has_pods() {
-        let pods = Api::namespaced(client.clone(), target.namespace.as_str());
-        events.push(watch_events::<Pod>(pods, by_labels).map(WatchEvent::Pod).boxed());
-    }
-    events
-}
-
-/// The label selector of an object's pods. The API server generates the selector of a Job; the label `job-name` is
-/// fixed.
-fn pod_selector(kind: TrackedKind, manifest: &Manifest) -> String {
-    if kind == TrackedKind::Job {
-        return format!("job-name={}", manifest.name());
-    }
-    let labels = manifest.object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let pairs = labels.into_iter().flatten().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
-    pairs.collect::<Vec<_>>().join(",")
 }
 
 async fn find_applied(client: &Client, applied: &[DynamicObject], id: &ObjectId) -> AppliedObject {
@@ -225,23 +230,7 @@ async fn find_applied(client: &Client, applied: &[DynamicObject], id: &ObjectId)
     AppliedObject {
         uid: object.uid().unwrap_or_default(),
         generation: object.metadata.generation.unwrap_or_default(),
+        template: object.data.pointer("/spec/template").cloned(),
         waits_for_first_consumer: waits_for_first_consumer(client, object).await,
-    }
-}
-
-/// Deletes this pod, and not a new pod of the same name.
-async fn delete_pod(client: &Client, target: &Target, pod: &Pod, progress: &Progress) {
-    let (pods, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), target.namespace.as_str()), pod.name_any());
-    let same_uid = Preconditions { uid: pod.uid(), resource_version: None };
-    let params = DeleteParams::default().preconditions(same_uid);
-    match with_timeout("deleting a pod", DELETE_TIMEOUT, pods.delete(&name, &params)).await {
-        Ok(_) => {
-            let reason = "the pod has an older template and never became ready";
-            progress.log(format!("pod/{name} removed: {reason}")).await;
-        }
-        // The controller may have replaced or deleted the pod already; if not, the rollout ends at its deadline.
-        Err(error) => {
-            tracing::warn!(%error, app = %target, pod = name, "cannot delete a pod that blocks the rollout of its StatefulSet");
-        }
     }
 }

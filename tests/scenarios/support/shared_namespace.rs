@@ -11,7 +11,7 @@ use slipway::domain::{ClusterName, Digest, Manifest, Progress, RenderedChart, Re
 use slipway::release::lock::{self, HolderInfo, LockError, ProcessIdentity, ReleaseLock};
 use slipway::release::{
     self, OnFailure, OnFieldConflict, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, Released,
-    RollbackOptions, UpgradeContext, UpgradeRequest,
+    RollbackOptions, RolloutLimits, UpgradeContext, UpgradeRequest,
 };
 
 use super::helm::write_chart;
@@ -129,7 +129,7 @@ impl SharedRelease {
             pusher: "alice".parse().unwrap(),
             digest: digest(page),
             revision: history.next_revision(),
-            timeout: ROLLOUT_TIMEOUT,
+            limits: RolloutLimits::new(ROLLOUT_TIMEOUT, None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
         };
@@ -163,7 +163,7 @@ impl SharedRelease {
         let request = RollbackOptions {
             to: Some(Revision(to)),
             by: "alice".parse().unwrap(),
-            timeout: ROLLOUT_TIMEOUT,
+            limits: RolloutLimits::new(ROLLOUT_TIMEOUT, None),
             on_failure: OnFailure::RollBack,
         };
         let lock = self.lock().await;

@@ -1,7 +1,10 @@
 //! A Deployment is ready when all of its pods have the newest template and are available, and no other pods are left.
 
 use k8s_openapi::api::apps::v1::{DeploymentCondition, DeploymentSpec, DeploymentStatus};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 use super::status::{AppliedObject, ObjectStatus, is_observed, parse_field};
 
@@ -13,6 +16,7 @@ pub(super) fn read_status(object: &DynamicObject, applied: &AppliedObject) -> Ob
     let desired = parse_field::<DeploymentSpec>(object, "spec").and_then(|spec| spec.replicas).unwrap_or(1);
     let mut result = ObjectStatus::from_pods(is_rolled_out(desired, &status), desired);
     result.replica_failure = condition_message(&status, "ReplicaFailure", |condition| condition.status == "True");
+    result.hold = is_paused(object).then(|| describe_pause(object));
     // Only a message, not a failure: after a rollback to an earlier template the condition describes the failed rollout
     // until the controller updates it.
     result.message = condition_message(&status, "Progressing", |condition| {
@@ -21,11 +25,19 @@ pub(super) fn read_status(object: &DynamicObject, applied: &AppliedObject) -> Ob
     result
 }
 
-/// Whether ready pods mean a ready Deployment, which its status reports later. With `minReadySeconds`, a pod has to be
-/// ready for some time first.
-pub(super) fn is_ready_with_its_pods(object: &DynamicObject) -> bool {
-    let spec = parse_field::<DeploymentSpec>(object, "spec");
-    spec.is_some_and(|spec| spec.min_ready_seconds.unwrap_or_default() == 0 && !spec.paused.unwrap_or_default())
+pub(super) fn is_paused(object: &DynamicObject) -> bool {
+    object.data.pointer("/spec/paused").and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn describe_pause(object: &DynamicObject) -> String {
+    let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+    format!(
+        "is paused, and starts no pod of this release; to continue: kubectl rollout resume deployment/{name} -n {namespace}"
+    )
+}
+
+pub(super) fn template(object: &DynamicObject) -> Option<PodTemplateSpec> {
+    Some(parse_field::<DeploymentSpec>(object, "spec")?.template)
 }
 
 /// Stricter than `kubectl rollout status`, which calls a Deployment complete while pods of the old template still count
@@ -86,6 +98,15 @@ mod tests {
         let later = AppliedObject { generation: 5, ..applied() };
         let status = read_status(&object(spec(1), counts(4, 1, 1, 1)), &later);
         assert_eq!(status.readiness, ObjectReadiness::Unobserved);
+    }
+
+    #[test]
+    fn a_paused_deployment_says_how_to_resume_it() {
+        let mut paused = object(json!({"paused": true, "selector": {}, "template": {}}), counts(4, 1, 0, 1));
+        paused.metadata.namespace = Some("n".to_owned());
+        let hold = read_status(&paused, &applied()).hold.unwrap();
+        assert!(hold.ends_with("kubectl rollout resume deployment/a -n n"), "{hold}");
+        assert_eq!(read_status(&object(spec(1), counts(4, 1, 0, 1)), &applied()).hold, None);
     }
 
     fn with_condition(available: i32, condition: &Value) -> ObjectStatus {

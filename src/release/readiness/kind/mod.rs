@@ -13,7 +13,12 @@ mod service;
 mod stateful_set;
 mod status;
 
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 pub(super) use self::status::{AppliedObject, ObjectReadiness, ObjectStatus};
 use super::super::object_id::ObjectId;
@@ -73,10 +78,30 @@ impl TrackedKind {
         }
     }
 
-    /// Whether the object is ready as soon as its pods are. Its status follows only after several controllers, one
-    /// after the other, have counted the pods.
+    /// Whether the object is ready as soon as its pods are available. Its status follows only after several controllers,
+    /// one after the other, have counted the pods.
     pub(super) fn is_ready_with_its_pods(self, object: &DynamicObject) -> bool {
-        self == Self::Deployment && deployment::is_ready_with_its_pods(object)
+        self == Self::Deployment && !deployment::is_paused(object)
+    }
+
+    /// How long a pod has to be ready before it counts as available.
+    pub(super) fn min_ready(self, object: &DynamicObject) -> Duration {
+        let seconds = object.data.pointer("/spec/minReadySeconds").and_then(Value::as_u64);
+        Duration::from_secs(seconds.unwrap_or_default())
+    }
+
+    /// The pod template of a Deployment.
+    pub(super) fn template(self, object: &DynamicObject) -> Option<PodTemplateSpec> {
+        if self == Self::Deployment { deployment::template(object) } else { None }
+    }
+
+    /// Why an object that is to have no pod has none, and how to change that. `subject` is its kind and name.
+    pub(super) fn explain_no_pods(self, object: &DynamicObject, subject: &str) -> String {
+        if self == Self::DaemonSet {
+            return "no node matches it".to_owned();
+        }
+        let namespace = object.namespace().unwrap_or_default();
+        format!("it is scaled to 0; to start one: kubectl scale {subject} --replicas=1 -n {namespace}")
     }
 
     pub(super) fn has_pods(self) -> bool {
@@ -108,7 +133,7 @@ mod testing {
     }
 
     pub fn applied() -> AppliedObject {
-        AppliedObject { uid: String::new(), generation: 4, waits_for_first_consumer: false }
+        AppliedObject { generation: 4, ..AppliedObject::default() }
     }
 
     pub fn readiness(kind: TrackedKind, spec: Value, status: Value) -> ObjectReadiness {

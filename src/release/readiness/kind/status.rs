@@ -2,6 +2,7 @@
 
 use k8s_openapi::serde::de::DeserializeOwned;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::release::readiness) enum ObjectReadiness {
@@ -20,13 +21,15 @@ pub(in crate::release::readiness) struct ObjectStatus {
     pub desired_pods: Option<i32>,
     /// Why the controller cannot create more pods, such as an exceeded quota.
     pub replica_failure: Option<String>,
+    /// Why the object stays as it is until a user acts, and how.
+    pub hold: Option<String>,
     /// The reason why the object is not ready.
     pub message: Option<String>,
 }
 
 impl ObjectStatus {
     pub(super) fn new(readiness: ObjectReadiness) -> Self {
-        Self { readiness, desired_pods: None, replica_failure: None, message: None }
+        Self { readiness, desired_pods: None, replica_failure: None, hold: None, message: None }
     }
 
     pub(super) fn unobserved() -> Self {
@@ -50,6 +53,8 @@ pub(in crate::release::readiness) struct AppliedObject {
     /// Distinguishes the object from a later one of the same name.
     pub uid: String,
     pub generation: i64,
+    /// The template of its pods, as the server returned it.
+    pub template: Option<Value>,
     /// A PersistentVolumeClaim that is bound only once a pod uses it.
     pub waits_for_first_consumer: bool,
 }
