@@ -43,7 +43,7 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
     })
 }
 
-/// What `slipway render` knows of the app and its cluster.
+/// The settings of `slipway render` beside the app and its image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RenderOptions<'a> {
     /// The content of the file given with `--values`.

@@ -6,7 +6,7 @@
 //! failed to.
 
 mod app_lock;
-mod cluster_facts;
+
 mod connectivity;
 mod dependency_health;
 mod deploy_branch;
@@ -21,6 +21,7 @@ mod health_monitor;
 mod history_limit;
 mod image;
 mod image_cleanup;
+mod kube_version;
 mod live_deploy;
 mod log_capture;
 mod metrics;

@@ -10,7 +10,7 @@ use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, Target, UserName};
 use slipway::release::lock::{self, HolderInfo};
 use slipway::release::{
-    self, ApiDiscovery, OnFailure, OnFieldConflict, ReleaseHistory, UpgradeContext, UpgradeRequest,
+    self, ApiDiscovery, OnFailure, OnFieldConflict, ReleaseHistory, RolloutLimits, UpgradeContext, UpgradeRequest,
 };
 use tokio::process::Command;
 
@@ -126,7 +126,7 @@ impl ThreeWay {
             pusher,
             digest: format!("sha256:{}", "0".repeat(64)).parse().context("invalid digest")?,
             revision,
-            timeout: Duration::from_secs(60),
+            limits: RolloutLimits::new(Duration::from_secs(60), None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
         };

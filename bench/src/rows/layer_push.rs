@@ -78,7 +78,7 @@ impl Fixture {
 
     async fn push_with_slipway(&self, env: &BenchEnv, revision: Revision) -> Result<(f64, f64)> {
         let id = self.build(env, &format!("slipway-bench/p11-ours:{revision}")).await?;
-        let image = BuiltImage { id, exposed_port: None, user: String::new() };
+        let image = BuiltImage { id, exposed_port: None, user: String::new(), has_healthcheck: false };
         let (progress, _) = Progress::channel();
         let (before, began) = (self.proxy.sent_bytes(), Instant::now());
         let published = registry::publish(&self.docker, &self.registry, &image, &self.app, revision, &progress).await;

@@ -1,4 +1,4 @@
-//! What a rendering of the app chart depends on in the cluster.
+//! The version of the cluster, which the rendering of the app chart depends on.
 
 use crate::apps::AppsError;
 use crate::domain::KubeVersion;
