@@ -14,8 +14,12 @@ pub struct BuildsOutput {
     /// The name of the app.
     pub app: AppName,
     /// The number in `builds:list`; the newest by default.
-    #[arg(value_name = "N")]
+    #[arg(value_name = "N", value_parser = parse_number)]
     pub number: Option<u64>,
+}
+
+fn parse_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text:?} is not the number of a build: builds:list has the numbers"))
 }
 
 impl Command for BuildsOutput {

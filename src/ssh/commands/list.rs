@@ -85,7 +85,7 @@ impl AppCommand {
     pub(in crate::ssh) fn from_words(words: &[&str]) -> Result<Self, ParseCommandError> {
         match Self::try_parse_from(words) {
             Ok(Self::Help(Help { command: Some(name) })) if !Self::exists(&name) => {
-                Err(ParseCommandError::unknown(words))
+                Err(ParseCommandError::unknown(&[&name]))
             }
             Ok(command) => Ok(command),
             Err(error) => match error.kind() {
@@ -153,10 +153,14 @@ mod tests {
             parse("rollback myapp yesterday").unwrap_err(),
             "invalid value 'yesterday' for '[vN]': \"yesterday\" is not a revision: write a number such as v3 or 3"
         );
+        assert_eq!(
+            parse("builds:output myapp v1").unwrap_err(),
+            "invalid value 'v1' for '[N]': \"v1\" is not the number of a build: builds:list has the numbers"
+        );
         assert!(parse("releases Kube").unwrap_err().contains("invalid app name"));
         assert!(parse("releases a b").unwrap_err().contains("\nUsage: releases"), "{:?}", parse("releases a b"));
         assert_eq!(parse("rm -rf").unwrap_err(), "unknown command \"rm -rf\": `help` lists the commands");
-        assert_eq!(parse("help me").unwrap_err(), "unknown command \"help me\": `help` lists the commands");
+        assert_eq!(parse("help me").unwrap_err(), "unknown command \"me\": `help` lists the commands");
     }
 
     #[test]

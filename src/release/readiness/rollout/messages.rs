@@ -28,7 +28,20 @@ impl ObjectRollout {
         {
             lines.push(self.describe_count(ready, desired));
         }
+        lines.extend(self.settle_message().filter(|line| self.reported.insert(line.clone())));
         lines
+    }
+
+    /// The message of an object whose pods are ready and have to stay so for `minReadySeconds`.
+    fn settle_message(&self) -> Option<String> {
+        let (object, status) = self.observed_object()?;
+        let (min_ready, (ready, desired)) = (self.kind.min_ready(object), self.count_ready_pods()?);
+        let is_settling = status.readiness == ObjectReadiness::Progressing
+            && !min_ready.is_zero()
+            && desired > 0
+            && i32::try_from(ready) == Ok(desired);
+        is_settling
+            .then(|| format!("waiting for {}: its pods have to stay ready for {} s", self.subject, min_ready.as_secs()))
     }
 
     /// The worst problem of a pod that may recover, or the newest end of a container, if it was not returned before.

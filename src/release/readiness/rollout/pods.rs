@@ -67,7 +67,9 @@ impl ObjectRollout {
             return Some((usize::try_from(desired).unwrap_or_default(), desired));
         }
         self.pod_owner_uid(object)?;
-        Some((self.new_pods(object).filter(|pod| is_ready(pod)).count(), desired))
+        let ready = self.new_pods(object).filter(|pod| is_active(pod) && is_ready(pod)).count();
+        // After an undo, a pod of the previous revision and its replacement may be ready at once.
+        Some((ready.min(usize::try_from(desired).unwrap_or_default()), desired))
     }
 
     /// Whether the active pods are exactly the desired number, all available and all of the new template. Every other

@@ -173,6 +173,25 @@ fn a_rollout_is_ready_when_its_pods_are_and_the_old_pods_are_being_deleted() {
 }
 
 #[test]
+fn pods_that_are_ready_and_have_to_stay_so_are_waited_for_in_words() {
+    let mut rollout = rollout([replica_set("new", "2"), with_spec(&json!({"minReadySeconds": 5})), ready_pod("new")]);
+    let waits = "waiting for deployment/a: its pods have to stay ready for 5 s";
+    assert_eq!(rollout.take_new_messages(), ["deployment/a 1 of 1 ready", waits]);
+    assert_eq!(rollout.take_new_messages(), Vec::<String>::new());
+}
+
+#[test]
+fn more_pods_than_the_desired_number_count_as_that_number() {
+    let mut other = ready_pod("new");
+    if let WatchEvent::Pod(Ok(Event::Apply(pod))) = &mut other {
+        pod.metadata.name = Some("a-new-2".to_owned());
+        pod.metadata.uid = Some("other".to_owned());
+    }
+    let mut rollout = rollout([replica_set("new", "2"), deployment(2, "2", 0), ready_pod("new"), other]);
+    assert_eq!(rollout.take_new_messages(), ["deployment/a 1 of 1 ready"]);
+}
+
+#[test]
 fn an_unready_pod_without_a_problem_is_described_by_its_condition() {
     let mut rollout = rollout([replica_set("new", "2"), deployment(2, "2", 0)]);
     assert_eq!(rollout.status_message(), None);
