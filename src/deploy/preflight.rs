@@ -85,7 +85,7 @@ impl Deployer {
         lock: &ReleaseLock,
         progress: &Progress,
     ) -> Result<Option<ReleaseHistory>, DeployError> {
-        match in_span("heal", release::recover(&self.cluster, lock, progress)).await? {
+        match in_span("heal", release::recover(&self.cluster, lock, self.settings.rollout_limits, progress)).await? {
             RecoveryOutcome::Clean(history) => Ok(Some(*history)),
             RecoveryOutcome::Recovered(recovered) => ensure_undone(recovered).map(|_| None),
         }

@@ -113,7 +113,7 @@ impl Deployer {
         let (progress, mut events) = Progress::channel();
         let recovery = async {
             let progress = progress;
-            release::recover(&self.cluster, lock, &progress).await
+            release::recover(&self.cluster, lock, self.settings.rollout_limits, &progress).await
         };
         let log = async {
             while let Some(event) = events.recv().await {

@@ -1,7 +1,5 @@
 //! Recovery of releases that a gateway left pending when it died.
 
-use std::time::Duration;
-
 use futures_util::{StreamExt, stream};
 use kube::Client;
 
@@ -18,8 +16,6 @@ use crate::domain::{Progress, Revision, Target};
 
 /// Releases that are checked concurrently.
 const CONCURRENT_CHECKS: usize = 8;
-/// Limit for the previous revision to become ready again.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The description of an interrupted revision.
 const INTERRUPTED: &str = "Interrupted: its gateway ended";
@@ -73,10 +69,11 @@ async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdent
 pub async fn recover(
     client: &Client,
     lock: &ReleaseLock,
+    limits: RolloutLimits,
     progress: &Progress,
 ) -> Result<RecoveryOutcome, PreconditionError> {
     let history = ReleaseHistory::read(client, lock.target()).await?;
-    let (limits, mode) = (RolloutLimits::new(ROLLBACK_TIMEOUT, None), ApplyMode::Restore);
+    let mode = ApplyMode::Restore;
     let context = ReleaseContext { client, lock, progress, limits, port_origin: None, mode };
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
         return recover_unrecorded(&context, history).await;

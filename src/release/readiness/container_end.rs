@@ -57,10 +57,16 @@ pub(super) fn was_not_started(end: &ContainerStateTerminated) -> bool {
     matches!(end.reason.as_deref(), Some("ContainerCannotRun" | "StartError"))
 }
 
-pub(super) fn describe_end(end: &ContainerStateTerminated) -> String {
+/// `memory_limit` is the limit of the container.
+pub(super) fn describe_end(end: &ContainerStateTerminated, memory_limit: Option<&str>) -> String {
     let code = end.exit_code;
     match () {
-        () if is_out_of_memory(end) => "ran out of memory and was killed (OOMKilled)".to_owned(),
+        () if is_out_of_memory(end) => match memory_limit {
+            Some(limit) => format!(
+                "ran out of memory and was killed (OOMKilled): its limit is {limit}, set by `resources` in the app chart"
+            ),
+            None => "ran out of memory and was killed (OOMKilled)".to_owned(),
+        },
         () if was_not_started(end) => {
             format!("cannot start: {}", runtime_cause(end.message.as_deref().unwrap_or_default()))
         }

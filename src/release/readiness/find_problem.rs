@@ -34,7 +34,7 @@ pub(super) fn find_problem(pod: &Pod, history: Option<&PodHistory>, now: Instant
     let init = status.init_container_statuses.iter().flatten().rev();
     let containers = main.chain(init).filter_map(|container| {
         let history = history.and_then(|pod| pod.container(&container.name));
-        let problem = ContainerView { container, history, now }.find_problem(pod)?.of_pod(name.clone());
+        let problem = ContainerView { pod, container, history, now }.find_problem()?.of_pod(name.clone());
         Some(PodProblem { container: Some(container.name.clone()), ..problem })
     });
     // The last of equal severities is taken: the first init container that does not end before the containers that wait
@@ -47,7 +47,7 @@ pub(super) fn find_ends(pod: &Pod, history: &PodHistory, now: Instant) -> Vec<Po
     let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     let ends = containers.filter_map(|container| {
         let history = history.container(&container.name).filter(|history| history.ends() > 0)?;
-        let finding = ContainerView { container, history: Some(history), now }.crash("");
+        let finding = ContainerView { pod, container, history: Some(history), now }.crash("");
         let pod = pod.metadata.name.clone().unwrap_or_default();
         Some(PodProblem { container: Some(container.name.clone()), ..finding.of_pod(pod) })
     });
@@ -76,13 +76,14 @@ impl Finding {
 
 /// A container's status, with its history if the pod has one.
 struct ContainerView<'a> {
+    pod: &'a Pod,
     container: &'a ContainerStatus,
     history: Option<&'a ContainerHistory>,
     now: Instant,
 }
 
 impl ContainerView<'_> {
-    fn find_problem(&self, pod: &Pod) -> Option<Finding> {
+    fn find_problem(&self) -> Option<Finding> {
         let state = self.container.state.as_ref()?;
         if let Some(waiting) = &state.waiting {
             let message = waiting.message.as_deref().unwrap_or_default();
@@ -93,7 +94,7 @@ impl ContainerView<'_> {
             if self.has_ended_too_often() {
                 return Some(self.crash(""));
             }
-            let text = describe_unready(pod, self.container);
+            let text = describe_unready(self.pod, self.container);
             let unready = Finding::other(Severity::Starting, text, DiagnosticSource::LogAndProbeEvents);
             Some(Finding { kind: ProblemKind::Unready, ..unready })
         } else {
@@ -122,6 +123,12 @@ impl ContainerView<'_> {
         }
     }
 
+    fn memory_limit(&self) -> Option<&str> {
+        let mut containers = self.pod.spec.as_ref()?.containers.iter();
+        let spec = containers.find(|container| container.name == self.container.name)?;
+        Some(&spec.resources.as_ref()?.limits.as_ref()?.get("memory")?.0)
+    }
+
     fn crash(&self, waiting_message: &str) -> Finding {
         let end = last_end(self.container);
         let back_off = back_off(waiting_message).map(|time| format!(" (back-off {time})")).unwrap_or_default();
@@ -142,7 +149,7 @@ impl ContainerView<'_> {
                 (Severity::Recoverable, Some(outlook))
             }
         };
-        let text = end.map_or_else(|| "crashed".to_owned(), describe_end);
+        let text = end.map_or_else(|| "crashed".to_owned(), |end| describe_end(end, self.memory_limit()));
         let source = end.map_or(DiagnosticSource::PreviousLog, source_of_end);
         let ends = self.history.map(ContainerHistory::ends).unwrap_or_default();
         Finding { kind: ProblemKind::Crash { ends, is_running }, severity, text, source, outlook }

@@ -26,6 +26,17 @@ fn waiting(reason: &str, message: &str) -> Value {
 }
 
 #[test]
+fn the_memory_limit_of_a_container_that_exceeded_it_is_named() {
+    let status = container(
+        json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+        json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+    );
+    let spec = json!({"containers": [{"name": "a", "resources": {"limits": {"memory": "16Mi"}}}]});
+    let problem = find(json!({"metadata": {"name": "a-1"}, "spec": spec, "status": status})).unwrap();
+    assert!(problem.text.ends_with("its limit is 16Mi, set by `resources` in the app chart"), "{}", problem.text);
+}
+
+#[test]
 fn each_state_of_a_container_has_its_severity_and_description() {
     use DiagnosticSource::{LogAndProbeEvents, None, PreviousLog, PreviousLogAndProbeEvents};
     use Severity::{Fatal, Recoverable, Starting};

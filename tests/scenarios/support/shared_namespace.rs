@@ -173,8 +173,8 @@ impl SharedRelease {
     }
 
     pub async fn recover(&self) -> Recovered {
-        let lock = self.lock().await;
-        let outcome = Box::pin(release::recover(&self.client, &lock, &no_progress())).await.unwrap();
+        let (lock, limits) = (self.lock().await, RolloutLimits::new(ROLLOUT_TIMEOUT, None));
+        let outcome = Box::pin(release::recover(&self.client, &lock, limits, &no_progress())).await.unwrap();
         lock.release().await;
         let RecoveryOutcome::Recovered(recovered) = outcome else { panic!("no revision was pending") };
         recovered
