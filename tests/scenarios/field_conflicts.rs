@@ -64,10 +64,10 @@ fn a_rollback_takes_fields_back() {
 fn an_automatic_rollback_takes_fields_back() {
     let gateway = Gateway::start();
     let app = App::deployed(&gateway);
-    app.commit_dockerfile(r#"CMD ["sh", "-c", "sleep 12; exit 3"]"#);
-    let push = app.start_push(&gateway);
-    push.wait_for_output("Releasing v2");
     let first = app.image();
+    // the kubelet starts it three times before the rollout fails, which takes more than ten seconds
+    app.commit_crash();
+    let push = app.start_push(&gateway);
     wait_until("the Deployment is applied", || app.image() != first);
     take_service(&app);
     push.wait().fails().prints("rolled back to v1 (as v3)");
