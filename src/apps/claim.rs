@@ -63,6 +63,21 @@ impl Apps {
         Err(AppsError::BeingDeleted(app.clone()))
     }
 
+    /// Checks that an existing app still belongs to the claimant, which may have waited since it was authorized.
+    ///
+    /// # Errors
+    /// [`AppsError::OwnerChanged`]; as [`Apps::claim`].
+    pub async fn check_claim(&self, claim: &Claim<'_>) -> Result<(), AppsError> {
+        let app = claim.app.clone();
+        match self.find_owner(claim.app).await? {
+            AppOwner::User(owner) if claim.is_admin || owner == *claim.user => Ok(()),
+            AppOwner::User(_) => Err(AppsError::OwnerChanged(app)),
+            AppOwner::OtherInstallation(other) => Err(AppsError::other_installation(&app, other)),
+            AppOwner::Foreign => Err(AppsError::Foreign(app)),
+            AppOwner::None => Err(AppsError::NamespaceGone(app)),
+        }
+    }
+
     /// Returns false if the namespace exists already.
     async fn create(&self, app: &AppName, owner: &UserName) -> Result<bool, AppsError> {
         let namespaces = Api::<Namespace>::all(self.client.clone());

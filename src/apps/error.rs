@@ -9,6 +9,9 @@ pub enum AppsError {
     /// Another user won the race for the name.
     #[error("{0} was created by someone else a moment ago; choose another name")]
     OwnedByOther(AppName),
+    /// The app got another owner while its former owner waited.
+    #[error("{0} belongs to another user by now: nothing was changed; ask an admin of slipway")]
+    OwnerChanged(AppName),
     #[error(
         "the namespace {0} exists and was not made by slipway; an admin may turn it into an app with: apps:adopt {0}"
     )]

@@ -12,6 +12,7 @@ use crate::release::{self, ApiDiscovery, RecoveryOutcome, ReleaseHistory};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
+use super::options::WhenLocked;
 use super::recovery::ensure_undone;
 use super::request::{CommitSource, DeployRequest, Trigger};
 use super::source_tree::SourceTree;
@@ -29,7 +30,7 @@ pub(super) struct PreflightResult {
 }
 
 /// The claim that a push makes.
-fn claim(grant: &PushGrant) -> Claim<'_> {
+pub(super) fn claim(grant: &PushGrant) -> Claim<'_> {
     Claim { app: grant.app(), user: grant.user(), is_admin: grant.is_admin(), creates_app: grant.creates_app() }
 }
 
@@ -50,6 +51,9 @@ impl Deployer {
         let placeholder_chart = chart::render(&self.templates, &placeholders)?;
         self.apps.claim(&claim(grant)).await?;
         let lock = self.lock_for_commit(pushed, request.options.when_locked, progress).await?;
+        if request.options.when_locked == WhenLocked::Wait {
+            self.apps.check_claim(&claim(grant)).await?;
+        }
         let recovery = self.recover_before_deploy(&lock, progress);
         let (revalidated, history) = tokio::join!(self.revalidate(source), recovery);
         revalidated?;

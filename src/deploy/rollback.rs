@@ -15,6 +15,7 @@ use super::deployer::Deployer;
 use super::error::DeployError;
 use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::options::DeployOptions;
+use super::preflight::claim;
 use super::request::{DeployRequest, DeploySource};
 
 impl DeployRequest {
@@ -74,6 +75,8 @@ impl Deployer {
     ) -> Result<ReleaseLock, DeployError> {
         let holder = HolderInfo { user: Some(request.user().clone()), commit: None };
         let lock = self.lock_app(request.app(), &holder, request.options.when_locked, progress).await?;
+        // The app may have got another owner while this rollback waited.
+        self.apps.check_claim(&claim(&request.grant)).await?;
         self.recover_before_deploy(&lock, progress).await?;
         self.write_pull_secret(request.app()).await?;
         Ok(lock)

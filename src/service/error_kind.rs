@@ -65,6 +65,7 @@ fn of_denial(error: &AccessDenied) -> ErrorKind {
 fn of_apps(error: &AppsError) -> ErrorKind {
     match error {
         AppsError::OwnedByOther(_)
+        | AppsError::OwnerChanged(_)
         | AppsError::Foreign(_)
         | AppsError::OtherInstallation { .. }
         | AppsError::RoleBindingTaken { .. }

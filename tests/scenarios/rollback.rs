@@ -1,5 +1,6 @@
 //! `rollback`, `redeploy`, and `git push -o no-rollback`.
 
+use crate::support::background::BackgroundCommand;
 use crate::support::helm::helm;
 use crate::support::{ADMIN, App, Gateway, assert_history, kubectl};
 
@@ -64,6 +65,24 @@ fn a_refused_rollback_changes_nothing() {
     rollback("v2").prints("v2 of").prints("is failed");
     assert_history(&app, &[("v1", "superseded"), ("v2", "failed"), ("v3", "deployed")]);
     app.shows("one");
+}
+
+#[test]
+fn a_rollback_that_waited_while_the_app_got_another_owner_is_refused() {
+    let gateway = Gateway::start();
+    gateway.register_user("alice");
+    let app = App::web("one");
+    app.push_as(&gateway, "alice", &["main"]).ok();
+    app.commit_page("two");
+    app.push_as(&gateway, "alice", &["main"]).ok();
+    let deploy = app.start_push_with_build_step(&gateway, "sleep 1000");
+    let mut waiting = gateway.ssh("alice");
+    let waiting = BackgroundCommand::start(waiting.arg(format!("rollback {} --wait", app.name)));
+    waiting.wait_for_output("waiting");
+    kubectl(&["annotate", "--overwrite", "namespace", &app.name, "slipway.dev/owner=bob"]);
+    drop(deploy);
+    waiting.wait().fails().prints("belongs to another user by now");
+    app.shows("two");
 }
 
 #[test]
