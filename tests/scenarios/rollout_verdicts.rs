@@ -85,20 +85,20 @@ fn doctor_names_an_object_that_was_deleted_by_hand() {
 
 #[test]
 fn a_rollout_may_take_longer_than_its_timeout_while_it_makes_progress() {
-    let gateway = Gateway::with(&[("SLIPWAY_ROLLOUT_TIMEOUT", "12s")]);
+    let gateway = Gateway::with(&[("SLIPWAY_ROLLOUT_TIMEOUT", "20s")]);
     let app = App::deployed(&gateway);
-    app.scale(3);
+    app.scale(4);
     app.commit_slow_start(6);
-    app.push(&gateway).ok().prints_all(&["1 of 3 ready", "3 of 3 ready", "Released v2"]);
+    app.push(&gateway).ok().prints_all(&["1 of 4 ready", "4 of 4 ready", "Released v2"]);
 }
 
 #[test]
 fn a_whole_rollout_has_a_limit() {
-    let gateway = Gateway::with(&[("SLIPWAY_ROLLOUT_TIMEOUT", "8s"), ("SLIPWAY_ROLLOUT_LIMIT", "10s")]);
+    let gateway = Gateway::with(&[("SLIPWAY_ROLLOUT_TIMEOUT", "25s"), ("SLIPWAY_ROLLOUT_LIMIT", "26s")]);
     let app = App::deployed(&gateway);
-    app.scale(3);
-    app.commit_slow_start(6);
-    app.push(&gateway).fails().prints_all(&["1 of 3 ready", "within 10 s, the limit for a whole rollout"]);
+    app.scale(5);
+    app.commit_slow_start(8);
+    app.push(&gateway).fails().prints_all(&["1 of 5 ready", "within 26 s, the limit for a whole rollout"]);
 }
 
 #[test]

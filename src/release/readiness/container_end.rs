@@ -1,11 +1,13 @@
 //! How a container ended. Pure.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
 
 use crate::domain::runtime_cause;
 
 /// The longest run, in the whole seconds of a container's status, that ends in its first second.
-const QUICK_SECONDS: i64 = 1;
+const QUICK_RUN: Duration = Duration::from_secs(1);
 /// Messages of container runtimes that cannot start the image's command.
 const NOT_STARTABLE: [&str; 5] =
     ["no such file", "executable file not found", "permission denied", "exec format error", "no command specified"];
@@ -27,9 +29,15 @@ pub(super) fn count_ends(container: &ContainerStatus) -> i32 {
 
 /// Whether the container ran for less than about a second.
 pub(super) fn is_quick(end: &ContainerStateTerminated) -> bool {
-    let (Some(started), Some(finished)) = (&end.started_at, &end.finished_at) else { return true };
+    run_time(end) <= QUICK_RUN
+}
+
+/// How long the container ran, in whole seconds.
+pub(super) fn run_time(end: &ContainerStateTerminated) -> Duration {
+    let (Some(started), Some(finished)) = (&end.started_at, &end.finished_at) else { return Duration::ZERO };
     // A container that the runtime could not start has a start time of 1970.
-    was_not_started(end) || finished.0.as_second() - started.0.as_second() <= QUICK_SECONDS
+    let seconds = if was_not_started(end) { 0 } else { finished.0.as_second() - started.0.as_second() };
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
 /// Whether a container with the same image and configuration ends in the same way again.

@@ -10,14 +10,18 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::container_end::{count_ends, is_quick, last_end};
+use super::container_end::{count_ends, is_quick, last_end, run_time};
 use super::probe::has_unprobed_container;
 use super::ready_condition::is_ready;
 use super::start_error::StartError;
 
-/// How long a pod has to be ready where its readiness alone proves little: after a restart, or if no probe checks it. As
-/// long as the default of `minReadySeconds` in slipway's own chart.
-pub(super) const SETTLE_TIME: Duration = Duration::from_secs(5);
+/// How long a pod that no probe checks has to be ready. As long as the default of `minReadySeconds` in slipway's own chart.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+/// How much longer than the run before a restarted container has to be ready. The kubelet of a busy node reports an end
+/// seconds late.
+const RESTART_MARGIN: Duration = Duration::from_secs(10);
+/// The longest run that a restarted container has to outlast.
+const MAX_OUTLASTED_RUN: Duration = Duration::from_secs(60);
 
 /// The pods of an object, by UID.
 #[derive(Debug, Default)]
@@ -105,10 +109,11 @@ impl PodHistory {
         self.unready_since
     }
 
-    /// Whether one of its containers, other than init containers, has ended since the rollout began.
-    pub(super) fn has_restarted(&self, pod: &Pod) -> bool {
+    /// The last runs of its containers, other than init containers, that have ended since the rollout began.
+    fn ended_runs(&self, pod: &Pod) -> impl Iterator<Item = Duration> {
         let mains = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-        mains.filter_map(|main| self.container(&main.name)).any(|main| main.ends() > 0)
+        let restarted = mains.filter(|main| self.container(&main.name).is_some_and(|history| history.ends() > 0));
+        restarted.map(|main| last_end(main).map_or(Duration::ZERO, run_time))
     }
 
     /// Whether the pod has been ready for long enough. `min_ready` is the object's `minReadySeconds`.
@@ -123,8 +128,9 @@ impl PodHistory {
     }
 
     fn settle_time(&self, pod: &Pod, min_ready: Duration) -> Duration {
-        let is_doubtful = self.has_restarted(pod) || (!self.is_earlier && has_unprobed_container(pod));
-        if is_doubtful { min_ready.max(SETTLE_TIME) } else { min_ready }
+        let after_restarts = self.ended_runs(pod).map(|run| run.min(MAX_OUTLASTED_RUN) + RESTART_MARGIN).max();
+        let unprobed = (!self.is_earlier && has_unprobed_container(pod)).then_some(SETTLE_TIME);
+        after_restarts.into_iter().chain(unprobed).fold(min_ready, Duration::max)
     }
 }
 
