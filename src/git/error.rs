@@ -19,6 +19,8 @@ pub enum GitError {
     CommandFailed(#[source] CommandFailure),
     #[error("{path} is larger than {limit} bytes")]
     FileTooLarge { path: String, limit: u64 },
+    #[error("{path} is a link out of the repository, to nothing or to itself: commit the file itself")]
+    BrokenLink { path: String },
     #[error("the tree of this commit is too large: the limits are {entries} files and {bytes} bytes")]
     TreeTooLarge { entries: u64, bytes: u64 },
     #[error("this repository has more than {0} branches and tags: delete some of them")]

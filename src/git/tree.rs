@@ -61,7 +61,7 @@ pub async fn find_files_named(
 /// The content of a file; `None` if there is no file at that path. Follows symbolic links, but only inside the tree.
 ///
 /// # Errors
-/// [`GitError::FileTooLarge`], or a failure of git.
+/// [`GitError::FileTooLarge`], [`GitError::BrokenLink`], or a failure of git.
 pub async fn read_file(
     objects: &GitObjects,
     commit: &CommitSha,
@@ -96,6 +96,9 @@ async fn read_blob(mut stdout: impl AsyncBufRead + Unpin, path: &str, limit: u64
     let read_error = || GitError::io("read the output of git");
     let mut header = String::new();
     (&mut stdout).take(HEADER_LIMIT).read_line(&mut header).await.map_err(read_error())?;
+    if is_broken_link(&header) {
+        return Err(GitError::BrokenLink { path: path.to_owned() });
+    }
     let Some(size) = parse_blob_size(&header) else { return Ok(None) };
     if size > limit {
         return Err(GitError::FileTooLarge { path: path.to_owned(), limit });
@@ -106,6 +109,11 @@ async fn read_blob(mut stdout: impl AsyncBufRead + Unpin, path: &str, limit: u64
         return Err(read_error()(std::io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(Some(content))
+}
+
+/// Whether git reports a link that leads out of the tree, to nothing or to itself (git-cat-file(1), `--follow-symlinks`).
+fn is_broken_link(header: &str) -> bool {
+    header.split_once(' ').is_some_and(|(kind, _)| matches!(kind, "symlink" | "dangling" | "loop"))
 }
 
 /// The size in `ID blob SIZE`. Any other header (`… missing`, `symlink 9`, a tree) means that there is no file.

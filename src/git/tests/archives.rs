@@ -83,6 +83,8 @@ async fn a_file_is_read_up_to_its_limit_and_only_from_inside_the_tree() {
     std::os::unix::fs::symlink("dir/real", server.work.join("link")).unwrap();
     std::os::unix::fs::symlink("../../etc/passwd", server.work.join("out")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", server.work.join("absolute")).unwrap();
+    std::os::unix::fs::symlink("nothing", server.work.join("dangling")).unwrap();
+    std::os::unix::fs::symlink("loop", server.work.join("loop")).unwrap();
     let head = server.commit("dir/real", "0123456789").await;
     assert!(server.push(&["main"], accept).await.success);
     let objects = server.objects();
@@ -91,10 +93,15 @@ async fn a_file_is_read_up_to_its_limit_and_only_from_inside_the_tree() {
         assert_eq!(read(path).await.as_deref(), Some(&b"0123456789"[..]), "{path}");
     }
     assert_eq!(read("empty").await.as_deref(), Some(&b""[..]));
-    for path in
-        ["dir", "none", "out", "absolute", "../x", "dir/../dir/real", "/dir/real", "", ".", "dir/real\nx", ":x", "*"]
-    {
+    for path in ["dir", "none", "../x", "dir/../dir/real", "/dir/real", "", ".", "dir/real\nx", ":x", "*"] {
         assert_eq!(read(path).await, None, "{path}");
+    }
+    for path in ["out", "absolute", "dangling", "loop"] {
+        let error = read_file(&objects, &head, path, 10).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{path} is a link out of the repository, to nothing or to itself")),
+            "{error}"
+        );
     }
     let error = read_file(&objects, &head, "link", 9).await.unwrap_err();
     assert_eq!(error.to_string(), "link is larger than 9 bytes");
