@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{ChartArgs, LogArgs, ServeArgs};
 use crate::domain::{AppName, KubeVersion, UserName};
+use crate::spec::Environment;
 
 /// `git push` to Kubernetes: an SSH server that builds, publishes and releases pushed commits
 #[derive(Debug, Parser)]
@@ -30,6 +31,15 @@ pub enum Command {
     UploadKey(UploadKeyArgs),
     /// Print the manifests of an app, without a cluster
     Render(RenderArgs),
+    /// Print what the files of an app say, with the origin of each value
+    #[command(
+        long_about = "Print what the files of an app say, with the origin of each value. The files are Procfile, app.json, \
+        slipway.yaml and, with --environment, slipway.ENVIRONMENT.yaml; a later file wins. Everything that is wrong with them \
+        is listed, and the exit code is 2."
+    )]
+    Spec(SpecArgs),
+    /// Print the JSON Schema of slipway.yaml, for editors
+    Schema,
     /// Print the version and the commit of the build
     Version,
     /// git's hooks; only git runs it
@@ -67,6 +77,27 @@ pub struct UploadKeyArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct SpecArgs {
+    /// Directory of the app
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+    /// Environment whose file is read, too
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<Environment>,
+    /// Format of the output
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// YAML with comments
+    Text,
+    /// A list of path, value and origin
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
 pub struct RenderArgs {
     /// Name of the app
     #[arg(long, value_name = "NAME")]
@@ -74,7 +105,7 @@ pub struct RenderArgs {
     /// Image reference of the app's container
     #[arg(long, value_name = "REF")]
     pub image: String,
-    /// YAML file with the settings of the app
+    /// File in the format of slipway.yaml
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
     /// Directory of chart templates that replace the built-in ones

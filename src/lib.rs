@@ -21,6 +21,7 @@ pub mod registry;
 pub mod release;
 pub mod serve;
 pub mod service;
+pub mod spec;
 mod ssh;
 pub mod telemetry;
 #[cfg(test)]

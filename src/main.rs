@@ -1,13 +1,16 @@
 //! The `slipway` program: parses its arguments and calls the library.
 
 use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use slipway::auth::{Role, UploadGrant};
 use slipway::chart::{self, RenderOptions};
-use slipway::cli::{COMMIT, Cli, Command, HookKind, RenderArgs, UploadKeyArgs};
+use slipway::cli::{COMMIT, Cli, Command, HookKind, OutputFormat, RenderArgs, SpecArgs, UploadKeyArgs};
+use slipway::domain::AppSpec;
 use slipway::serve::{ServeError, read_templates, rollout_times, serve};
+use slipway::spec::{self, SpecFile};
 use slipway::telemetry::traces::Traces;
 use slipway::{git, k8s, keys, telemetry};
 
@@ -66,6 +69,8 @@ async fn run(command: Command) -> Result<(), ExitError> {
     match command {
         Command::Serve(args) => Ok(Box::pin(serve(args)).await?),
         Command::Render(args) => render(args),
+        Command::Spec(args) => print_spec(&args),
+        Command::Schema => print(spec::SCHEMA),
         Command::UploadKey(args) => upload_key(args).await,
         Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
         Command::Hook { .. } => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
@@ -95,14 +100,36 @@ fn usage_error(input: impl std::fmt::Display, error: &dyn std::error::Error) -> 
 fn render(args: RenderArgs) -> Result<(), ExitError> {
     let RenderArgs { app, image, values, templates, kube_version, chart: times } = args;
     let templates = read_templates(templates.as_deref())?;
-    let values = match &values {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| usage_error(path.display(), &e))?),
-        None => None,
-    };
-    let options = RenderOptions { values_file: values.as_deref(), times: rollout_times(&times), kube_version };
+    let spec = values.as_deref().map(read_values).transpose()?;
+    let options = RenderOptions { spec: spec.as_ref(), times: rollout_times(&times), kube_version };
     let manifests = chart::render_command(&app, &image, options, &templates)
         .map_err(|error| ExitError { message: error.report(), code: 2 })?;
     print(&manifests)
+}
+
+/// Reads a file in the format of `slipway.yaml`.
+fn read_values(path: &Path) -> Result<AppSpec, ExitError> {
+    let content = std::fs::read(path).map_err(|e| usage_error(path.display(), &e))?;
+    let resolved = spec::resolve(&[SpecFile::new(&path.display().to_string(), content)]);
+    Ok(resolved.map_err(|error| ExitError { message: error.to_string(), code: 2 })?.spec)
+}
+
+/// `slipway spec`: what the files of a directory say.
+fn print_spec(args: &SpecArgs) -> Result<(), ExitError> {
+    let mut files = Vec::new();
+    for name in spec::file_names(args.environment.as_ref()) {
+        match std::fs::read(args.directory.join(&name)) {
+            Ok(content) => files.push(SpecFile::new(&name, content)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(usage_error(args.directory.join(&name).display(), &error)),
+        }
+    }
+    let resolved = spec::resolve(&files).map_err(|error| ExitError { message: error.to_string(), code: 2 })?;
+    resolved.warnings.iter().for_each(|warning| eprintln!("slipway: warning: {warning}"));
+    print(&match args.format {
+        OutputFormat::Text => resolved.to_yaml(),
+        OutputFormat::Json => format!("{:#}\n", resolved.to_json()),
+    })
 }
 
 /// Writes to standard output. A reader may close it early without an error, as in `slipway render … | head`.

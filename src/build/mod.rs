@@ -13,6 +13,7 @@ mod output;
 mod pattern;
 mod plan;
 mod run;
+mod shell;
 mod tls;
 mod tls_error;
 
@@ -23,4 +24,5 @@ pub use image::{LocalImage, remove_app_image};
 pub use plan::{BuildPlan, NoDockerfile};
 pub(crate) use plan::{SIMILAR_NAMES, find_dockerfile, ignore_file_candidates};
 pub use run::build_image;
+pub use shell::has_shell;
 pub use tls::EngineTls;

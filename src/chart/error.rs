@@ -9,11 +9,6 @@ use std::error::Error;
 pub enum ChartError {
     #[error("{0}")]
     InvalidValue(String),
-    /// The message has the line and the field.
-    #[error("{message}")]
-    InvalidValuesFile { message: String },
-    #[error("the values file has more than {limit} bytes")]
-    ValuesFileTooLarge { limit: usize },
     /// tera's report has the file, line and column.
     #[error("the app chart's template {template} cannot be rendered: the operator of slipway has to fix it")]
     Template {

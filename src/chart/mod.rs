@@ -6,14 +6,13 @@
 //! Three checks keep a value from changing anything else: `escape` writes each value as one quoted scalar, `yaml` parses the
 //! output again instead of trusting the text, and `manifests` checks each object's kind and namespace.
 
-mod app_settings;
+mod context;
 mod error;
 mod escape;
 mod manifests;
 mod render;
 mod rollout_times;
 mod templates;
-mod validated;
 mod values;
 mod yaml;
 
@@ -23,8 +22,7 @@ pub use templates::Templates;
 pub use values::Values;
 pub use yaml::to_yaml;
 
-use crate::domain::{AppName, ImageRef, KubeVersion, RenderedChart};
-use app_settings::AppSettings;
+use crate::domain::{AppName, AppSpec, ImageRef, KubeVersion, RenderedChart};
 
 /// Renders every template with the values and checks the objects.
 ///
@@ -46,8 +44,8 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
 /// The settings of `slipway render` beside the app and its image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RenderOptions<'a> {
-    /// The content of the file given with `--values`.
-    pub values_file: Option<&'a str>,
+    /// What the app's files say.
+    pub spec: Option<&'a AppSpec>,
     pub times: RolloutTimes,
     /// The version of the API server to which the manifests will be applied.
     pub kube_version: KubeVersion,
@@ -56,7 +54,7 @@ pub struct RenderOptions<'a> {
 /// `slipway render`: the manifests of an app as text, without a cluster.
 ///
 /// # Errors
-/// [`ChartError`] if the image, the values file or a template is invalid.
+/// [`ChartError`] if the image, a value or a template is invalid.
 pub fn render_command(
     app: &AppName,
     image: &str,
@@ -66,11 +64,9 @@ pub fn render_command(
     if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(ChartError::InvalidValue(format!("{image:?} is not an image reference")));
     }
-    let RenderOptions { values_file, times, kube_version } = options;
-    let mut values = Values { times, kube_version, ..Values::new(app.clone(), ImageRef::verbatim(image)) };
-    if let Some(text) = values_file {
-        values.settings = AppSettings::from_yaml(text)?;
-    }
+    let RenderOptions { spec, times, kube_version } = options;
+    let spec = spec.cloned().unwrap_or_default();
+    let values = Values { times, kube_version, spec, ..Values::new(app.clone(), ImageRef::verbatim(image)) };
     to_yaml(&render(templates, &values)?)
 }
 

@@ -35,7 +35,7 @@ impl Default for RolloutTimes {
 
 impl RolloutTimes {
     /// The Deployment's `progressDeadlineSeconds`: the API server requires that it is above `minReadySeconds`.
-    pub(super) fn progress_deadline_seconds(&self) -> u64 {
-        self.rollout_timeout.as_secs().max(self.settle_time.as_secs() + 1)
+    pub(super) fn progress_deadline_seconds(&self, settle_seconds: u64) -> u64 {
+        self.rollout_timeout.as_secs().max(settle_seconds + 1)
     }
 }

@@ -6,12 +6,18 @@ use std::path::Path;
 use super::error::{ChartError, TemplateSetError};
 use super::escape::parse_templates;
 
-const BUILT_IN_FILES: [(&str, &str); 6] = [
+const BUILT_IN_FILES: [(&str, &str); 12] = [
     (NOTES, include_str!("../../templates/NOTES.txt")),
+    ("_container_security.yaml", include_str!("../../templates/_container_security.yaml")),
     ("_labels.yaml", include_str!("../../templates/_labels.yaml")),
+    ("_pod_security.yaml", include_str!("../../templates/_pod_security.yaml")),
     ("_probe.yaml", include_str!("../../templates/_probe.yaml")),
     ("_selector.yaml", include_str!("../../templates/_selector.yaml")),
+    ("cron_job.yaml", include_str!("../../templates/cron_job.yaml")),
     ("deployment.yaml", include_str!("../../templates/deployment.yaml")),
+    ("horizontal_pod_autoscaler.yaml", include_str!("../../templates/horizontal_pod_autoscaler.yaml")),
+    ("pod_disruption_budget.yaml", include_str!("../../templates/pod_disruption_budget.yaml")),
+    ("release_job.yaml", include_str!("../../templates/release_job.yaml")),
     ("service.yaml", include_str!("../../templates/service.yaml")),
 ];
 /// The text for `helm get notes`, as in Helm's charts. It is not an object.

@@ -4,9 +4,9 @@ use std::num::NonZeroU16;
 
 use serde::Serialize;
 
-use super::app_settings::AppSettings;
 use super::rollout_times::RolloutTimes;
-use crate::domain::{AppName, CommitSha, ImageRef, KubeVersion, LimitedResources, UserName};
+use crate::domain::app_spec::{Process, ProcessName};
+use crate::domain::{AppName, AppSpec, CommitSha, ImageRef, KubeVersion, LimitedResources, Revision, UserName};
 
 /// The port if neither the user nor the image sets one.
 const DEFAULT_PORT: u16 = 8080;
@@ -40,8 +40,11 @@ pub struct Values {
     pub kube_version: KubeVersion,
     #[serde(skip)]
     pub limited_resources: LimitedResources,
+    /// The number of the revision; none in a rendering before the history is read.
+    #[serde(skip)]
+    pub revision: Option<Revision>,
     #[serde(flatten)]
-    pub settings: AppSettings,
+    pub spec: AppSpec,
 }
 
 impl Values {
@@ -58,14 +61,20 @@ impl Values {
             times: RolloutTimes::default(),
             kube_version: KubeVersion::default(),
             limited_resources: LimitedResources::default(),
-            settings: AppSettings::default(),
+            revision: None,
+            spec: AppSpec::default(),
         }
     }
 
-    /// The port on which the app listens: the user's, else the image's, else 8080.
-    pub(super) fn port(&self) -> u16 {
-        let users = self.settings.port.map(NonZeroU16::get);
-        users.or(self.exposed_port.filter(|port| *port != 0)).unwrap_or(DEFAULT_PORT)
+    /// The port on which a process listens: the app's, or for `web` the image's, else 8080.
+    pub(super) fn port_of(&self, name: &ProcessName, process: &Process) -> Option<u16> {
+        let images = || name.is_web().then(|| self.exposed_port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT));
+        process.port.map(NonZeroU16::get).or_else(images)
+    }
+
+    /// The name of the objects of a process.
+    pub(super) fn object_name(&self, process: &ProcessName) -> String {
+        if process.is_web() { self.app.to_string() } else { format!("{}-{process}", self.app) }
     }
 
     /// Whether the image's `USER` is a number other than 0. A kubelet cannot check for a user name that it is not root.

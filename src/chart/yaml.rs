@@ -1,12 +1,7 @@
-//! Reads values files and the output of templates, and writes manifests, as YAML.
+//! Reads the output of templates, and writes manifests, as YAML.
 
-use std::borrow::Cow;
-
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_yaml::localizer::Localizer;
 use serde_yaml::options::{DuplicateKeyPolicy, Options};
-use serde_yaml::{Location, SnippetMode, UserMessageFormatter};
 
 use super::error::ChartError;
 use crate::domain::RenderedChart;
@@ -17,35 +12,6 @@ const SOURCE_COMMENT: &str = "# Source: ";
 /// Duplicate keys are refused. serde-saphyr limits nesting, aliases and sizes.
 fn read_options() -> Options {
     serde_yaml::options! { duplicate_keys: DuplicateKeyPolicy::Error, with_snippet: false }
-}
-
-/// Reads a values file. An error is one line with the line number, the field and the reason.
-pub(super) fn read_values_file<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let mut field = None;
-    let read = serde_yaml::with_deserializer_from_str_with_options(text, read_options(), |deserializer| {
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            // A key that is not valid has no name in the path.
-            field = Some(error.path().to_string()).filter(|path| !path.contains('?') && path != ".");
-            error.into_inner()
-        })
-    });
-    read.map_err(|error| {
-        let line = error.location().map(|location| format!(", line {}", location.line())).unwrap_or_default();
-        let field = field.map(|field| format!(" {field}:")).unwrap_or_default();
-        format!("values file{line}:{field} {}", message_without_location(&error))
-    })
-}
-
-/// The reader's message without the location.
-fn message_without_location(error: &serde_yaml::Error) -> String {
-    struct NoLocation;
-    impl Localizer for NoLocation {
-        fn attach_location<'a>(&self, base: Cow<'a, str>, _: Location) -> Cow<'a, str> {
-            base
-        }
-    }
-    let formatter = UserMessageFormatter.with_localizer(&NoLocation);
-    error.render_with_options(serde_yaml::render_options! { formatter: &formatter, snippets: SnippetMode::Off })
 }
 
 /// Every document that is not empty.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::chart::{self, Values};
-use crate::domain::{BuiltImage, CancelHandle, LimitedResources, Progress, PushedCommit, RenderedChart, in_span};
-use crate::release;
+use crate::domain::{
+    BuiltImage, CancelHandle, LimitedResources, Progress, PushedCommit, RenderedChart, Revision, in_span,
+};
+use crate::release::{self, ReleaseHistory};
 
 use super::deployer::Deployer;
 use super::error::DeployError;
@@ -45,7 +47,11 @@ impl Deployer {
             Some(_) => self.apps.limited_resources(&pushed.app).await?,
             None => LimitedResources::default(),
         };
-        let chart = self.render_unpublished(pushed, &tree, limited_resources, progress).await?;
+        let revision = match &lock {
+            Some(_) => ReleaseHistory::read(&self.cluster, &request.target()).await?.next_revision(),
+            None => Revision(1),
+        };
+        let chart = self.render_unpublished(pushed, &tree, (revision, limited_resources), progress).await?;
         progress.start_stage(format!("Comparing with the live objects of {}", pushed.app)).await;
         let changes = if lock.is_some() {
             release::diff_against_live(&self.cluster, &request.target(), &chart, request.options.on_conflict).await?
@@ -66,14 +72,15 @@ impl Deployer {
         &self,
         pushed: &PushedCommit,
         tree: &SourceTree,
-        limited_resources: LimitedResources,
+        (revision, limited_resources): (Revision, LimitedResources),
         progress: &Progress,
     ) -> Result<RenderedChart, DeployError> {
-        let placeholders = self.placeholder_values(pushed, &tree.version, self.kube_version().await?);
+        let placeholders = self.placeholder_values(pushed, tree, self.kube_version().await?);
         let (image, local_image) = in_span("build", self.build_image(pushed, tree, progress)).await?;
+        self.check_shell(&tree.spec, &image).await?;
         local_image.discard().await;
         let BuiltImage { exposed_port, user, .. } = image;
-        let values = Values { exposed_port, user, limited_resources, ..placeholders };
+        let values = Values { exposed_port, user, limited_resources, revision: Some(revision), ..placeholders };
         Ok(chart::render(&self.templates, &values)?)
     }
 }

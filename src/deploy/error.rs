@@ -9,6 +9,7 @@ use crate::git::{GitError, RefRejection};
 use crate::registry::RegistryError;
 use crate::release::lock::{LockError, LockHolder};
 use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
+use crate::spec::SpecError;
 
 use super::options::UnknownOption;
 
@@ -29,6 +30,15 @@ pub enum DeployError {
     NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
+    /// The files in which the app describes itself are wrong.
+    #[error("the app's files have errors:\n{0}")]
+    Spec(#[from] SpecError),
+    /// The message names what the command is for.
+    #[error(
+        "the command of {0} needs a shell, and the image has no /bin/sh: write the command without shell syntax (such as $NAME \
+         or &&), or as a list of arguments in slipway.yaml"
+    )]
+    NoShell(String),
     /// Another push changed the branches while this deploy waited for the lock.
     #[error("another push has changed {0} in the meantime: run `git fetch`, then push again")]
     ConcurrentPush(AppName),

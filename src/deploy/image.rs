@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::build::{self, BuildPlan, LocalImage, keep_declared_args};
-use crate::domain::{BuiltImage, Progress, PublishedImage, PushedCommit, Revision};
+use crate::domain::{AppSpec, BuiltImage, Progress, PublishedImage, PushedCommit, Revision};
 use crate::git::{self, TreeLimits};
 use crate::registry;
 
@@ -42,6 +42,13 @@ impl Deployer {
         let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
         let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
         BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+    }
+
+    /// A command with shell syntax needs a shell in the image.
+    pub(super) async fn check_shell(&self, spec: &AppSpec, image: &BuiltImage) -> Result<(), DeployError> {
+        let Some((user, _)) = spec.commands().find(|(_, command)| command.needs_shell()) else { return Ok(()) };
+        let has_shell = build::has_shell(&self.engine, &image.id).await?;
+        if has_shell { Ok(()) } else { Err(DeployError::NoShell(user)) }
     }
 
     pub(super) async fn publish_image(

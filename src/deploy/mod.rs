@@ -5,6 +5,7 @@
 //! inside git's pre-receive hook. [`Deployer::finalize`] ends the deploy: for a push, after git has moved the ref, or
 //! failed to.
 
+mod app_files;
 mod app_lock;
 
 mod connectivity;

@@ -21,6 +21,7 @@ use super::live_deploy::{DeployedSource, LiveDeploy};
 use super::metrics::Phase;
 use super::preflight::PreflightResult;
 use super::request::{CommitSource, DeployRequest};
+use super::source_tree::SourceTree;
 use super::unrecorded_image::UnrecordedImage;
 
 /// Everything that the release stage needs beside the result of the preflight.
@@ -118,12 +119,15 @@ impl Deployer {
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
         let limits = async { Ok(self.apps.limited_resources(&pushed.app).await?) };
         let (history, (built, local_image), limited_resources) = tokio::try_join!(reading, building, limits)?;
+        self.check_shell(&preflight.tree.spec, &built).await?;
         let revision = history.next_revision();
         let PublishedImage { reference, digest } = self.publish_image(pushed, &built, revision, progress).await?;
         let image = UnrecordedImage::new(self, &pushed.app, &digest);
-        let values = self.chart_values(pushed, &preflight.tree.version, reference, preflight.kube_version);
+        let values = self.chart_values(pushed, &preflight.tree, reference, preflight.kube_version);
         let BuiltImage { exposed_port, user, .. } = built;
-        let chart = self.render_chart(Values { exposed_port, user, limited_resources, ..values }).await?;
+        let chart = self
+            .render_chart(Values { exposed_port, user, limited_resources, revision: Some(revision), ..values })
+            .await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
         let upgrade = UpgradeRequest {
@@ -136,6 +140,7 @@ impl Deployer {
             limits: self.settings.rollout_limits,
             on_failure: request.options.on_failure,
             on_conflict: request.options.on_conflict,
+            release_phase: request.options.release_phase,
         };
         Ok(PreparedRelease { history, upgrade, local_image, image })
     }
@@ -150,12 +155,13 @@ impl Deployer {
     pub(super) fn chart_values(
         &self,
         pushed: &PushedCommit,
-        version: &str,
+        tree: &SourceTree,
         image: ImageRef,
         kube_version: KubeVersion,
     ) -> Values {
         Values {
-            version: Some(version.to_owned()),
+            version: Some(tree.version.clone()),
+            spec: tree.spec.clone(),
             commit: Some(pushed.commit.clone()),
             pusher: Some(pushed.pusher.clone()),
             pull_secret: self.registry.has_pull_secret().then(|| PULL_SECRET.to_owned()),

@@ -47,7 +47,10 @@ impl Deployer {
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
         let (tree, (), (), kube_version) =
             tokio::try_join!(SourceTree::read(pushed), engine, registry, self.kube_version())?;
-        let placeholders = self.placeholder_values(pushed, &tree.version, kube_version);
+        for warning in &tree.warnings {
+            progress.log(format!("warning: {warning}")).await;
+        }
+        let placeholders = self.placeholder_values(pushed, &tree, kube_version);
         let placeholder_chart = chart::render(&self.templates, &placeholders)?;
         self.apps.claim(&claim(grant)).await?;
         let lock = self.lock_for_commit(pushed, request.options.when_locked, progress).await?;
@@ -97,9 +100,14 @@ impl Deployer {
 
     /// Values with [`PLACEHOLDER_DIGEST`], for a rendering before the image exists. The registry in the reference is
     /// the real one, because admission policies may check it.
-    pub(super) fn placeholder_values(&self, pushed: &PushedCommit, version: &str, kube_version: KubeVersion) -> Values {
+    pub(super) fn placeholder_values(
+        &self,
+        pushed: &PushedCommit,
+        tree: &SourceTree,
+        kube_version: KubeVersion,
+    ) -> Values {
         let repository = self.registry.pull_address().image_name(&pushed.app);
         let placeholder = ImageRef::verbatim(format!("{repository}@sha256:{PLACEHOLDER_DIGEST}"));
-        self.chart_values(pushed, version, placeholder, kube_version)
+        self.chart_values(pushed, tree, placeholder, kube_version)
     }
 }

@@ -3,9 +3,11 @@
 use futures_util::future::try_join_all;
 
 use crate::build::{NoDockerfile, SIMILAR_NAMES, find_dockerfile, ignore_file_candidates};
-use crate::domain::PushedCommit;
+use crate::domain::{AppSpec, PushedCommit};
 use crate::git;
+use crate::spec::{ResolvedSpec, Warning};
 
+use super::app_files::read_app_files;
 use super::error::DeployError;
 
 /// The largest Dockerfile and ignore file, in bytes.
@@ -20,6 +22,9 @@ pub(super) struct SourceTree {
     pub ignore: Option<Vec<u8>>,
     /// `git describe`, or the short commit.
     pub version: String,
+    /// What the app's files say.
+    pub spec: AppSpec,
+    pub warnings: Vec<Warning>,
 }
 
 impl SourceTree {
@@ -33,9 +38,11 @@ impl SourceTree {
             let (text, ignore) = tokio::try_join!(text, read_ignore_file(pushed, &dockerfile))?;
             Ok::<_, DeployError>((dockerfile, text, ignore))
         };
-        let (files, version) = tokio::join!(files, git::describe_commit(&pushed.objects, &pushed.commit));
+        let describing = git::describe_commit(&pushed.objects, &pushed.commit);
+        let (files, version, resolved) = tokio::join!(files, describing, read_app_files(pushed));
+        let ResolvedSpec { spec, warnings, .. } = resolved?;
         let (dockerfile, text, ignore) = files?;
-        Ok(Self { dockerfile, text, ignore, version })
+        Ok(Self { dockerfile, text, ignore, version, spec, warnings })
     }
 }
 

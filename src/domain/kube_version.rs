@@ -24,6 +24,16 @@ impl KubeVersion {
         self >= Self::new(1, 30)
     }
 
+    /// Whether a probe can be `grpc` (beta, and therefore on, since 1.24).
+    pub fn has_grpc_probes(self) -> bool {
+        self >= Self::new(1, 24)
+    }
+
+    /// Whether a CronJob can have a `timeZone` (stable since 1.27).
+    pub fn has_cron_time_zones(self) -> bool {
+        self >= Self::new(1, 27)
+    }
+
     /// Whether a kubelet runs the readiness probe as soon as the startup probe has succeeded. An earlier kubelet runs it
     /// up to one period later.
     pub fn probes_readiness_after_startup(self) -> bool {

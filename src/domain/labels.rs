@@ -31,3 +31,7 @@ pub const IMAGE_DIGEST: &str = "slipway.dev/image-digest";
 /// On release records and the deploy Lease: the token of one acquisition of the lock. After a lost response, the token
 /// tells whether the stored object is this process's own write.
 pub const LOCK_ID: &str = "slipway.dev/lock";
+/// On a Deployment: the number of pods that the app's files ask for.
+pub const REPLICAS: &str = "slipway.dev/replicas";
+/// On a Job: the step of the release phase that it is.
+pub const PHASE: &str = "slipway.dev/phase";

@@ -2,6 +2,7 @@
 //!
 //! This module imports no other module of the crate, and does no I/O.
 
+pub mod app_spec;
 mod cancel;
 mod kube_version;
 pub mod labels;
@@ -16,6 +17,7 @@ pub mod spans;
 mod stages;
 mod target;
 
+pub use app_spec::AppSpec;
 pub use cancel::{CancelHandle, Cancelled};
 pub use kube_version::{KubeVersion, ParseKubeVersionError};
 pub use limited_resources::LimitedResources;

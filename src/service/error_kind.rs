@@ -80,7 +80,10 @@ fn of_apps(error: &AppsError) -> ErrorKind {
 
 fn of_git(error: &GitError) -> ErrorKind {
     match error {
-        GitError::FileTooLarge { .. } | GitError::TreeTooLarge { .. } | GitError::TooManyRefs(_) => ErrorKind::Invalid,
+        GitError::FileTooLarge { .. }
+        | GitError::BrokenLink { .. }
+        | GitError::TreeTooLarge { .. }
+        | GitError::TooManyRefs(_) => ErrorKind::Invalid,
         _ => ErrorKind::Internal,
     }
 }
@@ -180,6 +183,8 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         | DeployError::RefRejected(_)
         | DeployError::FirstPushWithoutBranch(_)
         | DeployError::NoDockerfile(_)
+        | DeployError::Spec(_)
+        | DeployError::NoShell(_)
         | DeployError::Chart(_) => ErrorKind::Invalid,
         DeployError::NoSuchBranch { .. } => ErrorKind::NotFound,
         DeployError::NoDeployBranch(_) | DeployError::ConcurrentPush(_) => ErrorKind::Conflict,

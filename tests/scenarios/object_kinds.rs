@@ -147,7 +147,7 @@ fn a_job_that_has_ended_is_replaced_since_it_is_immutable() {
 fn a_change_of_an_immutable_field_is_refused_and_nothing_changes() {
     let mut gateway = Gateway::start();
     let app = App::deployed(&gateway);
-    let templates = Templates::copy().replace("component\": \"web\"", "component\": \"www\"");
+    let templates = Templates::copy().replace("component\": {{ component }}", "component\": \"www\"");
     gateway.restart_with(&[templates.setting()]);
     app.commit_page("two");
     let message = format!("deployment/{}: spec.selector cannot be changed", app.name);

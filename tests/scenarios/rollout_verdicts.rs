@@ -11,7 +11,7 @@ fn templates_with_node_directory(path: &str) -> Templates {
     let containers = format!(
         "      volumes: [{{name: state, hostPath: {{path: {path}, type: DirectoryOrCreate}}}}]\n      containers:\n"
     );
-    let mounts = "          resources: {{ resources | json }}\n";
+    let mounts = "          resources: {{ process.resources | json }}\n";
     Templates::copy()
         .replace("      containers:\n", &containers)
         .replace(mounts, &format!("{mounts}          volumeMounts: [{{name: state, mountPath: /state}}]\n"))
@@ -252,7 +252,7 @@ fn a_registry_that_is_away_for_a_moment_does_not_fail_the_rollout() {
 
 #[test]
 fn a_kill_by_the_kubelet_is_said() {
-    let templates = Templates::copy().replace("failureThreshold: {{ startup_seconds }}", "failureThreshold: 3");
+    let templates = Templates::copy().replace("{{ probe.failure_threshold }}", "3");
     let gateway = Gateway::with(&[templates.setting(), ("SLIPWAY_ROLLOUT_TIMEOUT", "60s")]);
     let app = App::from_dockerfile("EXPOSE 8080\nSTOPSIGNAL SIGKILL\nCMD [\"sleep\", \"3600\"]");
     app.push(&gateway)

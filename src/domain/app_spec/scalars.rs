@@ -1,4 +1,4 @@
-//! Values of a values file, validated while they are read, so that an error names the line.
+//! Validated scalars of an app's files.
 
 use std::fmt;
 
@@ -18,14 +18,14 @@ macro_rules! into_string {
 /// The name of an environment variable that Kubernetes accepts and slipway does not set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct EnvName(String);
+pub struct EnvName(String);
 into_string!(EnvName);
 
 impl EnvName {
     /// The variables that slipway sets.
-    const RESERVED: [&str; 2] = ["PORT", "GIT_REV"];
+    const RESERVED: [&str; 5] = ["PORT", "GIT_REV", "SLIPWAY_APP", "SLIPWAY_PROCESS", "SLIPWAY_REVISION"];
 
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -56,13 +56,13 @@ impl TryFrom<String> for EnvName {
 /// The value of an environment variable: any text without NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct EnvValue(String);
+pub struct EnvValue(String);
 into_string!(EnvValue);
 
 impl EnvValue {
     /// The text for a container's `env` from which the container gets the value unchanged: Kubernetes replaces `$(NAME)`, and
     /// reads `$$` as `$`.
-    pub(super) fn escape_for_kubernetes(&self) -> String {
+    pub fn escape_for_kubernetes(&self) -> String {
         if self.0.contains("$(") || self.0.contains("$$") { self.0.replace('$', "$$") } else { self.0.clone() }
     }
 }
@@ -80,11 +80,11 @@ impl TryFrom<String> for EnvValue {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct HealthPath(String);
+pub struct HealthPath(String);
 into_string!(HealthPath);
 
 impl HealthPath {
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -101,7 +101,7 @@ impl TryFrom<String> for HealthPath {
 /// An amount of CPU or memory, such as `250m` or `512Mi`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Quantity {
+pub struct Quantity {
     text: String,
     /// The amount in thousandths, for comparison.
     thousandths: u128,
@@ -109,19 +109,19 @@ pub(super) struct Quantity {
 
 impl Quantity {
     /// Thousandths of a CPU.
-    pub(super) fn millicpus(amount: u32) -> Self {
+    pub fn millicpus(amount: u32) -> Self {
         Self { text: format!("{amount}m"), thousandths: amount.into() }
     }
 
-    pub(super) fn mebibytes(amount: u32) -> Self {
+    pub fn mebibytes(amount: u32) -> Self {
         Self { text: format!("{amount}Mi"), thousandths: u128::from(amount) * 1024 * 1024 * 1000 }
     }
 
-    pub(super) fn max(self, other: Self) -> Self {
+    pub fn max(self, other: Self) -> Self {
         if other.thousandths > self.thousandths { other } else { self }
     }
 
-    pub(super) fn exceeds(&self, other: &Self) -> bool {
+    pub fn exceeds(&self, other: &Self) -> bool {
         self.thousandths > other.thousandths
     }
 

@@ -19,7 +19,9 @@ impl PortOrigin {
         if !(is_set("app") && is_set("image")) {
             return None;
         }
-        Some(if is_set("port") {
+        // The values of earlier versions had the port at the top.
+        let stated = values.pointer("/processes/web/port").is_some() || is_set("port");
+        Some(if stated {
             Self::Settings
         } else if is_set("exposed_port") {
             Self::Image

@@ -289,13 +289,31 @@ fn a_pod_that_restarted_is_ready_only_after_the_settle_time() {
     assert_eq!(rollout.status(now()), RolloutStatus::Ready);
     rollout.apply_event(restarted_pod(1, true), now());
     assert_eq!(
-        (rollout.status(now()), rollout.status(after(4))),
+        (rollout.status(now()), rollout.status(after(9))),
         (RolloutStatus::InProgress, RolloutStatus::InProgress)
     );
-    assert_eq!(rollout.status(after(6)), RolloutStatus::Ready);
+    assert_eq!(rollout.status(after(11)), RolloutStatus::Ready);
     // the next crash begins the time again
     rollout.apply_event(restarted_pod(2, true), after(3));
-    assert_eq!((rollout.status(after(7)), rollout.status(after(9))), (RolloutStatus::InProgress, RolloutStatus::Ready));
+    assert_eq!(
+        (rollout.status(after(12)), rollout.status(after(14))),
+        (RolloutStatus::InProgress, RolloutStatus::Ready)
+    );
+}
+
+#[test]
+fn a_pod_that_restarted_has_to_outlast_the_run_before() {
+    let WatchEvent::Pod(Ok(Event::Apply(mut pod))) = restarted_pod(1, true) else { panic!() };
+    let mut status = serde_json::to_value(pod.status.take()).unwrap();
+    status["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1,
+        "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:20Z"}});
+    pod.status = serde_json::from_value(status).unwrap();
+    let mut rollout = rollout_of(TrackedKind::StatefulSet, [stateful_set(1), restarted_pod(0, true)]);
+    rollout.apply_event(WatchEvent::Pod(Ok(Event::Apply(pod))), now());
+    assert_eq!(
+        (rollout.status(after(29)), rollout.status(after(31))),
+        (RolloutStatus::InProgress, RolloutStatus::Ready)
+    );
 }
 
 #[test]

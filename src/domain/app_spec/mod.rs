@@ -1,0 +1,77 @@
+//! What an app says about itself: the model that the readers of `spec` produce and that the chart renders.
+//!
+//! A value that the app leaves open is `None`; the chart decides it when it renders.
+
+mod autoscale;
+mod build;
+mod command;
+mod cron;
+mod health;
+mod process;
+mod resources;
+mod scalars;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use autoscale::Autoscale;
+pub use build::BuildSpec;
+pub use command::Command;
+pub use cron::{ConcurrencyPolicy, CronSchedule, CronTask, TaskName};
+pub use health::{Health, Probe, ProbeAction};
+pub use process::{Process, ProcessName, RollingUpdate};
+pub use resources::{ResourceQuantities, Resources};
+pub use scalars::{EnvName, EnvValue, HealthPath, Quantity};
+
+/// The merged files of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppSpec {
+    #[serde(skip_serializing_if = "BuildSpec::is_default")]
+    pub build: BuildSpec,
+    /// The variables of all processes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<EnvName, EnvValue>,
+    pub processes: BTreeMap<ProcessName, Process>,
+    /// Dokku's command before the release phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predeploy: Option<Command>,
+    /// The command of the release phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Command>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cron: BTreeMap<TaskName, CronTask>,
+}
+
+impl Default for AppSpec {
+    /// An app that says nothing: the process `web` runs the command of the image.
+    fn default() -> Self {
+        Self {
+            build: BuildSpec::default(),
+            env: BTreeMap::new(),
+            processes: BTreeMap::from([(ProcessName::web(), Process::default())]),
+            predeploy: None,
+            release: None,
+            cron: BTreeMap::new(),
+        }
+    }
+}
+
+impl AppSpec {
+    /// The process that gets the Service.
+    pub fn web(&self) -> Option<&Process> {
+        self.processes.get(&ProcessName::web())
+    }
+
+    /// All commands of the app, each with what runs it.
+    pub fn commands(&self) -> impl Iterator<Item = (String, &Command)> {
+        let processes = self
+            .processes
+            .iter()
+            .filter_map(|(name, process)| Some((format!("the process {name}"), process.command.as_ref()?)));
+        let before = self.predeploy.iter().chain(&self.release);
+        let release = before.map(|command| ("the release phase".to_owned(), command));
+        let tasks = self.cron.iter().map(|(name, task)| (format!("the cron task {name}"), &task.command));
+        processes.chain(release).chain(tasks)
+    }
+}

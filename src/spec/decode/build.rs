@@ -1,0 +1,34 @@
+//! How the image is built.
+
+use super::super::node::Node;
+use super::super::problem::Problems;
+use super::fields::Fields;
+use super::{names, values};
+use crate::domain::app_spec::{BuildSpec, EnvName};
+
+pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<BuildSpec> {
+    let mut fields = Fields::open(node, path, problems);
+    let args =
+        fields.read("args", |node, path, problems| names::read_map::<EnvName, _>(node, path, problems, values::text));
+    let build = BuildSpec {
+        dockerfile: fields.read("dockerfile", repository_path),
+        context: fields.read("context", repository_path),
+        target: fields.read("target", values::text),
+        args: args.unwrap_or_default().into_iter().map(|(name, value)| (name.into(), value)).collect(),
+        platform: fields.read("platform", values::text),
+    };
+    fields.finish();
+    Some(build)
+}
+
+/// A path inside of the repository, without slashes at its ends and without `.` and `..`.
+fn repository_path(node: &Node, path: &str, problems: &mut Problems) -> Option<String> {
+    let text = values::text(node, path, problems)?;
+    let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let result = if text.starts_with('/') || parts.contains(&"..") {
+        Err(format!("{text:?} is not a path inside of the repository"))
+    } else {
+        Ok(parts.join("/"))
+    };
+    values::note(result, node, path, problems)
+}
