@@ -49,6 +49,7 @@ impl Deployer {
             by: request.user().clone(),
             limits: self.settings.rollout_limits,
             on_failure: request.options.on_failure,
+            release_phase: request.options.release_phase,
         };
         let rolling_back = Box::pin(release::rollback(&self.cluster, &lock, rollback, progress));
         match in_span("release", rolling_back).await {

@@ -12,6 +12,7 @@ use super::error::{RollbackOutcome, StepError};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::plan::PreviousObjects;
 use super::record::{ReleaseStatus, failure_description};
+use super::release_phase::ReleasePhase;
 use super::storage::{self, StatusUpdate};
 use super::supersede::mark_superseded;
 use super::{plan, replicas, restorable, roll_out};
@@ -98,7 +99,8 @@ async fn reapply(
     let retired: Vec<_> = retired.collect();
     let manifests = replicas::omit_existing_replicas(discovery, restorable.manifests).await?;
     let previous_objects = PreviousObjects { manifests: &retired, ..history.previous_objects() };
-    let plan = plan::restoration(&manifests, previous_objects);
+    // Its release phase has run when the revision was deployed.
+    let plan = plan::restoration(&manifests, previous_objects, ReleasePhase::Skip);
     roll_out::perform(context, discovery, &plan).await.map(drop).map_err(|failed| failed.cause)
 }
 

@@ -5,6 +5,7 @@ use kube::Client;
 use super::apply_mode::ApplyMode;
 use super::lock::ReleaseLock;
 use super::readiness::PortOrigin;
+use super::release_phase::ReleasePhase;
 use super::rollout_limits::RolloutLimits;
 use crate::domain::Progress;
 
@@ -18,4 +19,5 @@ pub(super) struct ReleaseContext<'a> {
     /// For hints about a probe that does not pass.
     pub port_origin: Option<PortOrigin>,
     pub mode: ApplyMode,
+    pub release_phase: ReleasePhase,
 }

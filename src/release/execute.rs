@@ -78,8 +78,8 @@ pub(super) async fn execute_release(
         return Err(record_refusal(context, &new, pending, error).await);
     }
     let plan = match context.mode {
-        ApplyMode::Deploy(_) => plan::rolling_update(&new.manifests, history.previous_objects()),
-        ApplyMode::Restore => plan::restoration(&new.manifests, history.previous_objects()),
+        ApplyMode::Deploy(_) => plan::rolling_update(&new.manifests, history.previous_objects(), context.release_phase),
+        ApplyMode::Restore => plan::restoration(&new.manifests, history.previous_objects(), context.release_phase),
     };
     let RolledOut { applied, leftovers } = match roll_out::perform(context, &mut discovery, &plan).await {
         Ok(rolled_out) => rolled_out,

@@ -33,6 +33,11 @@ pub(super) fn apply_order(manifests: &[Manifest]) -> Vec<&Manifest> {
     ordered
 }
 
+/// Whether pods may depend on objects of the kind.
+pub(super) fn precedes_workloads(kind: &str) -> bool {
+    install_rank(kind) < install_rank("Service")
+}
+
 /// Position of a kind in the install order.
 pub(super) fn install_rank(kind: &str) -> usize {
     INSTALL_ORDER.iter().position(|known| *known == kind).unwrap_or(INSTALL_ORDER.len())

@@ -9,6 +9,7 @@ use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, RollbackOutcome, StepError};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
+use super::release_phase::ReleasePhase;
 use super::revision_summary::HELM_PENDING_LIMIT;
 use super::rollout_limits::RolloutLimits;
 use super::{apply, auto_rollback, restorable, storage};
@@ -74,7 +75,8 @@ pub async fn recover(
 ) -> Result<RecoveryOutcome, PreconditionError> {
     let history = ReleaseHistory::read(client, lock.target()).await?;
     let mode = ApplyMode::Restore;
-    let context = ReleaseContext { client, lock, progress, limits, port_origin: None, mode };
+    let context =
+        ReleaseContext { client, lock, progress, limits, port_origin: None, mode, release_phase: ReleasePhase::Skip };
     let Some(newest) = history.newest().filter(|newest| newest.status.is_pending()) else {
         return recover_unrecorded(&context, history).await;
     };

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::apply_mode::OnFieldConflict;
 use super::discovery::{ApiDiscovery, ResolvedResource};
 use super::error::StepError;
 use super::lock::ReleaseLock;
@@ -48,25 +49,29 @@ pub(super) async fn preserve_replicas(
 ) -> Result<(), StepError> {
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
     match read(&resource, &id).await?.filter(is_count_applied_by_helm) {
-        Some(live) => share_count(lock, &resource, &id, &live).await,
+        Some(live) => match live.data.pointer("/spec/replicas") {
+            Some(count) => share_count(lock, &resource, &id, &live, count.clone(), OnFieldConflict::Refuse).await,
+            None => Ok(()),
+        },
         None => Ok(()),
     }
 }
 
-/// Applies the live count with a second manager, so that the count stays when the release's own manager no longer sets
-/// it.
-async fn share_count(
+/// Applies a count with a second manager, so that the count stays when the release's own manager does not set it.
+pub(super) async fn share_count(
     lock: &ReleaseLock,
     resource: &ResolvedResource,
     id: &ObjectId,
     live: &DynamicObject,
+    count: Value,
+    on_conflict: OnFieldConflict,
 ) -> Result<(), StepError> {
-    let Some(count) = live.data.pointer("/spec/replicas") else { return Ok(()) };
     // With the UID, an object that was deleted since the read is not created.
     let metadata = json!({"name": id.name, "uid": live.uid()});
     let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": metadata,
                         "spec": {"replicas": count}});
-    let (params, patch) = (PatchParams::apply(REPLICAS_MANAGER), Patch::Apply(&object));
+    let force = on_conflict == OnFieldConflict::Force;
+    let (params, patch) = (PatchParams { force, ..PatchParams::apply(REPLICAS_MANAGER) }, Patch::Apply(&object));
     let action = format!("preserving the replicas of {id}");
     match lock.guard(with_retries(action, || resource.api.patch(&id.name, &params, &patch))).await? {
         // A scaler changed the count since the read and owns it now, or the object is gone.
@@ -75,7 +80,7 @@ async fn share_count(
     }
 }
 
-async fn read(resource: &ResolvedResource, id: &ObjectId) -> Result<Option<DynamicObject>, StepError> {
+pub(super) async fn read(resource: &ResolvedResource, id: &ObjectId) -> Result<Option<DynamicObject>, StepError> {
     Ok(with_retries(format!("reading {id}"), || resource.api.get_opt(&id.name)).await?)
 }
 

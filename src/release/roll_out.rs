@@ -10,7 +10,7 @@ use super::error::StepError;
 use super::object_id::ObjectId;
 use super::plan::{self, RolloutPhase, RolloutPlan, Step};
 use super::readiness::ReadinessWaiter;
-use super::{apply, csa_migration, delete, replicas};
+use super::{apply, csa_migration, declared_replicas, delete, release_phase, replicas};
 use crate::domain::{Manifest, in_span};
 
 /// A plan that ended in the middle of a phase.
@@ -123,6 +123,13 @@ impl<'a> PlanExecution<'a> {
                 Step::PreserveReplicas(manifest) => {
                     replicas::preserve_replicas(lock, self.discovery, manifest).await?;
                 }
+                Step::Scale(manifest) => {
+                    declared_replicas::scale(self.context, self.discovery, manifest).await?;
+                }
+                Step::RunJob(manifest) => {
+                    let job = release_phase::run_job(self.context, self.discovery, manifest).await?;
+                    self.applied.push(job);
+                }
                 Step::Apply(manifest) => self.applied.push(apply::apply(self.context, self.discovery, manifest).await?),
                 Step::AwaitReady(_) => self.await_ready(phase).await?,
                 Step::Delete(manifest) => self.delete(manifest).await?,
@@ -165,6 +172,7 @@ mod tests {
     use super::super::apply_mode::{ApplyMode, OnFieldConflict};
     use super::super::lock::{self, HolderInfo, ProcessIdentity};
     use super::super::plan::PreviousObjects;
+    use super::super::release_phase::ReleasePhase;
     use super::super::rollout_limits::RolloutLimits;
     use super::*;
     use crate::domain::{Manifest, Progress, Target};
@@ -212,8 +220,10 @@ mod tests {
         let lock = lock::acquire(&client, &target, &process, &HolderInfo::default()).await.unwrap();
         let (progress, _) = Progress::channel();
         let (limits, mode) = (RolloutLimits::new(Duration::ZERO, None), ApplyMode::Deploy(OnFieldConflict::Refuse));
+        let release_phase = ReleasePhase::Run;
         let (lock, progress) = (&lock, &progress);
-        let context = ReleaseContext { client: &client, lock, progress, limits, port_origin: None, mode };
+        let context =
+            ReleaseContext { client: &client, lock, progress, limits, port_origin: None, mode, release_phase };
         let performed = perform(&context, &mut ApiDiscovery::new(&client, &target), plan).await;
         let requests = requests.lock().unwrap().clone();
         let objects = |done: RolledOut| done.leftovers.iter().map(|leftover| leftover.object.to_string()).collect();
@@ -224,12 +234,13 @@ mod tests {
     async fn a_failure_names_the_phase_in_which_the_rollout_ended() {
         let (new, old) = ([manifest("ConfigMap", "new")], [manifest("ConfigMap", "a"), manifest("ConfigMap", "b")]);
         let previous = PreviousObjects { manifests: &old, has_client_side_updates: false };
-        let plan = plan::rolling_update(&new, previous);
+        let plan = plan::rolling_update(&new, previous, ReleasePhase::Run);
         let (failed, requests) = perform_with(Method::PATCH, &plan).await;
         assert_eq!((failed, requests), (Err(RolloutPhase::Prepare), vec!["PATCH new".to_owned()]));
 
         let service = [manifest("Service", "new")];
-        let (failed, requests) = perform_with(Method::OPTIONS, &plan::rolling_update(&service, previous)).await;
+        let (failed, requests) =
+            perform_with(Method::OPTIONS, &plan::rolling_update(&service, previous, ReleasePhase::Run)).await;
         assert_eq!((failed, requests), (Err(RolloutPhase::Check), vec!["PATCH new".to_owned()]));
     }
 

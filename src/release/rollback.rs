@@ -11,6 +11,7 @@ use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::ReleaseLock;
 use super::readiness::PortOrigin;
 use super::record::ReleaseStatus;
+use super::release_phase::ReleasePhase;
 use super::restorable;
 use super::rollout_limits::RolloutLimits;
 use crate::domain::{Progress, Revision, Target, UserName, labels};
@@ -24,6 +25,7 @@ pub struct RollbackOptions {
     /// Limits for the objects to become ready.
     pub limits: RolloutLimits,
     pub on_failure: OnFailure,
+    pub release_phase: ReleasePhase,
 }
 
 /// The result of a rollback.
@@ -51,8 +53,9 @@ pub async fn rollback(
     let history = ReleaseHistory::read(client, target).await?;
     let earlier = find_earlier(client, target, &history, request.to).await?;
     let port_origin = PortOrigin::from_values(&earlier.record.config);
-    let context =
-        ReleaseContext { client, lock, progress, limits: request.limits, port_origin, mode: ApplyMode::Restore };
+    let (limits, release_phase) = (request.limits, request.release_phase);
+    let mode = ApplyMode::Restore;
+    let context = ReleaseContext { client, lock, progress, limits, port_origin, mode, release_phase };
     let revision = history.next_revision();
     let (to, commit) = (earlier.revision(), earlier.metadata.annotations.get(labels::COMMIT).cloned());
     progress.start_stage(format!("Rolling back to {to}, as {revision}")).await;

@@ -10,6 +10,7 @@ use super::discovery::ApiDiscovery;
 use super::error::StepError;
 use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
+use super::release_phase::ReleasePhase;
 use super::rollout_limits::RolloutLimits;
 use super::{history_limit, roll_out, storage};
 use crate::domain::{Digest, Progress};
@@ -25,7 +26,8 @@ pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress)
     let mut discovery = ApiDiscovery::new(client, target);
     // A removal waits for no object to become ready.
     let (limits, mode) = (RolloutLimits::new(Duration::ZERO, None), ApplyMode::Restore);
-    let context = ReleaseContext { client, lock, progress, limits, port_origin: None, mode };
+    let context =
+        ReleaseContext { client, lock, progress, limits, port_origin: None, mode, release_phase: ReleasePhase::Skip };
     roll_out::remove(&context, &mut discovery, &history.objects).await?;
     for object in &history.unmanaged {
         progress.log(format!("{object} is left alone: slipway does not manage it")).await;

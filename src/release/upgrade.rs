@@ -15,6 +15,7 @@ use super::history::ReleaseHistory;
 use super::lock::ReleaseLock;
 use super::readiness::PortOrigin;
 use super::record::{Record, RecordInfo, ReleaseStatus, SERVER_SIDE_APPLY, chart_metadata};
+use super::release_phase::ReleasePhase;
 use super::rollout_limits::RolloutLimits;
 use super::secret::RecordMetadata;
 use crate::domain::{CommitSha, Digest, Progress, RenderedChart, Revision, Target, UserName, labels};
@@ -35,6 +36,7 @@ pub struct UpgradeRequest {
     pub limits: RolloutLimits,
     pub on_failure: OnFailure,
     pub on_conflict: OnFieldConflict,
+    pub release_phase: ReleasePhase,
 }
 
 /// Reads of earlier stages from the cluster. They may be outdated: the creation of the record fails if another writer
@@ -60,7 +62,8 @@ pub async fn upgrade(
     progress: &Progress,
 ) -> Result<Released, ReleaseError> {
     let (mode, port_origin) = (ApplyMode::Deploy(request.on_conflict), PortOrigin::from_values(&request.chart.values));
-    let context = ReleaseContext { client, lock, progress, limits: request.limits, port_origin, mode };
+    let (limits, release_phase) = (request.limits, request.release_phase);
+    let context = ReleaseContext { client, lock, progress, limits, port_origin, mode, release_phase };
     let UpgradeContext { history, discovery } = upgrade_context;
     let commit_by_pusher = format!("{} by {}", request.commit.short(), request.pusher);
     let metadata = metadata(&request);
@@ -146,6 +149,7 @@ mod tests {
             limits: RolloutLimits::new(Duration::ZERO, None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
+            release_phase: ReleasePhase::Run,
         };
         let history = ReleaseHistory {
             revisions: Vec::new(),

@@ -8,7 +8,7 @@ use super::error::ServiceError;
 use super::handle::{Caller, Service};
 use crate::deploy::{DeployError, DeployOptions, DeployRequest, LiveDeploy, WhenLocked};
 use crate::domain::{AppName, CancelHandle, Progress, Revision};
-use crate::release::{OnFailure, OnFieldConflict};
+use crate::release::{OnFailure, OnFieldConflict, ReleasePhase};
 
 /// The options of a redeploy and of a rollback. A push has the same ones as push options.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct DeployFlags {
     pub no_rollback: bool,
     /// Take fields back from other field managers instead of failing. A rollback does so in any case.
     pub force_conflicts: bool,
+    /// Deploy without running the commands of the release phase.
+    pub skip_release_phase: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +39,11 @@ pub struct RollbackRequest {
 
 impl From<DeployFlags> for DeployOptions {
     fn from(flags: DeployFlags) -> Self {
-        let DeployFlags { wait, no_rollback, force_conflicts } = flags;
+        let DeployFlags { wait, no_rollback, force_conflicts, skip_release_phase } = flags;
         Self {
             when_locked: if wait { WhenLocked::Wait } else { WhenLocked::Fail },
             on_failure: if no_rollback { OnFailure::Keep } else { OnFailure::RollBack },
+            release_phase: if skip_release_phase { ReleasePhase::Skip } else { ReleasePhase::Run },
             on_conflict: if force_conflicts { OnFieldConflict::Force } else { OnFieldConflict::Refuse },
         }
     }

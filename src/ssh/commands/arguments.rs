@@ -27,11 +27,14 @@ pub struct DeployArgs {
     /// Leave a failed release in place instead of rolling back to the previous one.
     #[arg(long)]
     pub no_rollback: bool,
+    /// Deploy without running the commands of the release phase.
+    #[arg(long)]
+    pub skip_release_phase: bool,
 }
 
 impl From<DeployArgs> for service::DeployFlags {
     fn from(flags: DeployArgs) -> Self {
-        let DeployArgs { wait, no_rollback } = flags;
-        Self { wait, no_rollback, force_conflicts: false }
+        let DeployArgs { wait, no_rollback, skip_release_phase } = flags;
+        Self { wait, no_rollback, force_conflicts: false, skip_release_phase }
     }
 }

@@ -61,11 +61,15 @@ fn list(definition: &clap::Command) -> String {
     lines.iter().map(|[synopsis, about]| format!("{synopsis:<width$}   {about}\n")).collect()
 }
 
-/// The name of a command and its arguments.
+/// The name of a command and its arguments. The help of a command with many options lists them.
 fn synopsis(command: &clap::Command) -> String {
     let (positional, options): (Vec<&Arg>, Vec<&Arg>) = command.get_arguments().partition(|arg| arg.is_positional());
-    let arguments = positional.into_iter().chain(options).map(format_argument);
-    std::iter::once(command.get_name().to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let positional = positional.into_iter().map(format_argument);
+    let options = match options.len() {
+        0..=2 => options.into_iter().map(format_argument).collect(),
+        _ => vec!["[OPTIONS]".to_owned()],
+    };
+    std::iter::once(command.get_name().to_owned()).chain(positional).chain(options).collect::<Vec<_>>().join(" ")
 }
 
 fn format_argument(argument: &Arg) -> String {

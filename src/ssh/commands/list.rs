@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(parse("releases myapp --format json --limit 3").unwrap(), AppCommand::Releases(limited));
         let diff = Diff { app: app.clone(), from: Some(Revision(2)), to: Some(Revision(5)) };
         assert_eq!(parse("diff myapp v2 5").unwrap(), AppCommand::Diff(diff));
-        let deploy = DeployArgs { wait: true, no_rollback: false };
+        let deploy = DeployArgs { wait: true, ..DeployArgs::default() };
         let rollback = Rollback { app, to: None, deploy };
         assert_eq!(parse("rollback myapp --wait").unwrap(), AppCommand::Rollback(rollback));
     }

@@ -1,0 +1,59 @@
+//! The output of a Job while it runs.
+
+use std::time::Duration;
+
+use futures_util::{AsyncBufReadExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DynamicObject, ListParams, LogParams};
+use kube::{Api, Client, ResourceExt};
+
+use crate::domain::progress::strip_control;
+use crate::domain::{Progress, Target};
+use crate::k8s::{ApiError, with_retries};
+
+/// Pause between two looks for a pod that has started.
+const START_POLL: Duration = Duration::from_millis(500);
+/// The longest line that is shown, in characters.
+const MAX_LINE: usize = 2000;
+
+/// Prints the output of the Job's pod, from its start to its end. Output that cannot be read is left out.
+pub(super) async fn follow_job_output(client: Client, target: Target, job: DynamicObject, progress: Progress) {
+    let pods = Api::<Pod>::namespaced(client, target.namespace.as_str());
+    if let Err(error) = print_output(&pods, &job, &progress).await {
+        let job = job.name_any();
+        tracing::debug!(%target, job, %error, "the output of a Job cannot be read");
+        progress.log(format!("the output of job/{job} cannot be shown: {error}")).await;
+    }
+}
+
+async fn print_output(pods: &Api<Pod>, job: &DynamicObject, progress: &Progress) -> Result<(), ApiError> {
+    let pod = loop {
+        match find_started_pod(pods, job).await? {
+            Some(pod) => break pod,
+            None => tokio::time::sleep(START_POLL).await,
+        }
+    };
+    let params = LogParams { follow: true, ..LogParams::default() };
+    let log = with_retries("reading the output of a Job", || pods.log_stream(&pod, &params)).await?;
+    let mut lines = log.lines();
+    while let Ok(Some(line)) = lines.try_next().await {
+        let line: String = strip_control(&line).chars().take(MAX_LINE).collect();
+        progress.log(line).await;
+    }
+    Ok(())
+}
+
+/// The Job's pod, once its container has started.
+async fn find_started_pod(pods: &Api<Pod>, job: &DynamicObject) -> Result<Option<String>, ApiError> {
+    let params = ListParams::default().labels(&format!("job-name={}", job.name_any()));
+    let list = with_retries("listing the pods of a Job", || pods.list(&params)).await?;
+    let uid = job.uid();
+    let is_own = |pod: &&Pod| pod.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref());
+    Ok(list.items.iter().filter(is_own).find(|pod| has_started(pod)).map(ResourceExt::name_any))
+}
+
+fn has_started(pod: &Pod) -> bool {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let states = statuses.filter_map(|status| status.state.as_ref());
+    states.into_iter().any(|state| state.running.is_some() || state.terminated.is_some())
+}
