@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use slipway::domain::{ClusterName, Digest, Manifest, Progress, RenderedChart, Revision, Target};
 use slipway::release::lock::{self, HolderInfo, LockError, ProcessIdentity, ReleaseLock};
 use slipway::release::{
-    self, OnFailure, OnFieldConflict, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, Released,
+    self, OnFailure, OnFieldConflict, Recovered, RecoveryOutcome, ReleaseError, ReleaseHistory, ReleasePhase, Released,
     RollbackOptions, RolloutLimits, UpgradeContext, UpgradeRequest,
 };
 
@@ -132,6 +132,7 @@ impl SharedRelease {
             limits: RolloutLimits::new(ROLLOUT_TIMEOUT, None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
+            release_phase: ReleasePhase::Run,
         };
         let context = UpgradeContext { history, discovery };
         Box::pin(release::upgrade(&self.client, lock, context, request, &no_progress())).await
@@ -165,6 +166,7 @@ impl SharedRelease {
             by: "alice".parse().unwrap(),
             limits: RolloutLimits::new(ROLLOUT_TIMEOUT, None),
             on_failure: OnFailure::RollBack,
+            release_phase: ReleasePhase::Run,
         };
         let lock = self.lock().await;
         let rolled_back = Box::pin(release::rollback(&self.client, &lock, request, &no_progress())).await.unwrap();
