@@ -128,9 +128,10 @@ fn of_step(error: &StepError) -> ErrorKind {
         StepError::Discovery(error) => of_discovery(error),
         StepError::FieldConflict { .. } => ErrorKind::Conflict,
         StepError::ImmutableFields { .. } => ErrorKind::Invalid,
-        StepError::RolloutFailed(_) | StepError::TemplateReplaced(_) | StepError::StillBeingDeleted { .. } => {
-            ErrorKind::Failed
-        }
+        StepError::RolloutFailed(_)
+        | StepError::TemplateReplaced(_)
+        | StepError::NewerRevision { .. }
+        | StepError::StillBeingDeleted { .. } => ErrorKind::Failed,
     }
 }
 

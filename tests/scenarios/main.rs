@@ -36,6 +36,7 @@ mod helm_interoperability;
 mod history_limit;
 mod host_key;
 mod in_cluster;
+mod interrupted_removals;
 mod keys;
 mod kill_at_every_write;
 mod kill_during_push;

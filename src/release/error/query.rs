@@ -27,6 +27,13 @@ pub enum QueryError {
     SerializeObject(#[source] BoxError),
 }
 
+impl QueryError {
+    /// Whether a record is there, and its content is damaged.
+    pub(in crate::release) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::UnreadableRecord { .. } | Self::UnreadableManifest { .. })
+    }
+}
+
 /// The command lists the releases of apps only.
 fn releases_hint(target: &Target) -> String {
     let is_app = target.cluster.is_home() && target.is_named_after_namespace();
