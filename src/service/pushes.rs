@@ -32,19 +32,23 @@ impl Service {
         client: impl GitClient,
     ) -> Result<ReceivedPush, ServiceError> {
         let PushRequest { app, protocol } = request;
+        if *app.as_str() == *self.namespace {
+            return Err(ServiceError::OwnNamespace(app.clone()));
+        }
         let owner = self.deployer.apps.find_owner(app).await?;
         let grant = authorize_push(&caller.identity, app, &owner, self.creation)?;
         if grant.creates_app() {
             self.retire_former_repository(app).await?;
         }
-        let shared = self.lock_repository_shared(app).await?;
+        let shared = self.lock_repository_shared(app, caller, "a push").await?;
         let repository = self.repositories.get_or_create(app).await?;
         let session = PushSession {
             service: self,
-            remote: caller.remote,
+            caller,
             grant: &grant,
             repository: &repository,
             has_company: !shared.is_alone(),
+            claimed: shared.claimed(),
             cancel: CancelHandle::default(),
             trace: DeployTrace::start("push", app, grant.user(), caller.remote),
         };

@@ -57,6 +57,7 @@ mod remote_engine;
 mod render;
 mod replicas;
 mod restored_objects;
+mod revoked_keys;
 mod rollback;
 mod rollout_verdicts;
 mod service;
