@@ -70,6 +70,9 @@ impl Service {
         }
         let _exclusive = self.lock_repository_exclusive(app).await?;
         if self.deployer.apps.find_owner(app).await? == AppOwner::None && self.has_history(app).await? {
+            if self.repositories.is_destroyed(app).await {
+                return Ok(self.repositories.remove(app).await?);
+            }
             let path = self.repositories.retire(app).await?;
             let path = path.display();
             tracing::warn!(%app, %path, "the app's namespace no longer exists: moved its repository aside");

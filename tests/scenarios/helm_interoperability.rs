@@ -144,7 +144,7 @@ fn adopt(program: &str) {
     gateway.run_command_as("bob", &adopt).fails().prints("only an admin");
     app.shows("helm");
 
-    gateway.run_command(&adopt).ok().prints("belongs to bob").prints("at v1 (byhand-1.2.3)");
+    gateway.run_command(&adopt).ok().prints("belongs to bob").prints("at v1 (byhand-1.2.3)").does_not_print("no key");
     gateway.run_command(&adopt).fails().prints("is an app already");
     app.scale(3);
     app.push_as(&gateway, "bob", &["main"]).ok().prints("Released v2").prints("configmap/extra removed");

@@ -40,7 +40,9 @@ async fn a_namespace_becomes_an_app_and_stays_when_the_app_is_deleted() {
     assert_eq!(kind(service.adopt(&bob, adopt(&app.name)).await), ErrorKind::Forbidden);
     let adopted = service.adopt(&admin, adopt(&app.name)).await.unwrap();
     let json = serde_json::to_value(&adopted).unwrap();
-    assert_eq!(json, serde_json::json!({ "app": app.name, "owner": "bob", "release": null, "unmanaged": [] }));
+    let expected = serde_json::json!({ "app": app.name, "owner": "bob", "release": null, "unmanaged": [],
+                                       "owner_has_key": false });
+    assert_eq!(json, expected);
     assert_eq!(service.list_apps(&bob).await.unwrap().len(), 1);
     assert_eq!(kind(service.adopt(&admin, adopt(&app.name)).await), ErrorKind::Conflict);
 
