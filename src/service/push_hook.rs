@@ -67,7 +67,7 @@ impl PushSession<'_> {
         counter!(metric_names::RECEIVES_TOTAL, "result" => result.as_str()).increment(1);
         let revision = self.finish(outcome, exit.as_ref().ok()).await;
         let git = exit.map_err(ServiceError::GitIo)?;
-        Ok(ReceivedPush { app: self.grant.app().clone(), result, revision, git })
+        Ok(ReceivedPush { app: self.grant.app().clone(), result, revision, advice: None, git })
     }
 
     fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<ServiceProcess, ServiceError> {

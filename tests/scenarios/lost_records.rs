@@ -127,6 +127,8 @@ fn a_damaged_record_of_the_deployed_revision_does_not_lock_the_app() {
     let app = App::deployed(&gateway);
     app.wait_unlocked();
     kubectl(&["patch", "secret", &app.record_name("v1"), "-n", &app.name, "-p", NOT_A_RECORD]);
+    let doctor = gateway.run_command(&format!("doctor {}", app.name)).fails();
+    doctor.prints("the record of v1 cannot be read").prints(&format!("redeploy {}", app.name));
     app.commit_page("two");
     app.push(&gateway).ok().prints_all(&["the record of v1 cannot be read", "its objects are unknown", "Released v2"]);
     app.shows("two");
