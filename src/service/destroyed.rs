@@ -23,7 +23,7 @@ struct DestroyedRepository {
     deployer: Arc<Deployer>,
 }
 
-/// What became of the namespace.
+/// The state of its namespace.
 enum Namespace {
     BeingDeleted,
     Gone,
