@@ -138,7 +138,7 @@ mod tests {
             let error = apps.claim(&claim).await.unwrap_err();
             assert!(error.to_string().contains("the slipway in the namespace staging"), "{error}");
             assert!(matches!(apps.adopt(&app, &user).await, Err(AppsError::OtherInstallation { .. })));
-            assert!(matches!(apps.start_deletion(&app).await, Err(AppsError::OtherInstallation { .. })));
+            assert!(matches!(apps.start_deletion(&app, None).await, Err(AppsError::OtherInstallation { .. })));
         }
     }
 }

@@ -41,12 +41,23 @@ pub enum AcceptedDeletion {
 }
 
 impl Apps {
-    /// Deletes the app's namespace with everything in it, and returns when the API server has accepted the deletion.
-    /// Releases an adopted namespace instead.
+    /// The UID of an app's namespace; `None` if there is none. Another app of the name has another one.
     ///
     /// # Errors
-    /// [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if the namespace is not this slipway's; [`AppsError`].
-    pub async fn start_deletion(&self, app: &AppName) -> Result<AcceptedDeletion, AppsError> {
+    /// [`AppsError`]
+    pub async fn namespace_uid(&self, app: &AppName) -> Result<Option<String>, AppsError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
+        Ok(self.forbidden_as_none(result)?.and_then(|namespace| namespace.uid()))
+    }
+
+    /// Deletes the app's namespace with everything in it, and returns when the API server has accepted the deletion.
+    /// Releases an adopted namespace instead. The namespace must still be the one with the UID `expected`.
+    ///
+    /// # Errors
+    /// [`AppsError::OwnerChanged`] if it is another one; [`AppsError::Foreign`] and [`AppsError::OtherInstallation`] if it
+    /// is not this slipway's; [`AppsError`].
+    pub async fn start_deletion(&self, app: &AppName, expected: Option<&str>) -> Result<AcceptedDeletion, AppsError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let result = with_retries("reading the namespace", || namespaces.get_opt(app.as_str())).await;
         let Some(namespace) = self.forbidden_as_none(result)? else { return Ok(AcceptedDeletion::Gone) };
@@ -54,6 +65,9 @@ impl Apps {
             AppOwner::User(_) => {}
             AppOwner::OtherInstallation(other) => return Err(AppsError::other_installation(app, other)),
             AppOwner::Foreign | AppOwner::None => return Err(AppsError::Foreign(app.clone())),
+        }
+        if namespace.metadata.uid.as_deref() != expected {
+            return Err(AppsError::OwnerChanged(app.clone()));
         }
         if is_adopted(&namespace) {
             release_namespace(&namespaces, &namespace).await?;
@@ -64,6 +78,7 @@ impl Apps {
         let params = DeleteParams::background().preconditions(same_namespace);
         match with_retries("deleting the namespace", || namespaces.delete(app.as_str(), &params)).await {
             Err(error) if error.is_not_found() => Ok(AcceptedDeletion::Gone),
+            Err(error) if error.is_conflict() => Err(AppsError::OwnerChanged(app.clone())),
             result => Ok(result.map(|_| AcceptedDeletion::Terminating { uid })?),
         }
     }
@@ -113,6 +128,7 @@ mod tests {
 
     use super::super::scope::NamespaceScope;
     use super::*;
+    use crate::domain::labels;
     use crate::testing::fake_api_server;
 
     #[tokio::test]
@@ -122,8 +138,22 @@ mod tests {
             (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "web", "uid": "1" } }))
         });
         let apps = Apps::new(client, NamespaceScope::AllNamespaces, "slipway");
-        let deletion = apps.start_deletion(&"web".parse().unwrap()).await;
+        let deletion = apps.start_deletion(&"web".parse().unwrap(), Some("1")).await;
         assert!(matches!(deletion, Err(AppsError::Foreign(_))));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_of_another_uid_is_not_deleted() {
+        let client = fake_api_server(|request| {
+            assert_eq!(request.method(), Method::GET, "{}", request.uri());
+            let annotations = json!({ labels::INSTALLATION: "slipway", labels::OWNER: "bob" });
+            let metadata =
+                json!({ "name": "web", "uid": "2", "labels": { labels::APP: "web" }, "annotations": annotations });
+            (200, json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": metadata }))
+        });
+        let apps = Apps::new(client, NamespaceScope::AllNamespaces, "slipway");
+        let deletion = apps.start_deletion(&"web".parse().unwrap(), Some("1")).await;
+        assert!(matches!(deletion, Err(AppsError::OwnerChanged(_))));
     }
 
     #[tokio::test]
@@ -140,6 +170,6 @@ mod tests {
             )
         });
         let error = deletion_timed_out(&Api::all(client), &"web".parse().unwrap()).await;
-        assert!(error.to_string().ends_with("example.com/keep in 1 resource instances"), "{error}");
+        assert!(error.to_string().contains("example.com/keep in 1 resource instances"), "{error}");
     }
 }

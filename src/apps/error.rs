@@ -41,9 +41,15 @@ pub enum AppsError {
          ask the operator of the cluster"
     )]
     NamespaceMissing(AppName),
-    #[error("the namespace {0} is being deleted; try again in a moment")]
+    #[error(
+        "the namespace {0} is being deleted; try again in a moment. If it stays, its status says why: kubectl get namespace {0} -o \
+         yaml"
+    )]
     BeingDeleted(AppName),
-    #[error("the namespace {app} is still being deleted, and its repository stays until it is gone: {reasons}")]
+    #[error(
+        "the namespace {app} is still being deleted: {reasons}. Remove what holds it; slipway removes the app's repository when \
+         the namespace is gone"
+    )]
     DeletionTimedOut {
         app: AppName,
         /// The namespace's conditions that are true.

@@ -5,6 +5,9 @@ use crate::domain::{AppName, UserName, labels};
 /// Why access is denied. The message goes to the client as it is, and never names the owner of an app.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
+    /// The key was removed, or lost rights, while a command that it had authenticated waited for its client.
+    #[error("the key that {0} logged in with is no longer registered, or has fewer rights by now: nothing was changed")]
+    KeyRevoked(UserName),
     #[error("{user} may not push to {app}: the app belongs to someone else; ask its owner or an admin")]
     NotOwner { user: UserName, app: AppName },
     #[error("there is no app {0}, and only admins may create one")]

@@ -85,7 +85,9 @@ fn record_problem(app: &AppName, info: &ReleaseInfo) -> Option<String> {
         return Some(format!("{status}: a deploy is running, or the next push to {app} undoes the revision"));
     }
     // The description of an unreadable record is the error.
-    (info.chart.is_none() && info.app_version.is_none()).then(|| info.description.clone())
+    let error = (info.chart.is_none() && info.app_version.is_none()).then(|| info.description.clone())?;
+    let is_deployed = info.status == ReleaseStatus::Deployed;
+    Some(if is_deployed { format!("{error}; to replace the revision: redeploy {app}") } else { error })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Errors of deploys.
 
 use crate::apps::AppsError;
+use crate::auth::AccessDenied;
 use crate::build::{BuildError, NoDockerfile};
 use crate::chart::ChartError;
 use crate::domain::progress::strip_control;
@@ -16,6 +17,9 @@ use super::options::UnknownOption;
 /// One variant per stage. `Display` is the message for the pusher; the log has the whole error chain.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
+    /// The user lost the right to push since the push began.
+    #[error(transparent)]
+    AccessDenied(#[from] AccessDenied),
     #[error(transparent)]
     UnknownOption(#[from] UnknownOption),
     #[error(transparent)]

@@ -94,6 +94,7 @@ impl Deployer {
     ) -> Result<Option<ReleaseHistory>, DeployError> {
         match in_span("heal", release::recover(&self.cluster, lock, self.settings.rollout_limits, progress)).await? {
             RecoveryOutcome::Clean(history) => Ok(Some(*history)),
+            RecoveryOutcome::Completed(_) => Ok(None),
             RecoveryOutcome::Recovered(recovered) => ensure_undone(recovered).map(|_| None),
         }
     }

@@ -97,9 +97,17 @@ impl Deployer {
         let trace = DeployTrace::recovery(app);
         let outcome = trace.scope(self.recover_locked(app, &lock)).await;
         lock.release().await;
-        let RecoveryOutcome::Recovered(recovered) = outcome? else {
-            trace.set_result(PipelineResult::Skip);
-            return Ok(());
+        let recovered = match outcome? {
+            RecoveryOutcome::Recovered(recovered) => recovered,
+            RecoveryOutcome::Completed(revision) => {
+                trace.set_result(PipelineResult::Success);
+                tracing::info!(%app, %revision, "completed an interrupted release that was ready");
+                return Ok(());
+            }
+            RecoveryOutcome::Clean(_) => {
+                trace.set_result(PipelineResult::Skip);
+                return Ok(());
+            }
         };
         let recovered = ensure_undone(recovered).inspect_err(|error| trace.record_failure(error))?;
         let Recovered { revision, outcome } = recovered;

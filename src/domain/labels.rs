@@ -22,6 +22,9 @@ pub const COMMIT: &str = "slipway.dev/commit";
 pub const PUSHER: &str = "slipway.dev/pusher";
 /// On release records: the time at which the deploy ended, RFC 3339.
 pub const FINISHED: &str = "slipway.dev/finished";
+/// On a pending release record: the time at which all objects of the revision were ready, RFC 3339. Then its deploy has only to
+/// remove objects that earlier revisions had.
+pub const READY: &str = "slipway.dev/ready";
 /// On a release record: the branch that git could not move to the commit, although the release is live.
 pub const UNMOVED_BRANCH: &str = "slipway.dev/unmoved-branch";
 /// On release records and the deploy Lease: the slipway process that wrote them.

@@ -6,6 +6,7 @@
 
 mod archive;
 mod command;
+mod destroyed_mark;
 mod error;
 mod hook;
 mod process;

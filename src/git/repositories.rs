@@ -210,7 +210,7 @@ impl Repositories {
         tempfile::Builder::new().prefix(TEMP_PREFIX).tempdir_in(self.repos_dir())
     }
 
-    fn repos_dir(&self) -> PathBuf {
+    pub(super) fn repos_dir(&self) -> PathBuf {
         self.data_dir.join("repos")
     }
 

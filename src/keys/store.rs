@@ -20,6 +20,7 @@ use super::report::ShardReporter;
 use super::watch::watch_config_maps;
 use super::write::{apply_plan, refresh_index};
 use crate::auth::{Identity, UploadGrant};
+use crate::domain::UserName;
 use crate::k8s::{EventPublisher, WatchCache};
 
 /// How long an upload waits for the uploads before it.
@@ -71,6 +72,11 @@ impl KeyStore {
     /// The number of distinct keys.
     pub fn len(&self) -> usize {
         self.read(KeyIndex::len)
+    }
+
+    /// Whether the user has a key.
+    pub fn has_key_of(&self, user: &UserName) -> bool {
+        self.read(|index| index.count_keys_of(user) > 0)
     }
 
     fn read<T>(&self, query: impl FnOnce(&KeyIndex) -> T) -> T {

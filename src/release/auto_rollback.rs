@@ -27,6 +27,9 @@ pub(super) async fn roll_back_failed(
     description: &str,
 ) -> RollbackOutcome {
     let context = &ReleaseContext { mode: ApplyMode::Restore, ..*context };
+    if let Some(unreadable) = &history.unreadable {
+        return leave_in_place(context, history, failed, description, unreadable.revision).await;
+    }
     let Some(previous) = &history.deployed else {
         return match in_span("undo", remove_objects(context, &mut discovery, history, failed, description)).await {
             Ok(()) => RollbackOutcome::ObjectsRemoved,
@@ -37,6 +40,23 @@ pub(super) async fn roll_back_failed(
     match in_span("undo", redeploy_previous(context, &mut discovery, history, previous, failed, description)).await {
         Ok(recorded) => RollbackOutcome::RolledBack { to, recorded },
         Err(error) => RollbackOutcome::RollbackFailed { to, error: Box::new(log_error(context, failed, error)) },
+    }
+}
+
+/// Ends `failed` after a revision whose objects are unknown: some of those may be among the objects of `failed`, and none
+/// can be brought back. The old pods go on where the new ones are not ready.
+async fn leave_in_place(
+    context: &ReleaseContext<'_>,
+    history: &ReleaseHistory,
+    failed: Revision,
+    description: &str,
+    deployed: Revision,
+) -> RollbackOutcome {
+    match mark_failed(context, history, failed, description).await {
+        Ok(()) => RollbackOutcome::NotRestorable { deployed },
+        Err(error) => {
+            RollbackOutcome::RollbackFailed { to: deployed, error: Box::new(log_error(context, failed, error)) }
+        }
     }
 }
 

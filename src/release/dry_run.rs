@@ -63,7 +63,9 @@ pub async fn diff_against_live(
     let history = ReleaseHistory::read(client, target).await?;
     let mut chart = chart.clone();
     normalize_versions(client, target, &mut chart).await?;
-    let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string());
+    let unreadable =
+        history.unreadable.as_ref().map(|unreadable| format!("unreadable record of {}", unreadable.revision));
+    let deployed = history.deployed.as_ref().map(|deployed| deployed.revision().to_string()).or(unreadable);
     let names = (deployed.as_deref().unwrap_or(NOTHING), THIS_PUSH);
     let changes = diff::unified_diff(history.deployed_manifests(), &chart.manifests, names)?;
     dry_run(client, target, &chart, Some(history), on_conflict).await?;

@@ -6,12 +6,13 @@ use k8s_openapi::api::core::v1::Secret;
 use super::apply_mode::ApplyMode;
 use super::context::ReleaseContext;
 use super::discovery::ApiDiscovery;
-use super::error::{PreconditionError, RecordError, ReleaseError, RollbackOutcome, StepError};
-use super::history::ReleaseHistory;
+use super::error::{PreconditionError, QueryError, RecordError, ReleaseError, RollbackOutcome, StepError};
+use super::history::{ReleaseHistory, UnreadableRelease};
 use super::lock::ReleaseLock;
 use super::ownership_check::check_ownership;
-use super::plan::{self, RolloutPhase};
+use super::plan::{self, RolloutPhase, RolloutPlan};
 use super::record::{Record, ReleaseStatus, failure_description};
+use super::revision_summary::RevisionSummary;
 use super::roll_out::{self, FailedRollout, Leftover, RolledOut};
 use super::secret::RecordMetadata;
 use super::service_address::{ServiceAddress, service_address};
@@ -67,13 +68,14 @@ pub(super) async fn execute_release(
     let ReleaseContext { client, lock, .. } = *context;
     let revision = new.revision();
     check_preconditions(context, &mut discovery, &history, &new).await?;
+    report_unreadable(context, &history).await;
     let manifests = replicas::omit_existing_replicas(&mut discovery, new.manifests).await;
     new.manifests = manifests.map_err(PreconditionError::from)?;
     let record = in_span("record", storage::create(client, lock, &new.record, &new.metadata));
     // Half a release is worse than none, so all objects are tried before any is changed.
     let rehearsal = in_span("rehearse", apply::dry_run_objects(&mut discovery, &new.manifests, context.mode));
     let (record, rehearsed) = tokio::join!(record, rehearsal);
-    let pending = record.map_err(ReleaseError::unrecorded)?;
+    let mut pending = record.map_err(ReleaseError::unrecorded)?;
     if let Err(error) = rehearsed {
         return Err(record_refusal(context, &new, pending, error).await);
     }
@@ -81,7 +83,9 @@ pub(super) async fn execute_release(
         ApplyMode::Deploy(_) => plan::rolling_update(&new.manifests, history.previous_objects(), context.release_phase),
         ApplyMode::Restore => plan::restoration(&new.manifests, history.previous_objects(), context.release_phase),
     };
-    let RolledOut { applied, leftovers } = match roll_out::perform(context, &mut discovery, &plan).await {
+    let confirm = async || confirm_ready(context, &plan, revision, &mut pending).await;
+    let performed = roll_out::perform_confirmed(context, &mut discovery, &plan, confirm).await;
+    let RolledOut { applied, leftovers } = match performed {
         Ok(rolled_out) => rolled_out,
         Err(failed) => return Err(Box::pin(handle_failure(context, discovery, history, new, failed)).await),
     };
@@ -90,8 +94,35 @@ pub(super) async fn execute_release(
     let update = StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&description) };
     storage::update_status_of(client, lock, pending, &update).await.map_err(ReleaseError::Interrupted)?;
     mark_superseded(context, &history, revision).await;
-    let service = service_address(&applied, &lock.target().release, history.deployed.is_none());
+    let service = service_address(&applied, &lock.target().release, history.is_first());
     Ok(Released { revision, service })
+}
+
+/// Checks that the ready revision is the newest, and marks its record if something is left to be retired: a recovery then
+/// completes the revision.
+async fn confirm_ready(
+    context: &ReleaseContext<'_>,
+    plan: &RolloutPlan<'_>,
+    revision: Revision,
+    pending: &mut Secret,
+) -> Result<(), StepError> {
+    let ReleaseContext { client, lock, .. } = *context;
+    if let Some(newer) = newer_revision(context, revision).await? {
+        let (by, status) = (newer.revision, newer.status.as_str());
+        return Err(StepError::NewerRevision { target: lock.target().clone(), by, status });
+    }
+    if plan.retire.is_empty() {
+        return Ok(());
+    }
+    storage::mark_ready(client, lock, pending, revision).await
+}
+
+/// Reports that the objects of the deployed revision are unknown.
+async fn report_unreadable(context: &ReleaseContext<'_>, history: &ReleaseHistory) {
+    if let Some(UnreadableRelease { revision, error }) = &history.unreadable {
+        let unknown = "its objects are unknown, and those that the new revision does not have stay in the namespace";
+        context.progress.log(format!("{error}: {unknown}; {revision} cannot be rolled back to")).await;
+    }
 }
 
 /// Reports the objects of the revision before which are left alone.
@@ -166,7 +197,7 @@ async fn handle_failure(
     }
     let description = log_failure(context, &new, &cause);
     let revision = new.revision();
-    let left_in_place = match (newer_revision(context, &cause, revision).await, new.on_failure) {
+    let left_in_place = match (find_newer(context, &cause, revision).await, new.on_failure) {
         (Some(by), _) => Some(RollbackOutcome::Superseded { by }),
         (None, OnFailure::Keep) => Some(RollbackOutcome::LeftInPlace),
         (None, OnFailure::RollBack) => None,
@@ -187,20 +218,23 @@ async fn handle_failure(
     ReleaseError::Failed { revision, phase, cause: Box::new(cause), outcome }
 }
 
-/// The revision that another client, such as `helm rollback`, recorded while it replaced the pods of this one. Its objects
-/// are in the cluster now.
-async fn newer_revision(context: &ReleaseContext<'_>, cause: &StepError, failed: Revision) -> Option<Revision> {
-    if !matches!(cause, StepError::TemplateReplaced(_)) {
-        return None;
+/// The revision that another client, such as `helm rollback`, recorded during the rollout of `this`. Its objects are in the
+/// cluster now, even if they look like those of `this`.
+async fn newer_revision(context: &ReleaseContext<'_>, this: Revision) -> Result<Option<RevisionSummary>, QueryError> {
+    let mut revisions = storage::list(context.client, context.lock.target()).await?;
+    Ok(revisions.pop().filter(|newest| newest.revision > this))
+}
+
+/// The newer revision, if there is one: its objects must not be undone with those of `failed`.
+async fn find_newer(context: &ReleaseContext<'_>, cause: &StepError, failed: Revision) -> Option<Revision> {
+    if let StepError::NewerRevision { by, .. } = cause {
+        return Some(*by);
     }
-    let target = context.lock.target();
-    match storage::list(context.client, target).await {
-        Ok(revisions) => revisions.last().map(|newest| newest.revision).filter(|newest| *newest > failed),
-        Err(error) => {
-            tracing::warn!(app = %target, %error, "cannot check for a newer revision");
-            None
-        }
-    }
+    let newer = newer_revision(context, failed).await.unwrap_or_else(|error| {
+        tracing::warn!(app = %context.lock.target(), %error, "cannot check for a newer revision");
+        None
+    });
+    newer.map(|newer| newer.revision)
 }
 
 /// Logs the failure, and returns the description for the record.

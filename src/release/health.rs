@@ -21,7 +21,7 @@ pub enum ObjectProblem {
 }
 
 /// The problems of the objects of the deployed revision: objects that were deleted by hand, and workloads that are not
-/// ready. `None` without a deployed revision, or while another one is pending.
+/// ready. `None` without a deployed revision whose record can be read, or while another one is pending.
 ///
 /// # Errors
 /// [`PreconditionError`], if a record or an object cannot be read.
@@ -32,7 +32,11 @@ pub async fn find_object_problems(
     let revisions = storage::list(client, target).await?;
     let is_pending = revisions.last().is_some_and(|newest| newest.status.is_pending());
     let Some(deployed) = find_deployed(&revisions).filter(|_| !is_pending) else { return Ok(None) };
-    let release = StoredRelease::read(client, target, deployed.revision).await?;
+    let release = match StoredRelease::read(client, target, deployed.revision).await {
+        // The list of the revisions shows it.
+        Err(error) if error.is_unreadable() => return Ok(None),
+        release => release?,
+    };
     let mut discovery = ApiDiscovery::new(client, target);
     let mut problems = Vec::new();
     for manifest in &release.manifests {

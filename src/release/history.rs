@@ -22,8 +22,10 @@ const CONCURRENT_READS: usize = 8;
 pub struct ReleaseHistory {
     /// Oldest first.
     pub(super) revisions: Vec<RevisionSummary>,
-    /// See [`find_deployed`].
+    /// See [`find_deployed`]. `None` if its record cannot be read.
     pub(super) deployed: Option<StoredRelease>,
+    /// The deployed revision, if its record cannot be read: its objects are unknown.
+    pub(super) unreadable: Option<UnreadableRelease>,
     /// Every object that the release may have in the cluster: first those of the deployed revision, then those of later
     /// ones that failed.
     pub(super) objects: Vec<Manifest>,
@@ -31,6 +33,12 @@ pub struct ReleaseHistory {
     pub(super) unmanaged: Vec<UnmanagedObject>,
     /// Whether any of these revisions was applied on the client side, as by helm 3.
     pub(super) has_client_side_updates: bool,
+}
+
+/// A deployed revision whose record someone damaged.
+pub(super) struct UnreadableRelease {
+    pub revision: Revision,
+    pub error: QueryError,
 }
 
 /// A revision with its record and its objects.
@@ -48,16 +56,17 @@ impl ReleaseHistory {
     /// Reads the records.
     ///
     /// # Errors
-    /// [`QueryError::Api`], [`QueryError::UnreadableRecord`], [`QueryError::UnreadableManifest`].
+    /// [`QueryError::Api`].
     pub async fn read(client: &Client, target: &Target) -> Result<Self, QueryError> {
         let revisions = storage::list(client, target).await?;
-        let deployed = match find_deployed(&revisions) {
-            Some(summary) => Some(StoredRelease::read(client, target, summary.revision).await?),
-            None => None,
+        let newest_deployed = find_deployed(&revisions).map(|summary| summary.revision);
+        let (deployed, unreadable) = match newest_deployed {
+            Some(revision) => read_deployed(client, target, revision).await?,
+            None => (None, None),
         };
         let mut has_client_side_updates = deployed.as_ref().is_some_and(StoredRelease::is_applied_client_side);
         let mut objects = deployed.iter().flat_map(|deployed| deployed.manifests.clone()).collect::<Vec<_>>();
-        let after = undeployed_after(&revisions, deployed.as_ref().map(StoredRelease::revision));
+        let after = undeployed_after(&revisions, newest_deployed);
         let after: Vec<_> = after.map(|summary| summary.revision).collect();
         let reads = after.into_iter().map(|revision| read_undeployed(client, target, revision));
         let undeployed: Vec<_> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
@@ -66,12 +75,17 @@ impl ReleaseHistory {
             objects.extend(undeployed.manifests);
         }
         let unmanaged = deployed.iter().flat_map(|deployed| deployed.unmanaged.clone()).collect();
-        Ok(Self { revisions, deployed, objects, unmanaged, has_client_side_updates })
+        Ok(Self { revisions, deployed, unreadable, objects, unmanaged, has_client_side_updates })
     }
 
     /// The number after the highest revision, also if helm created that.
     pub fn next_revision(&self) -> Revision {
         self.newest().map_or(Revision(1), |newest| newest.revision.next())
+    }
+
+    /// Whether no revision is deployed.
+    pub(super) fn is_first(&self) -> bool {
+        self.deployed.is_none() && self.unreadable.is_none()
     }
 
     pub(super) fn newest(&self) -> Option<&RevisionSummary> {
@@ -95,6 +109,10 @@ impl ReleaseHistory {
     pub(super) fn pending_revisions(&self) -> impl Iterator<Item = Revision> {
         let pending = self.revisions.iter().filter(|summary| summary.status.is_pending());
         pending.map(|summary| summary.revision)
+    }
+
+    pub(super) fn newest_pending(&self) -> Option<&RevisionSummary> {
+        self.revisions.iter().rev().find(|summary| summary.status.is_pending())
     }
 
     /// The revisions with status deployed; more than one after a crash.
@@ -140,16 +158,41 @@ impl StoredRelease {
         target: &Target,
         revisions: &[RevisionSummary],
     ) -> Result<Self, QueryError> {
-        let revision = self.revision();
-        let older = revisions.iter().rev().filter(|summary| summary.revision < revision);
-        for summary in older.filter(|summary| summary.status == ReleaseStatus::Superseded) {
-            let candidate = Self::read(client, target, summary.revision).await?;
-            if candidate.record.manifest != self.record.manifest {
-                return Ok(candidate);
-            }
-        }
-        Err(QueryError::NoPreviousRevision { target: target.clone(), revision })
+        let is_other = |candidate: &Self| candidate.record.manifest != self.record.manifest;
+        read_superseded(client, target, revisions, self.revision(), is_other).await
     }
+}
+
+impl UnreadableRelease {
+    /// Reads the newest older revision that was deployed and can be read.
+    pub async fn previous(
+        &self,
+        client: &Client,
+        target: &Target,
+        revisions: &[RevisionSummary],
+    ) -> Result<StoredRelease, QueryError> {
+        read_superseded(client, target, revisions, self.revision, |_| true).await
+    }
+}
+
+/// Reads the newest superseded revision before `before` that `is_wanted`. Those that cannot be read are skipped.
+async fn read_superseded(
+    client: &Client,
+    target: &Target,
+    revisions: &[RevisionSummary],
+    before: Revision,
+    is_wanted: impl Fn(&StoredRelease) -> bool,
+) -> Result<StoredRelease, QueryError> {
+    let older = revisions.iter().rev().filter(|summary| summary.revision < before);
+    for summary in older.filter(|summary| summary.status == ReleaseStatus::Superseded) {
+        match StoredRelease::read(client, target, summary.revision).await {
+            Ok(candidate) if is_wanted(&candidate) => return Ok(candidate),
+            Ok(_) => {}
+            Err(error) if error.is_unreadable() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(QueryError::NoPreviousRevision { target: target.clone(), revision: before })
 }
 
 /// Finds the newest deployed revision. Without one, a rollback of helm's has failed, which first marks the revision
@@ -171,6 +214,23 @@ fn undeployed_after(
     after.filter(|summary| summary.status != ReleaseStatus::Uninstalled)
 }
 
+/// The deployed revision, or the reason why its record cannot be read. A damaged record must not prevent the release that
+/// replaces it.
+async fn read_deployed(
+    client: &Client,
+    target: &Target,
+    revision: Revision,
+) -> Result<(Option<StoredRelease>, Option<UnreadableRelease>), QueryError> {
+    match StoredRelease::read(client, target, revision).await {
+        Ok(deployed) => Ok((Some(deployed), None)),
+        Err(error) if error.is_unreadable() => {
+            tracing::warn!(app = %target, %revision, %error, "the record of the deployed revision cannot be read");
+            Ok((None, Some(UnreadableRelease { revision, error })))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// `None` if the record cannot be read: then the objects of this revision are unknown, and those of the others can still
 /// be pruned.
 async fn read_undeployed(
@@ -180,7 +240,7 @@ async fn read_undeployed(
 ) -> Result<Option<StoredRelease>, QueryError> {
     match StoredRelease::read(client, target, revision).await {
         Ok(undeployed) => Ok(Some(undeployed)),
-        Err(error @ (QueryError::UnreadableRecord { .. } | QueryError::UnreadableManifest { .. })) => {
+        Err(error) if error.is_unreadable() => {
             tracing::warn!(app = %target, %revision, %error, "a release record cannot be read");
             Ok(None)
         }

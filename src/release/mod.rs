@@ -62,7 +62,7 @@ pub use history::ReleaseHistory;
 pub use history_limit::{trim_history, unreferenced_images};
 pub use plan::RolloutPhase;
 pub use queries::{
-    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, list_releases, list_unmanaged,
+    ListScope, ReleaseDetails, ReleaseInfo, RevisionDiff, diff_revisions, is_deployed, list_releases, list_unmanaged,
     newest_releases, show_release,
 };
 pub use recovery::{Recovered, RecoveryOutcome, find_interrupted, recover};

@@ -137,6 +137,14 @@ async fn read_info(
     }
 }
 
+/// Whether a revision is deployed: not before the first deploy, and not after `helm uninstall`.
+///
+/// # Errors
+/// [`QueryError::Api`].
+pub async fn is_deployed(client: &Client, target: &Target) -> Result<bool, QueryError> {
+    Ok(find_deployed(&storage::list(client, target).await?).is_some())
+}
+
 /// Reads one revision; by default the deployed one.
 ///
 /// # Errors

@@ -68,6 +68,8 @@ fn summary(revision: Revision, metadata: &ObjectMeta) -> RevisionSummary {
         status: status.and_then(|label| ReleaseStatus::from_label(label)).unwrap_or(ReleaseStatus::Unknown),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         written_by_slipway: annotation(labels::INSTANCE).is_some(),
+        instance: annotation(labels::INSTANCE).and_then(|text| text.parse().ok()),
+        is_ready: annotation(labels::READY).is_some(),
         image: annotation(labels::IMAGE_DIGEST).and_then(|text| text.parse().ok()),
     }
 }

@@ -9,22 +9,24 @@ use super::discovery::ApiDiscovery;
 use super::error::{PreconditionError, RollbackOutcome, StepError};
 use super::history::{ReleaseHistory, StoredRelease};
 use super::lock::{self, HolderState, ProcessIdentity, ReleaseLock};
+use super::record::ReleaseStatus;
 use super::release_phase::ReleasePhase;
-use super::revision_summary::HELM_PENDING_LIMIT;
+use super::revision_summary::{HELM_PENDING_LIMIT, RevisionSummary};
 use super::rollout_limits::RolloutLimits;
-use super::{apply, auto_rollback, restorable, storage};
-use crate::domain::{Progress, Revision, Target};
+use super::storage::{self, StatusUpdate};
+use super::supersede::mark_superseded;
+use super::{apply, auto_rollback, plan, replicas, restorable, roll_out};
+use crate::domain::{Progress, Revision, Target, in_span};
 
 /// Releases that are checked concurrently.
 const CONCURRENT_CHECKS: usize = 8;
-
-/// The description of an interrupted revision.
-const INTERRUPTED: &str = "Interrupted: its gateway ended";
 
 /// The state of a release after [`recover`].
 pub enum RecoveryOutcome {
     /// No revision was pending.
     Clean(Box<ReleaseHistory>),
+    /// A pending revision was ready, and is deployed now.
+    Completed(Revision),
     /// A pending revision was rolled back, or the attempt failed.
     Recovered(Recovered),
 }
@@ -62,8 +64,9 @@ async fn is_interrupted(client: &Client, target: &Target, gateway: &ProcessIdent
     }
 }
 
-/// Rolls back a pending revision whose writer is gone. The caller's lock proves that for slipway's records, and the age
-/// for helm's. The branch of the interrupted push has not moved, so its revision must not stay.
+/// Ends a pending revision whose writer is gone. The caller's lock proves that for slipway's records, and the age for
+/// helm's. A revision whose objects were all ready is completed: the way back could need objects that are retired. Any
+/// other is rolled back: the branch of the interrupted push has not moved.
 ///
 /// # Errors
 /// [`PreconditionError::InProgress`] if helm may still be working on the release.
@@ -84,10 +87,64 @@ pub async fn recover(
         return Err(PreconditionError::pending(lock, newest));
     }
     let revision = newest.revision;
+    if newest.is_ready && complete(&context, &history, revision).await? {
+        return Ok(RecoveryOutcome::Completed(revision));
+    }
     progress.log(format!("the deploy of {revision} was interrupted; rolling it back")).await;
-    let discovery = ApiDiscovery::new(client, lock.target());
-    let outcome = auto_rollback::roll_back_failed(&context, discovery, &history, revision, INTERRUPTED).await;
+    let (discovery, cause) = (ApiDiscovery::new(client, lock.target()), describe_interruption(lock, newest));
+    let outcome = auto_rollback::roll_back_failed(&context, discovery, &history, revision, cause).await;
     Ok(RecoveryOutcome::Recovered(Recovered { revision, outcome }))
+}
+
+/// The description of an interrupted revision.
+fn describe_interruption(lock: &ReleaseLock, interrupted: &RevisionSummary) -> &'static str {
+    match interrupted.instance {
+        Some(instance) if instance == lock.process().instance => "Interrupted: its deploy lock was lost",
+        Some(_) if lock.is_own_after_restart() => "Interrupted: its gateway ended",
+        Some(_) => "Interrupted: its gateway ended or lost the deploy lock",
+        None => "Interrupted: helm did not end it",
+    }
+}
+
+/// Completes a pending revision that was ready when its deploy was interrupted; false if it is not ready any more. Its plan
+/// is performed again: what is applied already does not change.
+async fn complete(
+    context: &ReleaseContext<'_>,
+    history: &ReleaseHistory,
+    revision: Revision,
+) -> Result<bool, PreconditionError> {
+    let ReleaseContext { client, lock, progress, .. } = *context;
+    let release = match StoredRelease::read(client, lock.target(), revision).await {
+        Err(error) if error.is_unreadable() => return Ok(false),
+        release => release?,
+    };
+    progress.log(format!("the deploy of {revision} was interrupted when all was ready; completing it")).await;
+    match in_span("complete", perform_again(context, history, &release)).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_interruption() => Err(error.into()),
+        Err(error) => {
+            progress.log(format!("{revision} is not ready any more: {error}")).await;
+            Ok(false)
+        }
+    }
+}
+
+async fn perform_again(
+    context: &ReleaseContext<'_>,
+    history: &ReleaseHistory,
+    release: &StoredRelease,
+) -> Result<(), StepError> {
+    let ReleaseContext { client, lock, .. } = *context;
+    let (mut discovery, revision) = (ApiDiscovery::new(client, lock.target()), release.revision());
+    let manifests = restorable::from_record(context, &mut discovery, &release.manifests).await?;
+    let manifests = replicas::omit_existing_replicas(&mut discovery, manifests).await?;
+    let plan = plan::rolling_update(&manifests, history.previous_objects(), ReleasePhase::Skip);
+    roll_out::perform(context, &mut discovery, &plan).await.map_err(|failed| failed.cause)?;
+    let description = format!("{}; completed after an interruption", release.record.info.description);
+    let update = StatusUpdate { revision, status: ReleaseStatus::Deployed, description: Some(&description) };
+    storage::update_status_of(client, lock, release.secret.clone(), &update).await?;
+    mark_superseded(context, history, revision).await;
+    Ok(())
 }
 
 /// Recovers a release whose newest record is not pending. If the holder of the lock died, its pending record may have been
@@ -97,8 +154,8 @@ async fn recover_unrecorded(
     mut history: ReleaseHistory,
 ) -> Result<RecoveryOutcome, PreconditionError> {
     let ReleaseContext { client, lock, progress, .. } = *context;
-    if history.pending_revisions().next().is_some() {
-        auto_rollback::mark_pending_failed(context, &history, INTERRUPTED).await?;
+    if let Some(cause) = history.newest_pending().map(|pending| describe_interruption(lock, pending)) {
+        auto_rollback::mark_pending_failed(context, &history, cause).await?;
         history = ReleaseHistory::read(client, lock.target()).await?;
     }
     let mut discovery = ApiDiscovery::new(client, lock.target());

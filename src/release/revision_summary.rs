@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::record::ReleaseStatus;
 use crate::domain::{Digest, Revision};
@@ -20,6 +21,10 @@ pub(super) struct RevisionSummary {
     pub created: Option<Timestamp>,
     /// Whether slipway wrote the record, by the Secret's annotations: Helm's rollback copies labels, never annotations.
     pub written_by_slipway: bool,
+    /// The slipway process that wrote the record.
+    pub instance: Option<Uuid>,
+    /// Whether all objects of the revision were ready, while the record is pending.
+    pub is_ready: bool,
     /// `None` where helm deployed the revision.
     pub image: Option<Digest>,
 }

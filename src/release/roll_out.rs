@@ -53,10 +53,24 @@ pub(super) async fn perform(
     discovery: &mut ApiDiscovery,
     plan: &RolloutPlan<'_>,
 ) -> Result<RolledOut, FailedRollout> {
+    perform_confirmed(context, discovery, plan, async || Ok(())).await
+}
+
+/// As [`perform`]. `confirm` runs when all objects are ready, and before anything is retired; its error ends the plan.
+pub(super) async fn perform_confirmed(
+    context: &ReleaseContext<'_>,
+    discovery: &mut ApiDiscovery,
+    plan: &RolloutPlan<'_>,
+    confirm: impl AsyncFnOnce() -> Result<(), StepError>,
+) -> Result<RolledOut, FailedRollout> {
     tracing::debug!(app = %context.lock.target(), %plan, "performing a plan");
     let first = |cause| FailedRollout { phase: RolloutPhase::Prepare, cause };
     let mut rollout = PlanExecution::start(context, discovery, plan).await.map_err(first)?;
+    let mut confirm = Some(confirm);
     for (phase, steps) in plan.phases() {
+        if let Some(confirm) = confirm.take_if(|_| phase == RolloutPhase::Retire) {
+            confirm().await.map_err(|cause| FailedRollout { phase, cause })?;
+        }
         let work = rollout.perform_phase(phase, steps);
         let performed = match span_name(plan, phase) {
             Some(name) => in_span(name, work).await,

@@ -91,6 +91,9 @@ async fn find_earlier(
     history: &ReleaseHistory,
     requested: Option<Revision>,
 ) -> Result<StoredRelease, PreconditionError> {
+    if let (None, Some(unreadable)) = (requested, &history.unreadable) {
+        return Ok(unreadable.previous(client, target, &history.revisions).await?);
+    }
     let newest = history.newest().map(|newest| newest.revision);
     let current = history.deployed.as_ref().filter(|deployed| Some(deployed.revision()) == newest);
     let revision = match (requested, current, &history.deployed) {

@@ -80,6 +80,9 @@ pub(super) fn with_status(
         let value = encode_record(&record)?;
         secret.data.get_or_insert_default().insert(DATA_KEY.to_owned(), ByteString(value));
     }
+    if !status.is_pending() {
+        secret.annotations_mut().remove(labels::READY);
+    }
     let labels = secret.labels_mut();
     labels.insert("status".to_owned(), status.as_str().to_owned());
     labels.insert("modifiedAt".to_owned(), now.as_second().to_string());

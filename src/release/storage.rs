@@ -185,6 +185,31 @@ pub(super) async fn delete(client: &Client, lock: &ReleaseLock, revision: Revisi
     }
 }
 
+/// Annotates the pending record in `secret`: its objects are ready. If someone else wrote or deleted the Secret in the
+/// meantime, the annotation is left out: it only spares a recovery the way back.
+pub(super) async fn mark_ready(
+    client: &Client,
+    lock: &ReleaseLock,
+    secret: &mut Secret,
+    revision: Revision,
+) -> Result<(), StepError> {
+    let (secrets, name) = (secrets(client, lock.target()), record_list::secret_name(lock.target(), revision));
+    let patch = Patch::Merge(json!({ "metadata": {
+        "resourceVersion": secret.metadata.resource_version,
+        "annotations": { labels::READY: lock.now().to_string() },
+    }}));
+    let params = PatchParams::default();
+    let marking =
+        with_retries(format!("marking {revision} as ready"), || secrets.patch_metadata(&name, &params, &patch));
+    match lock.guard(marking).await? {
+        Ok(marked) => secret.metadata = marked.metadata,
+        Err(error) => {
+            tracing::warn!(app = %lock.target(), %revision, %error, "a revision could not be marked as ready")
+        }
+    }
+    Ok(())
+}
+
 /// Annotates the record of a live revision whose `branch` git could not move to its commit. The next push to the branch
 /// deploys again, which ends this state.
 ///

@@ -19,10 +19,14 @@ use crate::domain::{Digest, Progress};
 /// policy and objects of other owners stay. Returns the images that the records named.
 ///
 /// # Errors
-/// The first deletion that failed. All other objects are tried as well; the records then stay.
+/// The first deletion that failed. All other objects are tried as well; the records then stay. [`StepError::Query`] if the
+/// record of the deployed revision cannot be read: its objects are unknown.
 pub async fn uninstall(client: &Client, lock: &ReleaseLock, progress: &Progress) -> Result<Vec<Digest>, StepError> {
     let target = lock.target();
     let history = ReleaseHistory::read(client, target).await?;
+    if let Some(unreadable) = history.unreadable {
+        return Err(unreadable.error.into());
+    }
     let mut discovery = ApiDiscovery::new(client, target);
     // A removal waits for no object to become ready.
     let (limits, mode) = (RolloutLimits::new(Duration::ZERO, None), ApplyMode::Restore);

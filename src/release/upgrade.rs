@@ -87,7 +87,7 @@ fn record(
 ) -> Record {
     let chart = &request.chart;
     let first_deployed = history.deployed.as_ref().map(|deployed| deployed.record.info.first_deployed.clone());
-    let is_first = history.deployed.is_none();
+    let is_first = history.is_first();
     let mut record = Record {
         name: target.release.to_string(),
         namespace: target.namespace.to_string(),
@@ -154,6 +154,7 @@ mod tests {
         let history = ReleaseHistory {
             revisions: Vec::new(),
             deployed: None,
+            unreadable: None,
             objects: Vec::new(),
             unmanaged: Vec::new(),
             has_client_side_updates: false,

@@ -116,8 +116,10 @@ impl Composed {
     /// Starts what runs beside the front doors: recovery, watches, garbage collection and checks of dependencies.
     /// `stop` ends the garbage collection.
     pub(super) fn spawn_background_tasks(&self, readiness: &Readiness, stop: &CancellationToken) {
-        let Self { deployer, api_health, .. } = self;
+        let Self { service, deployer, api_health, .. } = self;
         tokio::spawn(Arc::clone(deployer).recover_interrupted());
+        let unfinished = Arc::clone(service);
+        tokio::spawn(async move { unfinished.resume_deletions().await });
         let apps = deployer.apps.clone();
         tokio::spawn(async move { apps.watch_namespaces().await });
         if let Some(collector) = deployer.registry.garbage_collector().cloned() {

@@ -35,6 +35,8 @@ pub struct AdoptedApp {
     pub release: Option<Release>,
     /// Objects of the release that slipway leaves alone, with the reason: those outside of the namespace, and hooks.
     pub unmanaged: Vec<String>,
+    /// Whether the owner can log in.
+    pub owner_has_key: bool,
 }
 
 /// A deletion that the caller is authorized for and has not confirmed yet.
@@ -90,7 +92,8 @@ impl Service {
         let grant = authorize_adoption(&caller.identity, &app, &apps.find_owner(&app).await?, owner)?;
         let (release, unmanaged) = adoption::adopt(apps, &self.deployer.cluster, &app, grant.owner()).await?;
         tracing::info!(%app, owner = %grant.owner(), release = release.is_some(), "adopted a namespace");
-        Ok(AdoptedApp { app, owner: grant.owner().clone(), release, unmanaged })
+        let (owner, owner_has_key) = (grant.owner().clone(), self.keys.has_key_of(grant.owner()));
+        Ok(AdoptedApp { app, owner, release, unmanaged, owner_has_key })
     }
 
     /// Authorizes the deletion of an app. The caller has to confirm it before [`Service::destroy`] takes it.
@@ -114,10 +117,18 @@ impl Service {
         let ConfirmedDeletion(grant) = deletion;
         let app = grant.app().clone();
         // Excludes pushes until the repository is removed.
-        let _exclusive = self.lock_repository_exclusive(&app).await?;
+        let _exclusive = self.lock_repository_for_deletion(&app, progress).await?;
         // Another user may have the name by now: the confirmation took as long as its reader.
         let grant = self.authorize_change(caller, &app).await?;
-        let namespace = self.deployer.destroy(&grant, caller.remote, progress).await?;
+        self.repositories.mark_destroyed(&app).await?;
+        let namespace = match self.deployer.destroy(&grant, caller.remote, progress).await {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                // The namespace may be gone in the end.
+                self.remove_repository_later(app);
+                return Err(error.into());
+            }
+        };
         self.repositories.remove(&app).await?;
         Ok(DeletedApp { app, namespace })
     }

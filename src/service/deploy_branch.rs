@@ -18,7 +18,7 @@ impl Service {
     /// [`ServiceError`]
     pub async fn deploy_branch(&self, caller: &Caller, app: &AppName) -> Result<BranchName, ServiceError> {
         self.authorize_read(caller, app).await?;
-        let _shared = self.lock_repository_shared(app).await?;
+        let _shared = self.lock_repository_shared(app, caller, "a command").await?;
         if !self.repositories.exists(app).await {
             return Err(ServiceError::NoRepository(app.clone()));
         }
@@ -36,7 +36,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let SetDeployBranchRequest { app, branch } = request;
         let grant = self.authorize_change(caller, app).await?;
-        let _shared = self.lock_repository_shared(app).await?;
+        let _shared = self.lock_repository_shared(app, caller, "a command").await?;
         if !self.repositories.exists(app).await {
             return Err(ServiceError::NoRepository(app.clone()));
         }

@@ -64,7 +64,7 @@ impl Service {
         let RedeployRequest { app, flags } = request;
         let grant = self.authorize_change(caller, app).await?;
         // Locked before the check, so that the repository is not removed in between.
-        let _shared = self.lock_repository_shared(app).await?;
+        let _shared = self.lock_repository_shared(app, caller, "a redeploy").await?;
         if !self.repositories.exists(app).await {
             return Err(ServiceError::NoRepository(app.clone()));
         }

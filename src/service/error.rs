@@ -27,8 +27,8 @@ pub enum ServiceError {
     NoRepository(AppName),
     #[error("{0} is slipway's own namespace: it cannot be an app")]
     OwnNamespace(AppName),
-    #[error("the repository of {0} is in use by an earlier push, or by the deletion of the app: try again in a moment")]
-    RepositoryInUse(AppName),
+    #[error("the repository of {app} is in use by {holders}: try again in a moment")]
+    RepositoryInUse { app: AppName, holders: String },
     #[error("the name does not match {0}: nothing was deleted")]
     NotConfirmed(AppName),
     #[error(transparent)]

@@ -38,7 +38,7 @@ impl ServiceError {
             Self::Git(error) => of_git(error),
             Self::NoRepository(_) => ErrorKind::NotFound,
             Self::OwnNamespace(_) | Self::NotConfirmed(_) | Self::InvalidKeys(_) => ErrorKind::Invalid,
-            Self::RepositoryInUse(_) => ErrorKind::Busy,
+            Self::RepositoryInUse { .. } => ErrorKind::Busy,
             Self::Keys(error) => of_keys(error),
             Self::Release(error) => of_query(error),
             Self::Log(DeployLogError::NotFound) => ErrorKind::NotFound,
@@ -54,7 +54,8 @@ fn of_denial(error: &AccessDenied) -> ErrorKind {
         AccessDenied::ForeignNamespace(_) | AccessDenied::OtherInstallation { .. } | AccessDenied::AlreadyAnApp(_) => {
             ErrorKind::Conflict
         }
-        AccessDenied::NotOwner { .. }
+        AccessDenied::KeyRevoked(_)
+        | AccessDenied::NotOwner { .. }
         | AccessDenied::CreationRequiresAdmin(_)
         | AccessDenied::AdoptionRequiresAdmin
         | AccessDenied::UploadForOtherUser(_)
@@ -131,9 +132,10 @@ fn of_step(error: &StepError) -> ErrorKind {
         StepError::Discovery(error) => of_discovery(error),
         StepError::FieldConflict { .. } => ErrorKind::Conflict,
         StepError::ImmutableFields { .. } => ErrorKind::Invalid,
-        StepError::RolloutFailed(_) | StepError::TemplateReplaced(_) | StepError::StillBeingDeleted { .. } => {
-            ErrorKind::Failed
-        }
+        StepError::RolloutFailed(_)
+        | StepError::TemplateReplaced(_)
+        | StepError::NewerRevision { .. }
+        | StepError::StillBeingDeleted { .. } => ErrorKind::Failed,
     }
 }
 
@@ -179,6 +181,7 @@ fn of_lock(error: &LockError) -> ErrorKind {
 
 fn of_deploy(error: &DeployError) -> ErrorKind {
     match error {
+        DeployError::AccessDenied(error) => of_denial(error),
         DeployError::UnknownOption(_)
         | DeployError::RefRejected(_)
         | DeployError::FirstPushWithoutBranch(_)

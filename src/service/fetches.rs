@@ -57,7 +57,7 @@ impl Service {
             hook: None,
         };
         let (git, cancel) = (command.spawn()?, CancelHandle::default());
-        let session = GitSession { git, cancel: &cancel, stop: &self.deployer.stop };
+        let session = GitSession { git, cancel: &cancel, stop: &self.deployer.stop, claimed: None };
         client.exchange(session).await.map_err(ServiceError::GitIo)
     }
 }

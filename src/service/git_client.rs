@@ -21,6 +21,8 @@ pub struct GitSession<'a> {
     pub cancel: &'a CancelHandle,
     /// Cancelled when the drain timeout of a shutdown is over.
     pub stop: &'a CancellationToken,
+    /// Cancelled when someone waits until this session ends. A client that has sent nothing yet is then ended.
+    pub claimed: Option<&'a CancellationToken>,
 }
 
 /// How a git process ended.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use russh::keys::PublicKey;
 
 use super::repository_locks::RepositoryLocks;
-use crate::auth::{AppCreationPolicy, Identity};
+use crate::auth::{AccessDenied, AppCreationPolicy, Identity};
 use crate::deploy::Deployer;
 use crate::git::{Repositories, ServiceSettings};
 use crate::keys::KeyStore;
@@ -20,7 +20,7 @@ pub struct Service {
     pub(super) deployer: Arc<Deployer>,
     pub(super) creation: AppCreationPolicy,
     pub(super) git: ServiceSettings,
-    pub(super) repository_locks: RepositoryLocks,
+    pub(super) repository_locks: Arc<RepositoryLocks>,
 }
 
 /// The parts of a [`Service`].
@@ -38,17 +38,27 @@ pub struct ServiceParts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub identity: Identity,
+    /// The key that signed; `None` where a front door authenticates its clients in another way.
+    pub key: Option<PublicKey>,
     pub remote: SocketAddr,
 }
 
 impl Service {
     pub fn new(parts: ServiceParts) -> Self {
         let ServiceParts { namespace, keys, repositories, deployer, creation, git } = parts;
-        Self { namespace, keys, repositories, deployer, creation, git, repository_locks: RepositoryLocks::default() }
+        Self { namespace, keys, repositories, deployer, creation, git, repository_locks: Arc::default() }
     }
 
     /// The owner of a key whose signature the front door has verified. Does not block.
     pub fn identify(&self, key: &PublicKey) -> Option<Identity> {
         self.keys.identify(key)
+    }
+
+    /// Checks that the caller's key is still valid. A client decides how long a command waits for its input, and its key
+    /// may be removed in the meantime.
+    pub(super) fn check_key(&self, caller: &Caller) -> Result<(), AccessDenied> {
+        let Some(key) = &caller.key else { return Ok(()) };
+        let is_valid = self.identify(key).is_some_and(|now| caller.identity.is_still(&now));
+        if is_valid { Ok(()) } else { Err(AccessDenied::KeyRevoked(caller.identity.user.clone())) }
     }
 }

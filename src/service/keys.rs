@@ -29,6 +29,7 @@ impl Service {
     /// Stores public keys, in the format of `authorized_keys`.
     ///
     /// # Errors
+    /// [`ServiceError::AccessDenied`] if the caller's own key was removed since the upload was authorized;
     /// [`ServiceError::InvalidKeys`]; [`ServiceError::Keys`].
     pub async fn upload_keys(
         &self,
@@ -36,6 +37,7 @@ impl Service {
         grant: &UploadGrant,
         text: &[u8],
     ) -> Result<UploadedKeys, ServiceError> {
+        self.check_key(caller)?;
         let uploaded = self.keys.add(grant, &parse_authorized_keys(text)?).await?;
         let (owner, role, by) = (grant.user(), grant.role(), &caller.identity.user);
         tracing::info!(%owner, ?role, new = uploaded.added.len(), %by, "keys uploaded");

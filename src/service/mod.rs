@@ -10,6 +10,7 @@ mod apps;
 mod builds;
 mod deploy_branch;
 mod deploys;
+mod destroyed;
 mod diagnosis;
 mod error;
 mod error_kind;

@@ -1,6 +1,5 @@
 //! A push while receive-pack runs: its pre-receive hook waits for the deploy, and prints the progress.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use metrics::counter;
@@ -8,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::ServiceError;
 use super::git_client::{GitClient, GitExit, GitSession};
-use super::handle::Service;
+use super::handle::{Caller, Service};
 use super::push_result::{PushResult, ReceivedPush};
 use super::terminal::{format_error, format_event};
 use crate::auth::PushGrant;
@@ -19,11 +18,13 @@ use crate::telemetry::error_chain;
 
 pub(super) struct PushSession<'a> {
     pub service: &'a Service,
-    pub remote: SocketAddr,
+    pub caller: &'a Caller,
     pub grant: &'a PushGrant,
     pub repository: &'a Path,
     /// Whether another push may move a branch before this one does.
     pub has_company: bool,
+    /// Cancelled when the app is to be deleted.
+    pub claimed: &'a CancellationToken,
     pub cancel: CancelHandle,
     pub trace: DeployTrace,
 }
@@ -58,14 +59,15 @@ impl PushSession<'_> {
         let ended = CancellationToken::new();
         let exchange = async {
             let _ended = ended.clone().drop_guard();
-            client.exchange(GitSession { git, cancel: &self.cancel, stop: &self.service.deployer.stop }).await
+            let (cancel, stop) = (&self.cancel, &self.service.deployer.stop);
+            client.exchange(GitSession { git, cancel, stop, claimed: Some(self.claimed) }).await
         };
         let (exit, outcome) = tokio::join!(exchange, self.handle_hook(&listener, &ended));
         let result = outcome.push_result();
         counter!(metric_names::RECEIVES_TOTAL, "result" => result.as_str()).increment(1);
         let revision = self.finish(outcome, exit.as_ref().ok()).await;
         let git = exit.map_err(ServiceError::GitIo)?;
-        Ok(ReceivedPush { app: self.grant.app().clone(), result, revision, git })
+        Ok(ReceivedPush { app: self.grant.app().clone(), result, revision, advice: None, git })
     }
 
     fn spawn(&self, protocol: Option<&str>, listener: &HookListener) -> Result<ServiceProcess, ServiceError> {
@@ -155,9 +157,11 @@ impl PushSession<'_> {
             hook: &hook.request,
             repository: self.repository,
             follow_moved_branches: self.has_company,
-            remote: self.remote,
+            remote: self.caller.remote,
             trace: &self.trace,
         };
+        // The client may have waited before it sent its commits.
+        self.service.check_key(self.caller)?;
         match self.service.deployer.decide_push(&push, progress, &self.cancel).await? {
             PushDecision::Deploy(request) => self.service.run_deploy(*request, progress, &self.cancel).await.map(Some),
             PushDecision::Store => Ok(None),

@@ -12,6 +12,9 @@ pub struct ReceivedPush {
     pub result: PushResult,
     /// The deployed revision.
     pub revision: Option<Revision>,
+    /// Advice for a pusher to whom git says that everything is up to date.
+    #[serde(skip)]
+    pub advice: Option<String>,
     /// receive-pack ends with 0 once it has reported a refusal.
     #[serde(skip)]
     pub git: GitExit,

@@ -3,14 +3,15 @@
 use tracing::Instrument;
 
 use super::error::ServiceError;
-use super::git_client::GitClient;
+use super::git_client::{GitClient, GitExit};
 use super::handle::{Caller, Service};
 use super::push_hook::PushSession;
-use super::push_result::ReceivedPush;
+use super::push_result::{PushResult, ReceivedPush};
 use super::repository_locks::ExclusiveAccess;
 use crate::auth::authorize_push;
-use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace};
+use crate::domain::{AppName, AppOwner, CancelHandle, DeployTrace, Target};
 use crate::git::GarbageCollection;
+use crate::release;
 use crate::telemetry::error_chain;
 
 #[derive(Debug, Clone, Copy)]
@@ -32,19 +33,23 @@ impl Service {
         client: impl GitClient,
     ) -> Result<ReceivedPush, ServiceError> {
         let PushRequest { app, protocol } = request;
+        if *app.as_str() == *self.namespace {
+            return Err(ServiceError::OwnNamespace(app.clone()));
+        }
         let owner = self.deployer.apps.find_owner(app).await?;
         let grant = authorize_push(&caller.identity, app, &owner, self.creation)?;
         if grant.creates_app() {
             self.retire_former_repository(app).await?;
         }
-        let shared = self.lock_repository_shared(app).await?;
+        let shared = self.lock_repository_shared(app, caller, "a push").await?;
         let repository = self.repositories.get_or_create(app).await?;
         let session = PushSession {
             service: self,
-            remote: caller.remote,
+            caller,
             grant: &grant,
             repository: &repository,
             has_company: !shared.is_alone(),
+            claimed: shared.claimed(),
             cancel: CancelHandle::default(),
             trace: DeployTrace::start("push", app, grant.user(), caller.remote),
         };
@@ -55,7 +60,20 @@ impl Service {
             self.clean_up_repository(app).await;
             self.spawn_garbage_collection(app, exclusive);
         }
-        received
+        let mut received = received?;
+        if received.result == PushResult::Unchanged && received.git == GitExit::SUCCESS {
+            received.advice = self.advise_redeploy(app).await;
+        }
+        Ok(received)
+    }
+
+    /// Advice for an app whose branches are up to date and whose release is gone.
+    async fn advise_redeploy(&self, app: &AppName) -> Option<String> {
+        let has_refs = self.repositories.has_refs(app).await.unwrap_or(false);
+        let is_deployed = release::is_deployed(&self.deployer.cluster, &Target::of_app(app)).await.unwrap_or(true);
+        (has_refs && !is_deployed).then(|| {
+            format!("no revision of {app} is deployed, as after helm uninstall; to deploy its branch: redeploy {app}")
+        })
     }
 
     /// Moves the repository of a former app of this name aside. An app ends with its namespace, and the next owner of its
@@ -66,6 +84,9 @@ impl Service {
         }
         let _exclusive = self.lock_repository_exclusive(app).await?;
         if self.deployer.apps.find_owner(app).await? == AppOwner::None && self.has_history(app).await? {
+            if self.repositories.is_destroyed(app).await {
+                return Ok(self.repositories.remove(app).await?);
+            }
             let path = self.repositories.retire(app).await?;
             let path = path.display();
             tracing::warn!(%app, %path, "the app's namespace no longer exists: moved its repository aside");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
+use russh::keys::PublicKey;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use crate::auth::Identity;
 #[derive(Debug)]
 pub(super) struct ExecRequest {
     pub(super) identity: Identity,
+    pub(super) key: PublicKey,
     pub(super) remote: SocketAddr,
     pub(super) request: ChannelRequest,
     /// `GIT_PROTOCOL`
@@ -40,13 +42,13 @@ pub(super) async fn serve<H: CommandHandler>(
     let (mut read, write) = channel.split();
     let Some(exec_request) = wait_for_exec(&mut read, exec_request).await else { return };
     let disconnected = CancellationToken::new();
-    let ExecRequest { identity, remote, request, protocol, has_terminal, running } = exec_request;
+    let ExecRequest { identity, key, remote, request, protocol, has_terminal, running } = exec_request;
     // git's protocol is no text.
     let has_terminal = has_terminal && !request.is_git();
     let (output, mut writer) = output::pair(write, disconnected.clone(), has_terminal);
     let echo = has_terminal.then(|| output.downgrade());
     let (input, stdin_forwarder) = input::pair(read, disconnected.clone(), echo);
-    let context = ExecContext { identity, remote, request, protocol, input, output, disconnected };
+    let context = ExecContext { identity, key, remote, request, protocol, input, output, disconnected };
     let command = async { tokio::join!(run_logged(&*handler, context), writer.run()).0 };
     let exit_status = tokio::select! {
         exit_status = command => exit_status,

@@ -26,6 +26,8 @@ pub trait CommandHandler: Send + Sync + 'static {
 pub struct ExecContext {
     /// The owner of the key that signed.
     pub identity: Identity,
+    /// That key.
+    pub key: PublicKey,
     pub remote: SocketAddr,
     pub request: ChannelRequest,
     /// `GIT_PROTOCOL`, the only environment variable that a client can set.

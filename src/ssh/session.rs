@@ -98,7 +98,7 @@ impl<H: CommandHandler> SessionHandler<H> {
         session: &mut Session,
     ) -> Result<(), Error> {
         let Some(pending) = self.pending_channels.remove(&channel) else { return session.channel_failure(channel) };
-        let Some(identity) = self.identity() else {
+        let Some((identity, key)) = self.identity().zip(self.key.clone()) else {
             return session.disconnect(Disconnect::ByApplication, "this key is no longer registered", "");
         };
         if self.context.shutdown.is_cancelled() {
@@ -109,7 +109,7 @@ impl<H: CommandHandler> SessionHandler<H> {
         session.channel_success(channel)?;
         // Sending fails if the client has closed the channel, which ends its task.
         let running = commands.token();
-        let _ = exec_request.send(ExecRequest { identity, remote, request, protocol, has_terminal, running });
+        let _ = exec_request.send(ExecRequest { identity, key, remote, request, protocol, has_terminal, running });
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::api_proxy::{Action, ApiProxy};
 use crate::support::process::try_run_with_input;
-use crate::support::{ADMIN, App, Gateway, kubectl, run};
+use crate::support::{ADMIN, App, Gateway, kubectl, registry_api, run, wait_until};
 
 #[test]
 fn an_app_is_destroyed_after_its_name_is_typed_and_the_name_is_free_again() {
@@ -67,13 +67,36 @@ fn an_app_that_is_being_deployed_is_not_destroyed() {
 
 #[test]
 fn a_namespace_that_cannot_be_deleted_is_reported_with_its_finalizer() {
-    let gateway = Gateway::start();
+    let mut gateway = Gateway::start();
     let app = App::deployed(&gateway);
     app.block_namespace_deletion();
-    let destroy = gateway.run_command(&format!("apps:destroy {} --force", app.name));
+    let destroy = format!("apps:destroy {} --force", app.name);
+    let first = gateway.run_command(&destroy);
+    let second = gateway.run_command(&destroy);
+    gateway.kill();
     app.unblock_namespace_deletion();
-    destroy.fails().prints("still being deleted").prints("example.com/keep");
+    first.fails().prints("still being deleted").prints("example.com/keep").prints("removes the app's repository");
+    second.fails().prints("is being deleted").prints("kubectl get namespace");
     assert!(gateway.repository_path(&app.name).exists());
+    gateway.launch();
+    wait_until("the deletion is finished", || !gateway.repository_path(&app.name).exists());
+    app.push(&gateway).ok().prints("Released v1");
+    assert!(!gateway.path("data/former").exists(), "the repository was kept in the archive");
+}
+
+#[test]
+fn a_destroyed_app_leaves_no_image_of_a_record_that_was_deleted_by_hand() {
+    let gateway = Gateway::start();
+    let app = App::upgraded(&gateway);
+    app.wait_unlocked();
+    let releases = gateway.run_json(&format!("releases {}", app.name));
+    let images: Vec<&str> = releases.as_array().unwrap().iter().map(|r| r["image"].as_str().unwrap()).collect();
+    assert_eq!(images.len(), 2);
+    kubectl(&["delete", "secret", &app.record_name("v1"), "-n", &app.name]);
+    gateway.run_command(&format!("apps:destroy {} --force", app.name)).ok();
+    for image in images {
+        assert!(!registry_api::has_image(&app, image), "{image}");
+    }
 }
 
 #[test]

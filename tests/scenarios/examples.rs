@@ -10,7 +10,10 @@ fn example(name: &str) -> App {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let text = std::fs::read_to_string(entry.path()).unwrap();
-        app.write(entry.file_name().to_str().unwrap(), &text.replace("FROM busybox", &format!("FROM {}", base_image())));
+        app.write(
+            entry.file_name().to_str().unwrap(),
+            &text.replace("FROM busybox", &format!("FROM {}", base_image())),
+        );
     }
     app.commit(name);
     app
@@ -34,6 +37,7 @@ fn the_examples_that_describe_themselves_go_live() {
     let settings = example("settings");
     settings.push(&gateway).ok();
     settings.shows("Hello, world");
-    let service = kubectl(&["get", "service", &settings.name, "-n", &settings.name, "-o", "jsonpath={.spec.ports[0].port}"]);
+    let service =
+        kubectl(&["get", "service", &settings.name, "-n", &settings.name, "-o", "jsonpath={.spec.ports[0].port}"]);
     assert_eq!(service, "80");
 }

@@ -130,6 +130,21 @@ fn an_admin_can_adopt_a_release_of_helm_3() {
     adopt("helm3");
 }
 
+#[test]
+fn a_push_of_what_helm_uninstalled_says_how_to_deploy_it_again() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.wait_unlocked();
+    // as helm uninstall
+    kubectl(&["delete", "deployment,service", "--all", "-n", &app.name]);
+    kubectl(&["delete", "secret", &app.record_name("v1"), "-n", &app.name]);
+    let redeploy = format!("redeploy {}", app.name);
+    app.push(&gateway).ok().prints("Everything up-to-date").prints("no revision of").prints(&redeploy);
+    gateway.run_command(&format!("rollback {}", app.name)).fails().prints(&redeploy);
+    gateway.run_command(&redeploy).ok().prints("Released v1");
+    app.push(&gateway).ok().prints("Everything up-to-date").does_not_print("no revision");
+}
+
 fn adopt(program: &str) {
     let gateway = Gateway::start();
     gateway.register_user("bob");
@@ -144,7 +159,7 @@ fn adopt(program: &str) {
     gateway.run_command_as("bob", &adopt).fails().prints("only an admin");
     app.shows("helm");
 
-    gateway.run_command(&adopt).ok().prints("belongs to bob").prints("at v1 (byhand-1.2.3)");
+    gateway.run_command(&adopt).ok().prints("belongs to bob").prints("at v1 (byhand-1.2.3)").does_not_print("no key");
     gateway.run_command(&adopt).fails().prints("is an app already");
     app.scale(3);
     app.push_as(&gateway, "bob", &["main"]).ok().prints("Released v2").prints("configmap/extra removed");

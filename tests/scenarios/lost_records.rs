@@ -120,3 +120,60 @@ fn the_history_of_failing_pushes_is_limited() {
     assert_history(&app, &[("v3", "superseded"), ("v4", "failed"), ("v5", "deployed")]);
     app.shows("one");
 }
+
+#[test]
+fn a_damaged_record_of_the_deployed_revision_does_not_lock_the_app() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.wait_unlocked();
+    kubectl(&["patch", "secret", &app.record_name("v1"), "-n", &app.name, "-p", NOT_A_RECORD]);
+    let doctor = gateway.run_command(&format!("doctor {}", app.name)).fails();
+    doctor.prints("the record of v1 cannot be read").prints(&format!("redeploy {}", app.name));
+    app.commit_page("two");
+    app.push(&gateway).ok().prints_all(&["the record of v1 cannot be read", "its objects are unknown", "Released v2"]);
+    app.shows("two");
+    app.wait_unlocked();
+    assert_history(&app, &[("v1", "superseded"), ("v2", "deployed")]);
+    // A damaged record is no target of a rollback, and does not hide an older one.
+    app.commit_page("three");
+    app.push(&gateway).ok().does_not_print("cannot be read").prints("Released v3");
+    app.wait_unlocked();
+    kubectl(&["patch", "secret", &app.record_name("v3"), "-n", &app.name, "-p", NOT_A_RECORD]);
+    gateway
+        .run_command(&format!("rollback {}", app.name))
+        .ok()
+        .prints_all(&["Rolling back to v2, as v4", "Released v4"]);
+    app.shows("two");
+}
+
+#[test]
+fn a_failed_release_after_a_damaged_record_is_left_in_place() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.wait_unlocked();
+    kubectl(&["patch", "secret", &app.record_name("v1"), "-n", &app.name, "-p", NOT_A_RECORD]);
+    app.commit_crash();
+    app.push(&gateway).fails().prints("its objects were left in place, because the record of v1 cannot be read");
+    assert_history(&app, &[("v1", "deployed"), ("v2", "failed")]);
+    app.shows("one");
+    app.commit_web("repaired");
+    app.push(&gateway).ok().prints("Released v3");
+    app.shows("repaired");
+    app.wait_unlocked();
+    assert_history(&app, &[("v1", "superseded"), ("v2", "failed"), ("v3", "deployed")]);
+}
+
+#[test]
+fn a_deploy_whose_lease_was_deleted_is_not_said_to_have_lost_its_gateway() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.commit_page("two");
+    app.commit_slow_start(30);
+    let push = app.start_push(&gateway);
+    push.wait_for_output("0 of 1 ready");
+    kubectl(&["delete", "lease", "slipway-deploy", "-n", &app.name]);
+    push.wait().fails().prints("someone deleted its Lease");
+    wait_for_history(&app, &[("v1", "superseded"), ("v2", "failed"), ("v3", "deployed")]);
+    let releases = gateway.run_command(&format!("releases {}", app.name)).ok();
+    releases.prints("its deploy lock was lost").does_not_print("its gateway ended");
+}

@@ -91,7 +91,8 @@ fn a_namespace_that_slipway_did_not_create_is_left_alone() {
     assert!(kubectl::list(&["deployment", "-n", &app.name]).is_empty());
     // slipway's own namespace is not an app either
     let url = gateway.repository_url(&gateway.namespace);
-    try_run(gateway.git(ADMIN, app.path()).args(["push", &url, "main"])).fails();
+    let push = try_run(gateway.git(ADMIN, app.path()).args(["push", &url, "main"])).fails();
+    push.prints("is slipway's own namespace").does_not_print("apps:adopt");
 }
 
 #[test]

@@ -180,6 +180,29 @@ fn a_revision_that_helm_records_during_a_rollout_is_left_in_place() {
     app.shows("one");
 }
 
+/// As `helm rollback` to the revision that is rolled out: the pod template stays the same.
+#[test]
+fn a_revision_that_another_client_records_with_the_same_template_is_not_claimed() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    app.commit_page("two");
+    app.commit_slow_start(10);
+    let push = app.start_push(&gateway);
+    push.wait_for_output("0 of 1 ready");
+    let mut record = app.get("secret", &app.record_name("v2")).unwrap();
+    let labels = serde_json::json!({"name": app.name, "owner": "helm", "status": "deployed", "version": "3"});
+    record["metadata"] = serde_json::json!({"name": app.record_name("v3"), "namespace": app.name, "labels": labels});
+    kubectl::apply(&record.to_string());
+    push.wait()
+        .fails()
+        .prints_all(&["another client released v3", "v3, which was recorded meanwhile, was left in place"])
+        .does_not_print("Released v2");
+    app.wait_unlocked();
+    assert_history(&app, &[("v1", "deployed"), ("v2", "failed"), ("v3", "deployed")]);
+    app.shows("two");
+    app.push(&gateway).ok().prints("Released v4");
+}
+
 /// Before each crash the pod is ready, since no probe checks it.
 #[test]
 fn a_stateful_set_whose_pod_restarts_again_and_again_is_not_ready() {

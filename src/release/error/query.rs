@@ -18,7 +18,7 @@ pub enum QueryError {
     #[error("{target} has no {revision}{}", releases_hint(target))]
     NoSuchRevision { target: Target, revision: Revision },
     /// The release does not exist, or was uninstalled.
-    #[error("{0} has no deployed revision")]
+    #[error("{0} has no deployed revision{hint}", hint = redeploy_hint(.0))]
     NotDeployed(Target),
     /// No earlier revision was deployed, or all of them have the same manifest.
     #[error("no earlier revision of {target} differs from {revision}")]
@@ -27,10 +27,25 @@ pub enum QueryError {
     SerializeObject(#[source] BoxError),
 }
 
+impl QueryError {
+    /// Whether a record is there, and its content is damaged.
+    pub(in crate::release) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::UnreadableRecord { .. } | Self::UnreadableManifest { .. })
+    }
+}
+
+/// The command deploys apps only.
+fn redeploy_hint(target: &Target) -> String {
+    if is_app(target) { format!("; to deploy its branch: redeploy {target}") } else { String::new() }
+}
+
+fn is_app(target: &Target) -> bool {
+    target.cluster.is_home() && target.is_named_after_namespace()
+}
+
 /// The command lists the releases of apps only.
 fn releases_hint(target: &Target) -> String {
-    let is_app = target.cluster.is_home() && target.is_named_after_namespace();
-    if is_app { format!("; `releases {target}` lists its revisions") } else { String::new() }
+    if is_app(target) { format!("; `releases {target}` lists its revisions") } else { String::new() }
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ pub enum RollbackOutcome {
     /// Another client recorded a newer revision during the rollout.
     #[error("{by}, which was recorded meanwhile, was left in place")]
     Superseded { by: Revision },
+    /// The record of the revision before is damaged.
+    #[error(
+        "its objects were left in place, because the record of {deployed} cannot be read: push a commit that works"
+    )]
+    NotRestorable { deployed: Revision },
     /// The pusher asked for [`super::super::OnFailure::Keep`].
     #[error("its objects were left in place, as requested")]
     LeftInPlace,

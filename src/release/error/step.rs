@@ -5,6 +5,7 @@ use super::super::field_conflict::FieldConflict;
 use super::super::lock::LockError;
 use super::query::QueryError;
 use super::record::RecordError;
+use crate::domain::{Revision, Target};
 use crate::k8s::ApiError;
 
 /// Why a step, or the record of its result, failed.
@@ -50,7 +51,24 @@ pub enum StepError {
     /// Another client replaced the pods of an object during its rollout; the text says who, and what runs.
     #[error("{0}")]
     TemplateReplaced(String),
+    /// Another client, such as `helm rollback`, released a newer revision during the rollout.
+    #[error(
+        "another client released {by} of {target} ({status}) meanwhile, as helm rollback does; push again to replace it"
+    )]
+    NewerRevision { target: Target, by: Revision, status: &'static str },
     /// An object did not become ready; the text says which and why.
     #[error("{0}")]
     RolloutFailed(String),
+}
+
+impl StepError {
+    /// Whether the lock or the API server was lost, so that the step says nothing about its object.
+    pub(in crate::release) fn is_interruption(&self) -> bool {
+        let (Self::Api(error) | Self::Query(QueryError::Api(error)) | Self::Discovery(DiscoveryError::Api(error))) =
+            self
+        else {
+            return matches!(self, Self::Lock(_));
+        };
+        error.status().is_none()
+    }
 }

@@ -125,7 +125,7 @@ async fn write_claim(
 ) -> Result<Option<ReleaseLock>, LockError> {
     let (since, local_time) = (Instant::now(), Timestamp::now());
     let (exists, previous_change) = (current.is_some(), current.as_ref().and_then(last_change));
-    let is_taken_over = current.as_ref().is_some_and(lease::has_holder);
+    let taken_from = current.as_ref().and_then(lease::holder).map(str::to_owned);
     let lease = match leases.take(lease::with_holder(current, claim, local_time)).await {
         Ok(lease) => Some(lease),
         // The conflict is with our own write if the answer to a first attempt was lost.
@@ -145,7 +145,7 @@ async fn write_claim(
             claim.clone(),
             since,
             Clock::new(since, local_time, server_time),
-            is_taken_over,
+            taken_from,
         )
     }))
 }

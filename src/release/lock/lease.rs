@@ -196,12 +196,8 @@ fn annotations(claim: &LockClaim) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Whether the Lease names a holder, which may be gone.
-pub(super) fn has_holder(lease: &Lease) -> bool {
-    holder(lease).is_some()
-}
-
-fn holder(lease: &Lease) -> Option<&str> {
+/// The identity of the holder, which may be gone.
+pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 

@@ -26,7 +26,8 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub struct ReleaseLock {
     target: Target,
-    is_taken_over: bool,
+    /// The identity of the holder that did not release the lock.
+    taken_from: Option<String>,
     hold: Arc<Hold>,
     renewal: JoinHandle<()>,
     /// Cancelled on drop; the renewal task then releases the Lease.
@@ -42,13 +43,13 @@ impl ReleaseLock {
         claim: LockClaim,
         since: Instant,
         clock: Clock,
-        is_taken_over: bool,
+        taken_from: Option<String>,
     ) -> Self {
         let hold = Arc::new(Hold::new(claim, since, clock));
         let stop = CancellationToken::new();
         let renewal =
             tokio::spawn(renew_until_stopped(LeaseApi::new(client, target), lease, hold.clone(), stop.clone()));
-        Self { target: target.clone(), is_taken_over, hold, renewal, stop: stop.drop_guard() }
+        Self { target: target.clone(), taken_from, hold, renewal, stop: stop.drop_guard() }
     }
 
     pub fn target(&self) -> &Target {
@@ -57,7 +58,12 @@ impl ReleaseLock {
 
     /// Whether the holder before died or lost the lock, instead of releasing it.
     pub fn is_taken_over(&self) -> bool {
-        self.is_taken_over
+        self.taken_from.is_some()
+    }
+
+    /// Whether the holder before was an earlier process of this gateway, which has therefore ended.
+    pub fn is_own_after_restart(&self) -> bool {
+        self.taken_from.as_deref() == Some(self.process().identity.as_str())
     }
 
     /// The process that holds the lock.

@@ -33,7 +33,7 @@ impl Command for AppsAdopt {
 }
 
 fn format_adopted(adopted: &AdoptedApp) -> String {
-    let AdoptedApp { app, owner, release, unmanaged } = adopted;
+    let AdoptedApp { app, owner, release, unmanaged, owner_has_key } = adopted;
     let release = match release {
         Some(release) => {
             let chart = release.chart.as_deref().unwrap_or("unnamed chart");
@@ -53,6 +53,11 @@ fn format_adopted(adopted: &AdoptedApp) -> String {
         );
         unmanaged.iter().for_each(|object| lines.push_str(&format!("         {object}\n")));
     }
+    if !owner_has_key {
+        lines.push_str(&format!(
+            " !     {owner} has no key and cannot push yet. To add one: upload-key {owner} < KEY.pub\n"
+        ));
+    }
     format!("=====> {app} is now an app and belongs to {owner}\n{release}{lines}")
 }
 
@@ -64,9 +69,17 @@ mod tests {
     fn an_app_without_a_release_is_told_where_its_first_one_comes_from() {
         let (app, owner) = ("web".parse().unwrap(), "alice".parse().unwrap());
         assert_eq!(
-            format_adopted(&AdoptedApp { app, owner, release: None, unmanaged: Vec::new() }),
+            format_adopted(&AdoptedApp { app, owner, release: None, unmanaged: Vec::new(), owner_has_key: true }),
             "=====> web is now an app and belongs to alice\n       \
              The namespace has no release named web; the first push creates one.\n"
         );
+    }
+
+    #[test]
+    fn an_owner_without_a_key_is_named() {
+        let (app, owner) = ("web".parse().unwrap(), "allice".parse().unwrap());
+        let adopted = AdoptedApp { app, owner, release: None, unmanaged: Vec::new(), owner_has_key: false };
+        let last = format_adopted(&adopted).lines().last().unwrap_or_default().to_owned();
+        assert_eq!(last, " !     allice has no key and cannot push yet. To add one: upload-key allice < KEY.pub");
     }
 }

@@ -21,6 +21,10 @@ use crate::ssh::output::CommandOutput;
 /// Bounds the wait for a git process that does not read its input. Such a wait blocks russh's session, which then neither
 /// sends keepalives nor detects a client that has disconnected.
 const STDIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may send nothing at all. git runs the pusher's own pre-push hook in this time.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// The same, once someone waits until the session ends.
+const CLAIMED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes read from git at once: about one SSH packet.
 const CHUNK_SIZE: usize = 32 << 10;
 
@@ -30,12 +34,16 @@ pub(super) struct SshGitClient(pub CommandIo);
 impl GitClient for SshGitClient {
     /// A git process that stalls is treated as one whose client has disconnected.
     async fn exchange(self, session: GitSession<'_>) -> io::Result<GitExit> {
-        let GitSession { mut git, cancel, stop } = session;
+        let GitSession { mut git, cancel, stop, claimed } = session;
         let CommandIo { input, output, disconnected } = self.0;
-        let stalled = CancellationToken::new();
+        let (stalled, begun) = (CancellationToken::new(), CancellationToken::new());
         let completed = tokio::select! {
-            status = copy_streams(&mut git, input, &output, &stalled) => Some(status?),
+            status = copy_streams(&mut git, input, &output, (&begun, &stalled)) => Some(status?),
             () = wait_until_cancelled([&disconnected, &stalled, stop], cancel) => None,
+            reason = wait_while_idle(&begun, claimed, (FIRST_BYTE_TIMEOUT, CLAIMED_TIMEOUT)) => {
+                output.error(reason).await;
+                None
+            }
         };
         match completed {
             Some(status) => Ok(status.into()),
@@ -62,7 +70,7 @@ async fn copy_streams(
     git: &mut ServiceProcess,
     input: CommandInput,
     output: &CommandOutput,
-    stalled: &CancellationToken,
+    (begun, stalled): (&CancellationToken, &CancellationToken),
 ) -> io::Result<process::ExitStatus> {
     let (stdin, stdout, stderr) = (git.stdin.take(), git.stdout.take(), git.stderr.take());
     let ended = async {
@@ -72,19 +80,25 @@ async fn copy_streams(
     };
     tokio::select! {
         status = ended => status,
-        never = async { copy_input(stdin, input, stalled, STDIN_TIMEOUT).await; std::future::pending().await } => never,
+        never = async {
+            copy_input(stdin, input, (begun, stalled), STDIN_TIMEOUT).await;
+            std::future::pending().await
+        } => never,
     }
 }
 
-/// Writes the client's bytes to git. Closes git's input at their end, or when git does not accept any more.
+/// Writes the client's bytes to git. Closes git's input at their end, or when git does not accept any more. `begun` is
+/// cancelled at the first bytes or at their end.
 async fn copy_input(
     stdin: Option<impl AsyncWrite + Unpin>,
     mut input: CommandInput,
-    stalled: &CancellationToken,
+    (begun, stalled): (&CancellationToken, &CancellationToken),
     limit: Duration,
 ) {
     let Some(mut stdin) = stdin else { return };
+    let _begun = begun.clone().drop_guard();
     while let Some(bytes) = input.next_chunk().await {
+        begun.cancel();
         match timeout(limit, stdin.write_all(&bytes)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
@@ -99,6 +113,36 @@ async fn copy_output<F: Future<Output = ()>>(pipe: Option<impl AsyncRead + Unpin
     let mut chunks = ReaderStream::with_capacity(pipe, CHUNK_SIZE);
     while let Some(Ok(bytes)) = chunks.next().await {
         write(bytes).await;
+    }
+}
+
+/// Resolves with a message when the client has sent nothing for too long: before the first bytes, git has nothing to undo.
+async fn wait_while_idle(
+    begun: &CancellationToken,
+    claimed: Option<&CancellationToken>,
+    (limit, claimed_limit): (Duration, Duration),
+) -> &'static str {
+    let too_long = async {
+        tokio::time::sleep(limit).await;
+        "git sent nothing for too long, so slipway ended the connection: push again"
+    };
+    let is_claimed = async {
+        match claimed {
+            Some(claimed) => claimed.cancelled().await,
+            None => std::future::pending().await,
+        }
+        tokio::time::sleep(claimed_limit).await;
+        "the app is being deleted, and git has sent nothing yet: slipway ended the connection"
+    };
+    let idle = async {
+        tokio::select! {
+            reason = too_long => reason,
+            reason = is_claimed => reason,
+        }
+    };
+    match begun.run_until_cancelled(idle).await {
+        Some(reason) => reason,
+        None => std::future::pending().await,
     }
 }
 
@@ -127,8 +171,9 @@ mod tests {
         let (pipe, mut git) = tokio::io::duplex(16);
         let stalled = CancellationToken::new();
         sender.send(Bytes::from_static(&[0; 17])).await.unwrap();
-        copy_input(Some(pipe), input, &stalled, Duration::from_millis(20)).await;
-        assert!(stalled.is_cancelled());
+        let begun = CancellationToken::new();
+        copy_input(Some(pipe), input, (&begun, &stalled), Duration::from_millis(20)).await;
+        assert!(stalled.is_cancelled() && begun.is_cancelled());
         // Its input is closed.
         assert_eq!(git.read_to_end(&mut Vec::new()).await.unwrap(), 16);
     }
@@ -140,8 +185,22 @@ mod tests {
         drop(git);
         sender.send(Bytes::from_static(b"x")).await.unwrap();
         let stalled = CancellationToken::new();
-        copy_input(Some(pipe), input, &stalled, Duration::from_millis(20)).await;
+        copy_input(Some(pipe), input, (&CancellationToken::new(), &stalled), Duration::from_millis(20)).await;
         assert!(!stalled.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_nothing_is_ended_sooner_when_someone_waits_for_it() {
+        let (begun, claimed) = (CancellationToken::new(), CancellationToken::new());
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(600));
+        assert!(wait_while_idle(&begun, Some(&claimed), (short, short)).await.starts_with("git sent nothing"));
+        assert!(timeout(short, wait_while_idle(&begun, Some(&claimed), (long, short))).await.is_err());
+        claimed.cancel();
+        let reason = wait_while_idle(&begun, Some(&claimed), (long, short)).await;
+        assert!(reason.starts_with("the app is being deleted"), "{reason}");
+        begun.cancel();
+        let idle = wait_while_idle(&begun, Some(&claimed), (Duration::ZERO, Duration::ZERO));
+        assert!(timeout(short, idle).await.is_err());
     }
 
     #[tokio::test]

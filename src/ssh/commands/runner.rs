@@ -58,8 +58,8 @@ impl CommandHandler for CommandRunner {
     }
 
     async fn run(&self, context: ExecContext) -> ExitStatus {
-        let ExecContext { identity, remote, request, protocol, input, output, disconnected } = context;
-        let caller = Caller { identity, remote };
+        let ExecContext { identity, key, remote, request, protocol, input, output, disconnected } = context;
+        let caller = Caller { identity, key: Some(key), remote };
         let io = CommandIo { input, output: output.clone(), disconnected };
         match self.dispatch(&caller, request, protocol.as_deref(), io).await {
             Ok(exit_status) => exit_status,

@@ -4,7 +4,7 @@ use slipway::domain::{CancelHandle, Progress};
 use slipway::service::{AdoptRequest, DeletionOutcome, ErrorKind};
 
 use super::in_process::{admin, app_name, compose, kind, user, with_progress};
-use crate::support::{App, Gateway, kubectl};
+use crate::support::{App, Gateway, kubectl, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_is_deleted_once_its_name_is_repeated() {
@@ -28,6 +28,23 @@ async fn an_app_is_deleted_once_its_name_is_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_an_earlier_process_began_is_finished() {
+    let mut gateway = Gateway::start();
+    let (deleted, kept) = (App::deployed(&gateway), App::deployed(&gateway));
+    gateway.stop();
+    for app in [&deleted, &kept] {
+        std::fs::write(gateway.repository_path(&app.name).join("slipway-destroyed"), "").unwrap();
+    }
+    deleted.delete_namespace();
+    let service = compose(&gateway).await;
+    service.resume_deletions().await;
+    let (gone, mark) = (gateway.repository_path(&deleted.name), gateway.repository_path(&kept.name));
+    wait_until("the repository is removed", || !gone.exists());
+    wait_until("the mark of the app that exists is removed", || !mark.join("slipway-destroyed").exists());
+    assert!(mark.join("HEAD").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_becomes_an_app_and_stays_when_the_app_is_deleted() {
     let gateway = Gateway::prepared(&[]);
     let service = compose(&gateway).await;
@@ -40,7 +57,9 @@ async fn a_namespace_becomes_an_app_and_stays_when_the_app_is_deleted() {
     assert_eq!(kind(service.adopt(&bob, adopt(&app.name)).await), ErrorKind::Forbidden);
     let adopted = service.adopt(&admin, adopt(&app.name)).await.unwrap();
     let json = serde_json::to_value(&adopted).unwrap();
-    assert_eq!(json, serde_json::json!({ "app": app.name, "owner": "bob", "release": null, "unmanaged": [] }));
+    let expected = serde_json::json!({ "app": app.name, "owner": "bob", "release": null, "unmanaged": [],
+                                       "owner_has_key": false });
+    assert_eq!(json, expected);
     assert_eq!(service.list_apps(&bob).await.unwrap().len(), 1);
     assert_eq!(kind(service.adopt(&admin, adopt(&app.name)).await), ErrorKind::Conflict);
 

@@ -36,7 +36,7 @@ pub fn admin() -> Caller {
 
 fn caller(name: &str, admin: bool) -> Caller {
     let identity = Identity { user: name.parse().unwrap(), admin, fingerprint: "SHA256:test".to_owned() };
-    Caller { identity, remote: "192.0.2.1:1".parse().unwrap() }
+    Caller { identity, key: None, remote: "192.0.2.1:1".parse().unwrap() }
 }
 
 pub fn app_name(name: &str) -> AppName {
