@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{ChartArgs, LogArgs, ServeArgs};
+use crate::config::{ChartArgs, LogArgs, ServeArgs, StackArgs};
 use crate::domain::{AppName, KubeVersion, UserName};
 
 /// `git push` to Kubernetes: an SSH server that builds, publishes and releases pushed commits
@@ -30,6 +30,12 @@ pub enum Command {
     UploadKey(UploadKeyArgs),
     /// Print the manifests of an app, without a cluster
     Render(RenderArgs),
+    /// Print the Dockerfile with which a push of a directory is built
+    #[command(
+        long_about = "Print the Dockerfile with which a push of a directory is built: the directory's own, or the one that \
+        slipway generates for its stack. The detected stack is printed to standard error. If no stack is detected, the exit code is 2."
+    )]
+    Dockerfile(DockerfileArgs),
     /// Print the version and the commit of the build
     Version,
     /// git's hooks; only git runs it
@@ -64,6 +70,15 @@ pub struct UploadKeyArgs {
     /// Namespace of slipway's own state
     #[arg(long, env = "SLIPWAY_NAMESPACE", value_name = "NAME", default_value = "slipway")]
     pub namespace: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DockerfileArgs {
+    /// Directory with the app's files
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub stacks: StackArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -11,6 +11,7 @@ pub mod cli;
 mod config;
 mod deploy;
 mod deploy_logs;
+pub mod dockerfile;
 pub mod domain;
 pub mod git;
 mod http;
@@ -22,6 +23,7 @@ pub mod release;
 pub mod serve;
 pub mod service;
 mod ssh;
+pub mod stacks;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

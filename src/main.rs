@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use slipway::auth::{Role, UploadGrant};
 use slipway::chart::{self, RenderOptions};
-use slipway::cli::{COMMIT, Cli, Command, HookKind, RenderArgs, UploadKeyArgs};
-use slipway::serve::{ServeError, read_templates, rollout_times, serve};
+use slipway::cli::{COMMIT, Cli, Command, DockerfileArgs, HookKind, RenderArgs, UploadKeyArgs};
+use slipway::dockerfile;
+use slipway::serve::{ServeError, read_templates, rollout_times, serve, stack_settings};
 use slipway::telemetry::traces::Traces;
 use slipway::{git, k8s, keys, telemetry};
 
@@ -66,6 +67,7 @@ async fn run(command: Command) -> Result<(), ExitError> {
     match command {
         Command::Serve(args) => Ok(Box::pin(serve(args)).await?),
         Command::Render(args) => render(args),
+        Command::Dockerfile(args) => print_dockerfile(args),
         Command::UploadKey(args) => upload_key(args).await,
         Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
         Command::Hook { .. } => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
@@ -103,6 +105,14 @@ fn render(args: RenderArgs) -> Result<(), ExitError> {
     let manifests = chart::render_command(&app, &image, options, &templates)
         .map_err(|error| ExitError { message: error.report(), code: 2 })?;
     print(&manifests)
+}
+
+fn print_dockerfile(args: DockerfileArgs) -> Result<(), ExitError> {
+    let DockerfileArgs { dir, stacks } = args;
+    let found = dockerfile::find(&dir, &stack_settings(stacks))
+        .map_err(|error| ExitError { message: telemetry::error_chain(&error), code: 2 })?;
+    found.announcement.iter().for_each(|line| eprintln!("{line}"));
+    print(&found.text)
 }
 
 /// Writes to standard output. A reader may close it early without an error, as in `slipway render … | head`.

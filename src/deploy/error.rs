@@ -9,6 +9,7 @@ use crate::git::{GitError, RefRejection};
 use crate::registry::RegistryError;
 use crate::release::lock::{LockError, LockHolder};
 use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
+use crate::stacks::StackError;
 
 use super::options::UnknownOption;
 
@@ -29,6 +30,9 @@ pub enum DeployError {
     NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
+    /// There is no Dockerfile, and none can be generated.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// Another push changed the branches while this deploy waited for the lock.
     #[error("another push has changed {0} in the meantime: run `git fetch`, then push again")]
     ConcurrentPush(AppName),

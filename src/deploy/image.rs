@@ -22,6 +22,9 @@ impl Deployer {
         tree: &SourceTree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
+        for line in &tree.announcement {
+            progress.log(line.as_str()).await;
+        }
         let plan = self.build_plan(pushed, tree);
         let survey = git::survey_tree(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
         for warning in warnings(&survey) {
@@ -39,9 +42,13 @@ impl Deployer {
     /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
     /// would invalidate the build cache with every commit.
     fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
-        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        let mut args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        if tree.is_generated {
+            args.extend(self.settings.stacks.args().clone());
+        }
         let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
-        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+        let generated = tree.is_generated.then(|| tree.text.clone());
+        BuildPlan { args, generated, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
     }
 
     pub(super) async fn publish_image(

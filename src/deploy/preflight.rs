@@ -46,7 +46,7 @@ impl Deployer {
         let engine = async { Ok(self.engine.ping().await?) };
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
         let (tree, (), (), kube_version) =
-            tokio::try_join!(SourceTree::read(pushed), engine, registry, self.kube_version())?;
+            tokio::try_join!(SourceTree::read(pushed, &self.settings.stacks), engine, registry, self.kube_version())?;
         let placeholders = self.placeholder_values(pushed, &tree.version, kube_version);
         let placeholder_chart = chart::render(&self.templates, &placeholders)?;
         self.apps.claim(&claim(grant)).await?;
