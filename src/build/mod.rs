@@ -21,7 +21,7 @@ pub(crate) use dockerfile::keep_declared_args;
 pub use engine::{Builder, Engine};
 pub use error::BuildError;
 pub use image::{LocalImage, remove_app_image};
-pub use plan::{BuildPlan, NoDockerfile};
+pub use plan::{AddedDockerfile, BuildPlan, NoDockerfile};
 pub(crate) use plan::{SIMILAR_NAMES, find_dockerfile, ignore_file_candidates};
 pub use run::build_image;
 pub use shell::has_shell;

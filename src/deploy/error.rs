@@ -11,6 +11,7 @@ use crate::registry::RegistryError;
 use crate::release::lock::{LockError, LockHolder};
 use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
 use crate::spec::SpecError;
+use crate::stacks::StackError;
 
 use super::options::UnknownOption;
 
@@ -34,6 +35,9 @@ pub enum DeployError {
     NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
+    /// `key` is one of `build` in `slipway.yaml`.
+    #[error("build.{key} in slipway.yaml: there is no {what} {path:?} in the repository, or it is empty")]
+    NoSuchPath { key: &'static str, path: String, what: &'static str },
     /// The files in which the app describes itself are wrong.
     #[error("the app's files have errors:\n{0}")]
     Spec(#[from] SpecError),
@@ -43,6 +47,9 @@ pub enum DeployError {
          or &&), or as a list of arguments in slipway.yaml"
     )]
     NoShell(String),
+    /// There is no Dockerfile, and none can be generated.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// Another push changed the branches while this deploy waited for the lock.
     #[error("another push has changed {0} in the meantime: run `git fetch`, then push again")]
     ConcurrentPush(AppName),

@@ -22,13 +22,17 @@ impl Deployer {
         tree: &SourceTree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
+        let dockerfile = &tree.dockerfile;
+        for line in &dockerfile.announcement {
+            progress.log(line.as_str()).await;
+        }
         let plan = self.build_plan(pushed, tree);
         let survey = git::survey_tree(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
         for warning in warnings(&survey) {
             progress.log(warning).await;
         }
-        let context = git::archive(&pushed.objects, &pushed.commit, &survey)?;
-        let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
+        let context = git::archive(&pushed.objects, &pushed.commit, &dockerfile.context, &survey)?;
+        let built = build::build_image(&self.engine, &plan, context, dockerfile.ignore.clone(), progress).await?;
         if built.has_healthcheck {
             let message = "The image's HEALTHCHECK is not used: the app is ready when its port accepts connections";
             progress.log(message).await;
@@ -36,12 +40,27 @@ impl Deployer {
         Ok((built, LocalImage::new(&self.engine, &plan.tag)))
     }
 
-    /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
-    /// would invalidate the build cache with every commit.
     fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
-        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
-        let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
-        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+        let (dockerfile, build) = (&tree.dockerfile, &tree.spec.build);
+        BuildPlan {
+            args: self.build_args(pushed, tree),
+            added: dockerfile.added.clone(),
+            target: build.target.clone(),
+            platform: build.platform.clone(),
+            ..BuildPlan::new(&pushed.app, &dockerfile.path, self.settings.build_timeout)
+        }
+    }
+
+    /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
+    /// would invalidate the build cache with every commit. The app's own arguments are passed as they are.
+    fn build_args(&self, pushed: &PushedCommit, tree: &SourceTree) -> BTreeMap<String, String> {
+        let mut args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        if tree.dockerfile.is_generated() {
+            args.extend(self.settings.stacks.args().clone());
+        }
+        let mut args = keep_declared_args(args, &String::from_utf8_lossy(&tree.dockerfile.text));
+        args.extend(tree.spec.build.args.clone());
+        args
     }
 
     /// A command with shell syntax needs a shell in the image.

@@ -13,6 +13,7 @@ mod dependency_health;
 mod deploy_branch;
 mod deployer;
 mod destroy;
+mod dockerfile_source;
 mod doctor;
 mod dry_run;
 mod error;

@@ -19,7 +19,7 @@ use crate::domain::{CommitSha, GitObjects};
 /// Bytes read from git at once.
 const CHUNK_SIZE: usize = 64 << 10;
 
-/// Streams the tree of `commit` as tar, with each file exactly as it was committed. If git fails, reading ends with an
+/// Streams a directory of `commit` as tar, with each file exactly as it was committed; an empty path is the whole tree. If git fails, reading ends with an
 /// error and not with a truncated archive. Dropping the reader ends git.
 ///
 /// git reads the list of the whole tree into memory before it writes: the survey proves that the tree is within its
@@ -30,14 +30,19 @@ const CHUNK_SIZE: usize = 64 << 10;
 pub fn archive(
     objects: &GitObjects,
     commit: &CommitSha,
+    directory: &str,
     _within_limits: &TreeSurvey,
 ) -> Result<impl AsyncRead + Send + Unpin + 'static, GitError> {
-    let mut command = git_in_repository(objects, &["archive", "--format=tar", commit.as_str()]);
+    let mut command = git_in_repository(objects, &["archive", "--format=tar", &tree_of(commit, directory)]);
     let (group, pipes) = ProcessGroup::spawn_piped(&mut command).map_err(GitError::io("start git"))?;
     drop(pipes.stdin);
     let stderr = tokio::spawn(read_stderr(pipes.stderr));
     let running = RunningArchive { group, stdout: pipes.stdout, stderr, command };
     Ok(StreamReader::new(Box::pin(stream::try_unfold(running, RunningArchive::next_chunk))))
+}
+
+fn tree_of(commit: &CommitSha, directory: &str) -> String {
+    if directory.is_empty() { commit.to_string() } else { format!("{commit}:{directory}") }
 }
 
 /// A `git archive` process that is still writing.

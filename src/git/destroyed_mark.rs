@@ -78,7 +78,7 @@ mod tests {
         repositories.get_or_create(&"other".parse().unwrap()).await.unwrap();
         assert_eq!(repositories.list_destroyed().await.unwrap(), []);
         repositories.mark_destroyed(&app).await.unwrap();
-        assert_eq!(repositories.list_destroyed().await.unwrap(), [app.clone()]);
+        assert_eq!(repositories.list_destroyed().await.unwrap(), std::slice::from_ref(&app));
         repositories.unmark_destroyed(&app).await.unwrap();
         repositories.unmark_destroyed(&app).await.unwrap();
         assert!(!repositories.is_destroyed(&app).await);

@@ -35,5 +35,5 @@ pub(crate) use ref_policy::{PushFacts, RefDecision, RefPolicy, RefRejection, Ref
 pub(crate) use repositories::{GarbageCollection, Repositories};
 pub(crate) use service::GitService;
 pub(crate) use service_command::{HookConfig, ServiceCommand, ServiceSettings};
-pub(crate) use tree::{find_files_named, list_top_level, read_file};
+pub(crate) use tree::{find_files_named, list_directory, read_file};
 pub(crate) use tree_survey::{TreeLimits, TreeSurvey, survey_tree};

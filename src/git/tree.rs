@@ -15,15 +15,19 @@ const HEADER_LIMIT: u64 = 16 << 10;
 /// In bytes.
 const MAX_PATH_LEN: usize = 4096;
 
-/// The names in the root directory of `commit`, at most ten thousand.
+/// The names in a directory of `commit`, at most ten thousand; none if there is no such directory. An empty path is the root.
 ///
 /// # Errors
 /// When git fails.
-pub async fn list_top_level(objects: &GitObjects, commit: &CommitSha) -> Result<Vec<String>, GitError> {
-    let list = git_in_repository(objects, &["ls-tree", "-z", "--full-tree", "--name-only", commit.as_str()]);
+pub async fn list_directory(objects: &GitObjects, commit: &CommitSha, path: &str) -> Result<Vec<String>, GitError> {
+    let list_root = ["ls-tree", "-z", "--full-tree", "--name-only", commit.as_str()];
+    let directory = format!("{path}/");
+    let paths: &[&str] = if path.is_empty() { &[] } else { &[&directory] };
+    let list = git_in_repository(objects, &[&list_root, paths].concat());
     let mut names = Vec::new();
     let read = for_each_record(list, &[], 0, |name| {
-        names.push(String::from_utf8_lossy(name).into_owned());
+        let name = String::from_utf8_lossy(name);
+        names.push(name.strip_prefix(directory.as_str()).unwrap_or(&name).to_owned());
         if names.len() >= MAX_TOP_LEVEL_NAMES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if let Some(completed) = read.await? {

@@ -16,30 +16,36 @@ use super::object_id::ObjectId;
 use super::replicas::{read, share_count};
 use crate::domain::{Manifest, labels};
 
-pub(super) fn declares_replicas(manifest: &Manifest) -> bool {
-    declared(manifest).is_some()
-}
-
 /// The number in the manifest's annotation.
 fn declared(manifest: &Manifest) -> Option<u32> {
     let annotations = manifest.object.pointer("/metadata/annotations")?;
     annotations.get(labels::REPLICAS)?.as_str()?.parse().ok()
 }
 
-/// Creates the object with the declared number of pods, or scales it if the live object was declared with another one.
-pub(super) async fn scale(
+/// Applies an object, with the declared number of pods if the object is new or was declared with another number. An existing
+/// object is scaled last, so that no pods of the template before are started.
+pub(super) async fn apply_with_replicas(
     context: &ReleaseContext<'_>,
     discovery: &mut ApiDiscovery,
     manifest: &Manifest,
-) -> Result<(), StepError> {
-    let Some(count) = declared(manifest) else { return Ok(()) };
+) -> Result<DynamicObject, StepError> {
+    let Some(count) = declared(manifest) else { return apply::apply(context, discovery, manifest).await };
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
-    let (live, conflict) = match read(&resource, &id).await? {
-        Some(live) if was_declared_with(&live, count) => return Ok(()),
-        Some(live) => (live, OnFieldConflict::Force),
-        None => (apply::apply(context, discovery, &with_replicas(manifest, count)).await?, OnFieldConflict::Refuse),
-    };
-    share_count(context.lock, &resource, &id, &live, count.into(), conflict).await
+    match read(&resource, &id).await? {
+        None => {
+            let created = apply::apply(context, discovery, &with_replicas(manifest, count)).await?;
+            share_count(context.lock, &resource, &id, &created, count.into(), OnFieldConflict::Refuse).await?;
+            apply::apply(context, discovery, manifest).await
+        }
+        Some(live) => {
+            let applied = apply::apply(context, discovery, manifest).await?;
+            if was_declared_with(&live, count) {
+                return Ok(applied);
+            }
+            let scaled = share_count(context.lock, &resource, &id, &applied, count.into(), OnFieldConflict::Force);
+            Ok(scaled.await?.unwrap_or(applied))
+        }
+    }
 }
 
 fn was_declared_with(live: &DynamicObject, count: u32) -> bool {

@@ -50,7 +50,9 @@ pub(super) async fn preserve_replicas(
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
     match read(&resource, &id).await?.filter(is_count_applied_by_helm) {
         Some(live) => match live.data.pointer("/spec/replicas") {
-            Some(count) => share_count(lock, &resource, &id, &live, count.clone(), OnFieldConflict::Refuse).await,
+            Some(count) => {
+                share_count(lock, &resource, &id, &live, count.clone(), OnFieldConflict::Refuse).await.map(drop)
+            }
             None => Ok(()),
         },
         None => Ok(()),
@@ -58,6 +60,7 @@ pub(super) async fn preserve_replicas(
 }
 
 /// Applies a count with a second manager, so that the count stays when the release's own manager does not set it.
+/// Returns the changed object; `None` if another scaler prevented the change.
 pub(super) async fn share_count(
     lock: &ReleaseLock,
     resource: &ResolvedResource,
@@ -65,7 +68,7 @@ pub(super) async fn share_count(
     live: &DynamicObject,
     count: Value,
     on_conflict: OnFieldConflict,
-) -> Result<(), StepError> {
+) -> Result<Option<DynamicObject>, StepError> {
     // With the UID, an object that was deleted since the read is not created.
     let metadata = json!({"name": id.name, "uid": live.uid()});
     let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": metadata,
@@ -75,8 +78,8 @@ pub(super) async fn share_count(
     let action = format!("preserving the replicas of {id}");
     match lock.guard(with_retries(action, || resource.api.patch(&id.name, &params, &patch))).await? {
         // A scaler changed the count since the read and owns it now, or the object is gone.
-        Err(error) if error.is_conflict() => Ok(()),
-        result => Ok(result.map(drop)?),
+        Err(error) if error.is_conflict() => Ok(None),
+        result => Ok(Some(result?)),
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::StepError;
 use super::object_id::ObjectId;
 use super::plan::{self, RolloutPhase, RolloutPlan, Step};
 use super::readiness::ReadinessWaiter;
-use super::{apply, csa_migration, declared_replicas, delete, release_phase, replicas};
+use super::{csa_migration, declared_replicas, delete, release_phase, replicas};
 use crate::domain::{Manifest, in_span};
 
 /// A plan that ended in the middle of a phase.
@@ -137,14 +137,14 @@ impl<'a> PlanExecution<'a> {
                 Step::PreserveReplicas(manifest) => {
                     replicas::preserve_replicas(lock, self.discovery, manifest).await?;
                 }
-                Step::Scale(manifest) => {
-                    declared_replicas::scale(self.context, self.discovery, manifest).await?;
-                }
                 Step::RunJob(manifest) => {
                     let job = release_phase::run_job(self.context, self.discovery, manifest).await?;
                     self.applied.push(job);
                 }
-                Step::Apply(manifest) => self.applied.push(apply::apply(self.context, self.discovery, manifest).await?),
+                Step::Apply(manifest) => {
+                    let applied = declared_replicas::apply_with_replicas(self.context, self.discovery, manifest);
+                    self.applied.push(applied.await?);
+                }
                 Step::AwaitReady(_) => self.await_ready(phase).await?,
                 Step::Delete(manifest) => self.delete(manifest).await?,
             }

@@ -186,8 +186,10 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         | DeployError::RefRejected(_)
         | DeployError::FirstPushWithoutBranch(_)
         | DeployError::NoDockerfile(_)
+        | DeployError::NoSuchPath { .. }
         | DeployError::Spec(_)
         | DeployError::NoShell(_)
+        | DeployError::Stack(_)
         | DeployError::Chart(_) => ErrorKind::Invalid,
         DeployError::NoSuchBranch { .. } => ErrorKind::NotFound,
         DeployError::NoDeployBranch(_) | DeployError::ConcurrentPush(_) => ErrorKind::Conflict,

@@ -184,3 +184,43 @@ fn gateway_containers(app: &App) -> String {
     let mut docker = std::process::Command::new("docker");
     crate::support::run(docker.args(["ps", "-a", "-q", "--filter", &image, "--filter", "name=slipway-shell-"])).stdout
 }
+
+#[test]
+fn a_monorepo_names_its_dockerfile_context_stage_and_arguments() {
+    let gateway = Gateway::start();
+    let app = App::empty();
+    let dockerfile = "COPY shared.txt /www/shared.txt\nFROM start AS first\nRUN echo $PAGE > /www/index.html\n\
+                      EXPOSE 8080\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\nFROM start AS last\nRUN exit 1\n";
+    let dockerfile = dockerfile.replace("ARG PAGE=none\n", "").replace("RUN echo", "ARG PAGE=none\nRUN echo");
+    let base = crate::support::base_image();
+    app.write("deploy/api.Dockerfile", &format!("FROM {base} AS start\n{dockerfile}"));
+    app.write("services/api/shared.txt", "shared");
+    app.write("services/other.txt", "other");
+    let build =
+        "dockerfile: deploy/api.Dockerfile, context: services/api, target: first, args: {PAGE: from an argument}";
+    app.write("slipway.yaml", &format!("build: {{{build}}}\n"));
+    app.commit("a monorepo");
+    app.push(&gateway).ok().prints("Building with deploy/api.Dockerfile");
+    app.shows("from an argument");
+
+    // The Dockerfile inside of the context.
+    app.git(&["mv", "deploy/api.Dockerfile", "services/api/Dockerfile"]);
+    app.write("slipway.yaml", "build: {context: services/api, target: first, args: {PAGE: inside}}\n");
+    app.commit("inside");
+    app.push(&gateway).ok().prints("Building with Dockerfile");
+    app.shows("inside");
+
+    for (build, message) in [
+        ("context: nowhere", "build.context in slipway.yaml: there is no directory \"nowhere\""),
+        ("dockerfile: nothing", "build.dockerfile in slipway.yaml: there is no file \"nothing\""),
+        (
+            "context: services, dockerfile: services/no",
+            "build.dockerfile in slipway.yaml: there is no file \"services/no\"",
+        ),
+        ("context: ../services", "is not a path inside of the repository"),
+    ] {
+        app.write("slipway.yaml", &format!("build: {{{build}}}\n"));
+        app.commit(build);
+        app.push(&gateway).fails().prints(message).does_not_print("Building");
+    }
+}

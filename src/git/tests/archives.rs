@@ -52,7 +52,7 @@ async fn an_archive_contains_the_whole_tree_in_spite_of_its_gitattributes() {
     assert_eq!(names, [".gitattributes 644", "README 644", "dir/ 755", "dir/a.md 644", "version 644"]);
     let mut bytes = Vec::new();
     let survey = survey_tree(&server.objects(), &head, TreeLimits::default()).await.unwrap();
-    let mut reader = archive(&server.objects(), &head, &survey).unwrap();
+    let mut reader = archive(&server.objects(), &head, "", &survey).unwrap();
     reader.read_to_end(&mut bytes).await.unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains("$Format:%H$"));
 }

@@ -35,7 +35,7 @@ fn incompressible_text(words: u32) -> String {
 async fn untar(objects: &GitObjects, commit: &CommitSha) -> Result<Vec<String>, String> {
     let mut bytes = Vec::new();
     let survey = survey_tree(objects, commit, TreeLimits::default()).await.map_err(|error| error.to_string())?;
-    let mut reader = archive(objects, commit, &survey).map_err(|error| error.to_string())?;
+    let mut reader = archive(objects, commit, "", &survey).map_err(|error| error.to_string())?;
     reader.read_to_end(&mut bytes).await.map_err(|error| error.to_string())?;
     let mut archive = tar::Archive::new(bytes.as_slice());
     let names = archive.entries().unwrap().map(|entry| {

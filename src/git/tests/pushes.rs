@@ -22,7 +22,7 @@ async fn an_accepted_push_moves_the_ref_and_prints_the_gateways_lines() {
             assert_eq!(resolve_ref(&server.repository, "refs/heads/main").await.unwrap(), None);
             assert!(untar(&server.objects(), &head).await.is_err());
             assert_eq!(untar(&objects, &head).await.unwrap(), ["Dockerfile 644", "README 644"]);
-            assert_eq!(list_top_level(&objects, &head).await.unwrap(), ["Dockerfile", "README"]);
+            assert_eq!(list_directory(&objects, &head, "").await.unwrap(), ["Dockerfile", "README"]);
             assert_eq!(describe_commit(&objects, &head).await, head.short());
             hook.print("-----> Receiving main").await.unwrap();
             hook.send_verdict(Verdict::Accept).await.unwrap();

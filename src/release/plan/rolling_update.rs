@@ -3,7 +3,6 @@
 //! *Switch* is empty: the Service selects old and new pods alike, so that the traffic moves to each new pod as soon as
 //! that pod is ready. The Service itself is therefore applied in *prepare*, with everything else in Helm's order.
 
-use super::super::declared_replicas::declares_replicas;
 use super::super::ordering::{apply_order, precedes_workloads};
 use super::super::prune::objects_to_prune;
 use super::super::readiness::has_readiness_rule;
@@ -42,15 +41,10 @@ pub(in crate::release) fn rolling_update<'a>(
         prepare: prepare
             .chain(first.into_iter().map(Step::Apply))
             .chain(jobs)
-            .chain(rest.into_iter().flat_map(apply_with_replicas))
+            .chain(rest.into_iter().map(Step::Apply))
             .collect(),
         check: checked.map(Step::AwaitReady).collect(),
         switch: Vec::new(),
         retire: retired.map(Step::Delete).collect(),
     }
-}
-
-fn apply_with_replicas(manifest: &Manifest) -> impl Iterator<Item = Step<'_>> {
-    let scale = declares_replicas(manifest).then_some(Step::Scale(manifest));
-    scale.into_iter().chain([Step::Apply(manifest)])
 }

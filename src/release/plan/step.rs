@@ -18,10 +18,9 @@ pub(in crate::release) enum Step<'a> {
     MigrateFields(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     /// The live replica count stays, although the manifest no longer sets it.
     PreserveReplicas(#[serde(serialize_with = "serialize_id")] &'a Manifest),
-    /// The Deployment gets the number of pods that the app's files ask for, if they ask for another one than before.
-    Scale(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     /// A Job of the release phase is applied and has to complete.
     RunJob(#[serde(serialize_with = "serialize_id")] &'a Manifest),
+    /// The object is applied, with the number of pods that the app's files ask for if that is new.
     Apply(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     AwaitReady(#[serde(serialize_with = "serialize_id")] &'a Manifest),
     Delete(#[serde(serialize_with = "serialize_id")] &'a Manifest),
@@ -44,7 +43,6 @@ impl fmt::Display for Step<'_> {
             Self::EndJob(manifest) => write!(f, "end {} unless it has finished", id(manifest)),
             Self::MigrateFields(manifest) => write!(f, "migrate the fields of {}", id(manifest)),
             Self::PreserveReplicas(manifest) => write!(f, "preserve the replicas of {}", id(manifest)),
-            Self::Scale(manifest) => write!(f, "scale {} if its number of pods changes", id(manifest)),
             Self::RunJob(manifest) => write!(f, "run {}", id(manifest)),
             Self::Apply(manifest) => write!(f, "apply {}", id(manifest)),
             Self::AwaitReady(manifest) => write!(f, "wait until {} is ready", id(manifest)),

@@ -112,17 +112,11 @@ fn a_serialized_plan_has_the_identities_of_objects_and_no_values() {
     );
 }
 
-/// With a release phase, and with a process that has a number of pods.
 fn with_release_phase() -> Vec<Manifest> {
     let metadata = |name: &str, key: &str, value: &str| json!({"name": name, "annotations": {key: value}});
     let job =
         with(manifest("batch/v1", "Job", "web-release"), "metadata", metadata("web-release", labels::PHASE, "release"));
-    let counted = with(
-        manifest("apps/v1", "Deployment", "web-worker"),
-        "metadata",
-        metadata("web-worker", labels::REPLICAS, "0"),
-    );
-    [web(), vec![manifest("v1", "ConfigMap", "web"), job, counted]].concat()
+    [web(), vec![manifest("v1", "ConfigMap", "web"), job]].concat()
 }
 
 #[test]
