@@ -55,7 +55,7 @@ impl Deployer {
             }
             progress.log(format!("the release was not removed completely: {error}")).await;
         }
-        self.delete_all_images(app).await;
+        lock.guard(self.delete_all_images(app)).await?;
         progress.start_stage(format!("Removing the namespace {app}")).await;
         let deletion = self.delete_namespace(app, namespace.as_deref(), lock).await;
         self.remove_local_image(app).await;

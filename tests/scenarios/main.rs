@@ -44,6 +44,7 @@ mod kill_at_every_write;
 mod kill_during_push;
 mod limits;
 mod lost_records;
+mod maintenance;
 mod missing_permissions;
 mod object_kinds;
 mod ownership;
