@@ -35,7 +35,7 @@ impl Deployer {
     ) -> Result<DeletionOutcome, DeployError> {
         let (app, user) = (grant.app(), grant.user());
         let span = tracing::info_span!("destroy", deploy_id = %uuid::Uuid::new_v4(), %app, %user, %remote);
-        self.delete_app(grant, progress).instrument(span).await
+        Box::pin(self.delete_app(grant, progress)).instrument(span).await
     }
 
     async fn delete_app(&self, grant: &PushGrant, progress: &Progress) -> Result<DeletionOutcome, DeployError> {

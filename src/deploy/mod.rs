@@ -43,6 +43,7 @@ mod source_warnings;
 mod traffic;
 mod unrecorded_image;
 
+pub use app_files::read_deployed_files;
 pub use deploy_branch::read_deploy_branch;
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;

@@ -23,7 +23,7 @@ impl SourceTree {
     /// [`DeployError::Spec`]; as [`DockerfileSource::read`]; [`DeployError::Git`].
     pub async fn read(pushed: &PushedCommit, settings: &StackSettings) -> Result<Self, DeployError> {
         let files = async {
-            let ResolvedSpec { spec, warnings, .. } = read_app_files(pushed).await?;
+            let ResolvedSpec { spec, warnings, .. } = read_app_files(&pushed.objects, &pushed.commit).await?;
             let dockerfile = DockerfileSource::read(pushed, &spec.build, settings).await?;
             Ok::<_, DeployError>((spec, warnings, dockerfile))
         };

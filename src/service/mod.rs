@@ -6,6 +6,7 @@
 mod access;
 mod adoption;
 mod answers;
+mod app_files;
 mod apps;
 mod builds;
 mod deploy_branch;

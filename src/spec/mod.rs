@@ -17,6 +17,8 @@ mod source;
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 pub use files::{Environment, MAX_FILE_SIZE, SpecFile, file_names};
 pub use problem::{SpecError, Warning};
 
@@ -41,6 +43,13 @@ impl ResolvedSpec {
     /// Each value with its origin, as a JSON list.
     pub fn to_json(&self) -> serde_json::Value {
         print::to_json(&self.tree)
+    }
+}
+
+impl Serialize for ResolvedSpec {
+    /// As [`ResolvedSpec::to_json`].
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
     }
 }
 

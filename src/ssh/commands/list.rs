@@ -18,6 +18,7 @@ use super::redeploy::Redeploy;
 use super::releases::Releases;
 use super::releases_show::ReleasesShow;
 use super::rollback::Rollback;
+use super::spec::Spec;
 use super::upload_key::UploadKey;
 use crate::domain::AppName;
 use crate::service::{Caller, Service};
@@ -75,6 +76,7 @@ commands! {
     Rollback,
     Redeploy,
     DeployBranch,
+    Spec,
     Doctor,
     UploadKey,
     Help,

@@ -23,6 +23,7 @@ mod releases;
 mod releases_show;
 mod rollback;
 mod runner;
+mod spec;
 mod upload_key;
 
 pub use list::AppCommand;

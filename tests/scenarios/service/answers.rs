@@ -17,7 +17,8 @@ async fn an_answer_is_what_its_command_prints_with_format_json() {
     let mut gateway = Gateway::start();
     let app = App::upgraded(&gateway);
     let name = app_name(&app.name);
-    let lines = ["apps", "releases", "releases APP", "releases:show APP v1", "builds:list APP", "doctor APP"];
+    let lines =
+        ["apps", "releases", "releases APP", "releases:show APP v1", "builds:list APP", "spec APP", "doctor APP"];
     let printed =
         lines.map(|line| gateway.run_command(&format!("{} --format json", line.replace("APP", &app.name))).ok().stdout);
     gateway.stop();
@@ -30,6 +31,7 @@ async fn an_answer_is_what_its_command_prints_with_format_json() {
         json(&service.list_releases(&admin, &releases).await.unwrap()),
         json(&service.show_release(&admin, &name, Some(Revision(1))).await.unwrap()),
         json(&service.list_builds(&admin, &name).await.unwrap()),
+        json(&service.read_spec(&admin, &name).await.unwrap()),
         json(&service.diagnose(&admin, Some(&name)).await.unwrap()),
     ];
     for ((line, printed), answer) in lines.iter().zip(printed).zip(answers) {
