@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::Manifest;
-use crate::domain::app_spec::{EnvName, EnvValue};
+use crate::domain::app_spec::{EnvName, EnvSource, EnvValue};
 use crate::spec::{self, SpecFile};
 
 const SHA: &str = "3f2c1ab0123456789abcdef0123456789abcdef0";
@@ -109,7 +109,7 @@ fn a_template_without_quoting_cannot_leave_the_namespace() {
     ] {
         let mut values = Values::new("hello".parse().unwrap(), ImageRef::verbatim("i"));
         let value = EnvValue::try_from(attack.to_owned()).unwrap();
-        values.spec.env.insert(EnvName::try_from("A".to_owned()).unwrap(), value);
+        values.spec.env.insert(EnvName::try_from("A".to_owned()).unwrap(), EnvSource::Value(value));
         assert_eq!(render(&templates, &values).is_err(), refused, "{attack}");
     }
 }
@@ -138,7 +138,7 @@ fn with_env<'a>(env: impl IntoIterator<Item = (&'a str, &'a str)>) -> Values {
     let mut values = values();
     for (name, value) in env {
         if let (Ok(name), Ok(value)) = (EnvName::try_from(name.to_owned()), EnvValue::try_from(value.to_owned())) {
-            values.spec.env.insert(name, value);
+            values.spec.env.insert(name, EnvSource::Value(value));
         }
     }
     values
@@ -183,7 +183,8 @@ proptest! {
         let container = rendered[0].object.pointer("/spec/template/spec/containers/0").unwrap();
         prop_assert_eq!(container["image"].as_str().unwrap(), image.as_str());
         let variables = container["env"].as_array().unwrap();
-        for (name, value) in &hostile.spec.env {
+        for (name, source) in &hostile.spec.env {
+            let EnvSource::Value(value) = source else { panic!() };
             let found = variables.iter().find(|variable| variable["name"] == name.as_str()).unwrap();
             prop_assert_eq!(found["value"].as_str().unwrap(), value.escape_for_kubernetes());
         }

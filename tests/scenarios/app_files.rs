@@ -224,3 +224,23 @@ fn a_monorepo_names_its_dockerfile_context_stage_and_arguments() {
         app.push(&gateway).fails().prints(message).does_not_print("Building");
     }
 }
+
+#[test]
+fn variables_come_from_secrets_and_config_maps_of_the_namespace() {
+    let gateway = Gateway::start();
+    let app = App::deployed(&gateway);
+    let literal = |pair: &str| format!("--from-literal={pair}");
+    kubectl(&["create", "secret", "generic", "database", "-n", &app.name, &literal("url=postgres://db")]);
+    kubectl(&["create", "configmap", "features", "-n", &app.name, &literal("BETA=on")]);
+    app.commit_dockerfile(
+        "EXPOSE 8080\nCMD [\"sh\", \"-c\", \"mkdir /p; echo $URL $BETA > /p/index.html; exec httpd -f -p 8080 -h /p\"]",
+    );
+    app.write("slipway.yaml", "env: {URL: {secret: database, key: url}}\nenvFrom: [{configMap: features}]\n");
+    app.commit("variables");
+    app.push(&gateway).ok();
+    app.shows("postgres://db on");
+    let record = gateway.run_command(&format!("releases:show {}", app.name)).ok();
+    record.prints("secretKeyRef").does_not_print("postgres://db");
+    let spec = gateway.run_command(&format!("spec {}", app.name)).ok();
+    spec.prints_all(&["secret: database", "# slipway.yaml:1", "features"]);
+}

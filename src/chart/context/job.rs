@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::error::ChartError;
 use super::super::values::Values;
-use super::{EnvVar, environment};
+use super::environment::{EnvVar, environment};
 use crate::domain::app_spec::{ConcurrencyPolicy, Resources};
 
 /// A CronJob appends eleven characters to its name, which is a label of at most 63.

@@ -1,5 +1,6 @@
 //! The variables of the templates.
 
+mod environment;
 mod job;
 mod probes;
 mod process;
@@ -27,14 +28,10 @@ pub(super) struct TemplateContext<'a> {
     progress_deadline_seconds: u64,
     has_sleep_action: bool,
     processes: Vec<ProcessContext<'a>>,
+    /// Objects all of whose keys become variables.
+    env_from: Vec<serde_json::Value>,
     release_jobs: Vec<ReleaseJob<'a>>,
     cron_jobs: Vec<CronJob<'a>>,
-}
-
-#[derive(Serialize)]
-struct EnvVar<'a> {
-    name: &'a str,
-    value: String,
 }
 
 impl<'a> TemplateContext<'a> {
@@ -55,6 +52,7 @@ impl<'a> TemplateContext<'a> {
             progress_deadline_seconds: values.times.progress_deadline_seconds(longest_settle(&processes)),
             has_sleep_action: values.kube_version.has_sleep_action(),
             processes,
+            env_from: environment::env_from(values),
             release_jobs: job::release_jobs(values),
             cron_jobs: job::cron_jobs(values)?,
         })
@@ -64,22 +62,3 @@ impl<'a> TemplateContext<'a> {
 fn longest_settle(processes: &[ProcessContext<'_>]) -> u64 {
     processes.iter().map(ProcessContext::settle_seconds).max().unwrap_or_default()
 }
-
-/// The environment of a container: the variables that slipway sets, then the app's, then those of the process.
-fn environment<'a>(values: &'a Values, process: &str, port: Option<u16>, own: EnvOf<'a>) -> Vec<EnvVar<'a>> {
-    let set = |name, value: Option<String>| value.map(|value| EnvVar { name, value });
-    let slipways = [
-        set("PORT", port.map(|port| port.to_string())),
-        set("GIT_REV", values.commit.as_ref().map(ToString::to_string)),
-        set("SLIPWAY_APP", Some(values.app.to_string())),
-        set("SLIPWAY_PROCESS", Some(process.to_owned())),
-        set("SLIPWAY_REVISION", values.revision.map(|revision| revision.to_string())),
-    ];
-    let common = values.spec.env.iter().filter(|(name, _)| own.is_none_or(|own| !own.contains_key(*name)));
-    let apps = common.chain(own.into_iter().flatten());
-    let apps = apps.map(|(name, value)| EnvVar { name: name.as_str(), value: value.escape_for_kubernetes() });
-    slipways.into_iter().flatten().chain(apps).collect()
-}
-
-type EnvOf<'a> =
-    Option<&'a std::collections::BTreeMap<crate::domain::app_spec::EnvName, crate::domain::app_spec::EnvValue>>;

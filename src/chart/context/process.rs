@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::super::error::ChartError;
 use super::super::values::Values;
+use super::environment::{EnvVar, environment};
 use super::probes::{ProbeContext, Probes};
-use super::{EnvVar, environment};
 use crate::domain::app_spec::{Autoscale, Process, ProcessName, Resources};
 
 /// Kubernetes' default of `terminationGracePeriodSeconds`.

@@ -6,6 +6,7 @@ mod autoscale;
 mod build;
 mod command;
 mod cron;
+mod env_source;
 mod health;
 mod process;
 mod resources;
@@ -19,6 +20,7 @@ pub use autoscale::Autoscale;
 pub use build::BuildSpec;
 pub use command::Command;
 pub use cron::{ConcurrencyPolicy, CronSchedule, CronTask, TaskName};
+pub use env_source::{EnvSource, ObjectReference};
 pub use health::{Health, Probe, ProbeAction};
 pub use process::{Process, ProcessName, RollingUpdate};
 pub use resources::{ResourceQuantities, Resources};
@@ -31,7 +33,10 @@ pub struct AppSpec {
     pub build: BuildSpec,
     /// The variables of all processes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<EnvName, EnvValue>,
+    pub env: BTreeMap<EnvName, EnvSource>,
+    /// Objects all of whose keys become variables of all processes.
+    #[serde(rename = "envFrom", skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<ObjectReference>,
     pub processes: BTreeMap<ProcessName, Process>,
     /// Dokku's command before the release phase.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +54,7 @@ impl Default for AppSpec {
         Self {
             build: BuildSpec::default(),
             env: BTreeMap::new(),
+            env_from: Vec::new(),
             processes: BTreeMap::from([(ProcessName::web(), Process::default())]),
             predeploy: None,
             release: None,

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::autoscale::Autoscale;
 use super::command::Command;
+use super::env_source::EnvSource;
 use super::health::Health;
 use super::resources::Resources;
-use super::scalars::{EnvName, EnvValue};
+use super::scalars::EnvName;
 
 const WEB: &str = "web";
 
@@ -75,7 +76,7 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<NonZeroU16>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<EnvName, EnvValue>,
+    pub env: BTreeMap<EnvName, EnvSource>,
     #[serde(skip_serializing_if = "Health::is_default")]
     pub health: Health,
     #[serde(skip_serializing_if = "Resources::is_default")]

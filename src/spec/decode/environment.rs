@@ -1,4 +1,5 @@
-//! Environment variables: `NAME: value`, or as app.json has them, with an object in place of the value.
+//! Environment variables: `NAME: value`, or an object in place of the value, which names a key of a Secret or a ConfigMap or
+//! is that of app.json.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +7,28 @@ use super::super::node::{Node, Value};
 use super::super::problem::Problems;
 use super::fields::Fields;
 use super::{names, values};
-use crate::domain::app_spec::{EnvName, EnvValue};
+use crate::domain::app_spec::{EnvName, EnvSource, EnvValue, ObjectReference};
 
-pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<BTreeMap<EnvName, EnvValue>> {
-    let variables: BTreeMap<EnvName, Option<EnvValue>> = names::read_map(node, path, problems, read_variable)?;
+pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<BTreeMap<EnvName, EnvSource>> {
+    let variables: BTreeMap<EnvName, Option<EnvSource>> = names::read_map(node, path, problems, read_variable)?;
     Some(variables.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 /// `Some(None)` for a variable that is optional and has no value.
-fn read_variable(node: &Node, path: &str, problems: &mut Problems) -> Option<Option<EnvValue>> {
+fn read_variable(node: &Node, path: &str, problems: &mut Problems) -> Option<Option<EnvSource>> {
     if is_plain_secret(node, path) {
-        problems
-            .warn(&node.origin, format!("{path} looks like a secret, and everyone with the repository can read it"));
+        let message = format!(
+            "{path} looks like a secret, and everyone with the repository can read it: name a Secret instead, as in \
+             {{secret: NAME, key: KEY}}"
+        );
+        problems.warn(&node.origin, message);
     }
     match node.value {
+        Value::Map(_) if node.get("secret").or_else(|| node.get("configMap")).is_some() => {
+            read_key(node, path, problems).map(Some)
+        }
         Value::Map(_) => read_object(node, path, problems),
-        _ => values::parsed(node, path, problems).map(Some),
+        _ => values::parsed(node, path, problems).map(|value| Some(EnvSource::Value(value))),
     }
 }
 
@@ -33,7 +40,8 @@ fn is_plain_secret(node: &Node, path: &str) -> bool {
     value.is_some_and(|value| !value.is_empty()) && WORDS.iter().any(|word| name.ends_with(word))
 }
 
-fn read_object(node: &Node, path: &str, problems: &mut Problems) -> Option<Option<EnvValue>> {
+/// A variable of app.json.
+fn read_object(node: &Node, path: &str, problems: &mut Problems) -> Option<Option<EnvSource>> {
     let mut fields = Fields::open(node, path, problems);
     let value = fields.read("value", values::parsed::<EnvValue>);
     // `value` wins over what is written in slipway.yaml only there; until an app has config, each deploy sets it anyway.
@@ -53,5 +61,61 @@ fn read_object(node: &Node, path: &str, problems: &mut Problems) -> Option<Optio
         fields.problems().error(&node.origin, message);
     }
     fields.finish();
-    Some(value)
+    Some(value.map(EnvSource::Value))
+}
+
+fn read_key(node: &Node, path: &str, problems: &mut Problems) -> Option<EnvSource> {
+    let mut fields = Fields::open(node, path, problems);
+    let from = read_reference(&mut fields, node, path);
+    let key = fields.read("key", values::text);
+    if fields.get("key").is_none() {
+        fields.problems().error(&node.origin, format!("{path} has no key"));
+    }
+    fields.finish();
+    Some(EnvSource::Key { from: from?, key: key? })
+}
+
+/// A list of Secrets and ConfigMaps.
+pub(super) fn read_objects(node: &Node, path: &str, problems: &mut Problems) -> Option<Vec<ObjectReference>> {
+    let Value::List(items) = &node.value else {
+        problems.error(&node.origin, format!("{path} has to be a list, and is {}", node.describe()));
+        return None;
+    };
+    let read = items.iter().map(|item| {
+        let mut fields = Fields::open(item, path, problems);
+        let reference = read_reference(&mut fields, item, path);
+        fields.finish();
+        reference
+    });
+    read.collect()
+}
+
+/// Exactly one of `secret` and `configMap`.
+fn read_reference(fields: &mut Fields<'_, '_>, node: &Node, path: &str) -> Option<ObjectReference> {
+    let secret = fields.read("secret", values::parsed::<ObjectName>);
+    let config_map = fields.read("configMap", values::parsed::<ObjectName>);
+    match (secret, config_map) {
+        (Some(secret), None) => Some(ObjectReference::Secret(secret.0)),
+        (None, Some(config_map)) => Some(ObjectReference::ConfigMap(config_map.0)),
+        _ => {
+            fields
+                .problems()
+                .error(&node.origin, format!("{path} names one Secret (secret) or one ConfigMap (configMap)"));
+            None
+        }
+    }
+}
+
+/// The name of a Kubernetes object: an RFC 1123 subdomain.
+struct ObjectName(String);
+
+impl TryFrom<String> for ObjectName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let valid = text.len() <= 253 && text.starts_with(edge) && text.ends_with(edge) && text.chars().all(allowed);
+        if valid { Ok(Self(text)) } else { Err(format!("{text:?} is not the name of a Kubernetes object")) }
+    }
 }

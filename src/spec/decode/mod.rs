@@ -25,6 +25,7 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> AppSpec {
     let spec = AppSpec {
         build: fields.read("build", build::read).unwrap_or_default(),
         env: fields.read("env", environment::read).unwrap_or_default(),
+        env_from: fields.read("envFrom", environment::read_objects).unwrap_or_default(),
         processes: fields.read("processes", read_processes).unwrap_or_default(),
         predeploy: fields.read("predeploy", values::command),
         release: fields.read("release", values::command),
