@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{ChartArgs, LogArgs, ServeArgs};
+use crate::config::{ChartArgs, LogArgs, ServeArgs, StackArgs};
 use crate::domain::{AppName, KubeVersion, UserName};
 use crate::spec::Environment;
 
@@ -40,6 +40,12 @@ pub enum Command {
     Spec(SpecArgs),
     /// Print the JSON Schema of slipway.yaml, for editors
     Schema,
+    /// Print the Dockerfile with which a push of a directory is built
+    #[command(
+        long_about = "Print the Dockerfile with which a push of a directory is built: the directory's own, or the one that \
+        slipway generates for its stack. The detected stack is printed to standard error. If no stack is detected, the exit code is 2."
+    )]
+    Dockerfile(DockerfileArgs),
     /// Print the version and the commit of the build
     Version,
     /// git's hooks; only git runs it
@@ -95,6 +101,15 @@ pub enum OutputFormat {
     Text,
     /// A list of path, value and origin
     Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DockerfileArgs {
+    /// Directory with the app's files
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub stacks: StackArgs,
 }
 
 #[derive(Debug, clap::Args)]

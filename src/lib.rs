@@ -11,6 +11,7 @@ pub mod cli;
 mod config;
 mod deploy;
 mod deploy_logs;
+pub mod dockerfile;
 pub mod domain;
 pub mod git;
 mod http;
@@ -23,6 +24,7 @@ pub mod serve;
 pub mod service;
 pub mod spec;
 mod ssh;
+pub mod stacks;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

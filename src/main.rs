@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use slipway::auth::{Role, UploadGrant};
 use slipway::chart::{self, RenderOptions};
-use slipway::cli::{COMMIT, Cli, Command, HookKind, OutputFormat, RenderArgs, SpecArgs, UploadKeyArgs};
+use slipway::cli::{COMMIT, Cli, Command, DockerfileArgs, HookKind, OutputFormat, RenderArgs, SpecArgs, UploadKeyArgs};
+use slipway::dockerfile;
 use slipway::domain::AppSpec;
-use slipway::serve::{ServeError, read_templates, rollout_times, serve};
+use slipway::serve::{ServeError, read_templates, rollout_times, serve, stack_settings};
 use slipway::spec::{self, SpecFile};
 use slipway::telemetry::traces::Traces;
 use slipway::{git, k8s, keys, telemetry};
@@ -71,6 +72,7 @@ async fn run(command: Command) -> Result<(), ExitError> {
         Command::Render(args) => render(args),
         Command::Spec(args) => print_spec(&args),
         Command::Schema => print(spec::SCHEMA),
+        Command::Dockerfile(args) => print_dockerfile(args),
         Command::UploadKey(args) => upload_key(args).await,
         Command::Version => print(&format!("slipway {}, commit {COMMIT}\n", env!("CARGO_PKG_VERSION"))),
         Command::Hook { .. } => Err(ExitError { message: "only git runs this command".to_owned(), code: 1 }),
@@ -130,6 +132,14 @@ fn print_spec(args: &SpecArgs) -> Result<(), ExitError> {
         OutputFormat::Text => resolved.to_yaml(),
         OutputFormat::Json => format!("{:#}\n", resolved.to_json()),
     })
+}
+
+fn print_dockerfile(args: DockerfileArgs) -> Result<(), ExitError> {
+    let DockerfileArgs { dir, stacks } = args;
+    let found = dockerfile::find(&dir, &stack_settings(stacks))
+        .map_err(|error| ExitError { message: telemetry::error_chain(&error), code: 2 })?;
+    found.announcement.iter().for_each(|line| eprintln!("{line}"));
+    print(&found.text)
 }
 
 /// Writes to standard output. A reader may close it early without an error, as in `slipway render … | head`.

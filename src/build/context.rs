@@ -46,17 +46,31 @@ pub(super) struct ContextStats {
     pub bytes: u64,
 }
 
-/// Starts to filter `source`, a tar stream. Returns the stream for the Engine and the result of the filter. Dropping
-/// the stream ends the filter, even if `source` sends nothing.
+/// The files of a context, before the ignored ones are removed.
+pub(super) struct ContextSource<R> {
+    /// A tar stream.
+    pub archive: R,
+    pub rules: IgnoreRules,
+    pub added: Option<AddedFile>,
+}
+
+/// A file that is not in the tree.
+pub(super) struct AddedFile {
+    pub path: String,
+    pub content: Vec<u8>,
+}
+
+/// Starts to filter a context. Returns the stream for the Engine and the result of the filter. Dropping
+/// the stream ends the filter, even if the archive sends nothing.
 pub(super) fn filter_context(
-    source: impl AsyncRead + Send + Unpin + 'static,
-    rules: IgnoreRules,
+    source: ContextSource<impl AsyncRead + Send + Unpin + 'static>,
 ) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Result<ContextStats, ContextError>>) {
     let (sender, receiver) = mpsc::channel(CHUNK_QUEUE);
     let runtime = Handle::current();
     let filter = tokio::task::spawn_blocking(move || {
-        let reader = BlockingReader { source, runtime, sender: sender.clone() };
-        let result = copy_entries(reader, ChunkWriter::new(sender.clone()), &rules);
+        let ContextSource { archive, rules, added } = source;
+        let reader = BlockingReader { source: archive, runtime, sender: sender.clone() };
+        let result = copy_entries(reader, ChunkWriter::new(sender.clone()), &rules, added.as_ref());
         if let Err(error) = &result {
             // An error as the last item makes the Engine's client abort the upload, so that the Engine never builds a
             // part of a context.
@@ -67,18 +81,34 @@ pub(super) fn filter_context(
     (ReceiverStream::new(receiver), filter)
 }
 
-fn copy_entries(source: impl Read, writer: ChunkWriter, rules: &IgnoreRules) -> Result<ContextStats, ContextError> {
+fn copy_entries(
+    source: impl Read,
+    writer: ChunkWriter,
+    rules: &IgnoreRules,
+    added: Option<&AddedFile>,
+) -> Result<ContextStats, ContextError> {
     let mut archive = tar::Archive::new(BufReader::with_capacity(CHUNK_BYTES, source));
     let mut out = tar::Builder::new(writer);
     let mut stats = ContextStats::default();
     for entry in archive.entries().map_err(to_context_error)? {
         copy_entry(entry.map_err(to_context_error)?, &mut out, rules, &mut stats)?;
     }
+    if let Some(added) = added {
+        append_file(added, &mut out)?;
+    }
     // git reports only at the end of its output whether it is complete.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(to_context_error)?;
     let writer = out.into_inner().map_err(|_| ContextError::ReaderGone)?;
     writer.finish().map_err(|_| ContextError::ReaderGone)?;
     Ok(stats)
+}
+
+fn append_file(file: &AddedFile, out: &mut tar::Builder<ChunkWriter>) -> Result<(), ContextError> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_size(file.content.len() as u64);
+    header.set_mode(0o644);
+    out.append_data(&mut header, &file.path, file.content.as_slice()).map_err(to_context_error)
 }
 
 /// Copies an entry, unless it is ignored.
@@ -276,9 +306,13 @@ mod tests {
 
     async fn filtered(tar: Vec<u8>, ignore: &str) -> (Vec<u8>, Result<ContextStats, ContextError>) {
         let rules = IgnoreRules::parse(ignore, &["Dockerfile"]).unwrap();
-        let (stream, job) = filter_context(io::Cursor::new(tar), rules);
+        let (stream, job) = filter_context(ContextSource { archive: io::Cursor::new(tar), rules, added: None });
         let chunks: Vec<_> = stream.filter_map(|chunk| async { chunk.ok() }).collect().await;
         (chunks.concat(), job.await.unwrap())
+    }
+
+    fn unfiltered<R>(archive: R) -> ContextSource<R> {
+        ContextSource { archive, rules: IgnoreRules::parse("", &[]).unwrap(), added: None }
     }
 
     fn listing(tar: &[u8]) -> Vec<String> {
@@ -363,7 +397,7 @@ mod tests {
             Ok(Bytes::from(tar)),
             Err(io::Error::other("git failed")),
         ]));
-        let (stream, job) = filter_context(source, IgnoreRules::parse("", &[]).unwrap());
+        let (stream, job) = filter_context(unfiltered(source));
         let chunks: Vec<_> = stream.collect().await;
         assert!(chunks.last().unwrap().is_err(), "the upload is aborted");
         assert!(matches!(job.await.unwrap(), Err(ContextError::Read(_))));
@@ -372,10 +406,20 @@ mod tests {
     #[tokio::test]
     async fn dropping_the_stream_ends_the_filter_even_if_the_source_sends_nothing() {
         let (_writer, reader) = tokio::io::duplex(16);
-        let (stream, job) = filter_context(reader, IgnoreRules::parse("", &[]).unwrap());
+        let (stream, job) = filter_context(unfiltered(reader));
         drop(stream);
         let ended = tokio::time::timeout(Duration::from_secs(5), job).await;
         assert!(ended.unwrap().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_generated_file_is_added_to_the_files_of_the_tree() {
+        let added = AddedFile { path: ".slipway.Dockerfile".to_owned(), content: b"FROM scratch\n".to_vec() };
+        let source = unfiltered(io::Cursor::new(archive(&[Entry(Regular, "a", "x")])));
+        let (stream, job) = filter_context(ContextSource { added: Some(added), ..source });
+        let chunks: Vec<_> = stream.filter_map(|chunk| async { chunk.ok() }).collect().await;
+        assert_eq!(listing(&chunks.concat()), ["755 a", "644 .slipway.Dockerfile"]);
+        assert_eq!(job.await.unwrap().unwrap().entries, 1);
     }
 
     #[tokio::test]

@@ -12,6 +12,8 @@ const DOCKERFILE: &str = "Dockerfile";
 pub struct BuildPlan {
     /// The path of the Dockerfile in the tree.
     pub dockerfile: String,
+    /// The content of a Dockerfile that is not in the tree: it is added to the context at the path of the Dockerfile.
+    pub generated: Option<Vec<u8>>,
     /// Build arguments that the Dockerfile declares; see [`super::keep_declared_args`].
     pub args: BTreeMap<String, String>,
     /// Labels of the image. None of them depends on the commit: the same tree has to result in the same image.
@@ -27,6 +29,7 @@ impl BuildPlan {
     pub fn new(app: &AppName, dockerfile: impl Into<String>, timeout: Duration) -> Self {
         Self {
             dockerfile: dockerfile.into(),
+            generated: None,
             args: BTreeMap::new(),
             labels: BTreeMap::from([(labels::APP.to_owned(), app.to_string())]),
             tag: local_tag(app),
@@ -43,10 +46,18 @@ pub(super) fn local_tag(app: &AppName) -> String {
 /// The names, in any case, of files that may have been meant to be the Dockerfile.
 pub(crate) const SIMILAR_NAMES: [&str; 2] = [DOCKERFILE, "Containerfile"];
 
-/// The tree has no Dockerfile. Holds the path of a file that may have been meant.
+/// The tree has no Dockerfile, and none can be generated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no Dockerfile: slipway needs a file named {DOCKERFILE:?} at the root of the repository{}", hint(.0.as_deref()))]
-pub struct NoDockerfile(Option<String>);
+#[error(
+    "there is no Dockerfile: slipway needs a file named {DOCKERFILE:?} at the root of the repository{}\n\
+     Without one, it looked for: {looked_for}", hint(.similar.as_deref())
+)]
+pub struct NoDockerfile {
+    /// The path of a file that may have been meant.
+    similar: Option<String>,
+    /// The files from which a Dockerfile would be generated.
+    looked_for: String,
+}
 
 fn hint(similar: Option<&str>) -> String {
     match similar.map(|path| (path, path.rsplit_once('/'))) {
@@ -64,8 +75,8 @@ fn hint(similar: Option<&str>) -> String {
 
 impl NoDockerfile {
     /// `similar` holds the paths of the files with one of [`SIMILAR_NAMES`], the ones nearest to the root first.
-    pub(crate) fn new(similar: Vec<String>) -> Self {
-        Self(similar.into_iter().next())
+    pub(crate) fn new(similar: Vec<String>, looked_for: String) -> Self {
+        Self { similar: similar.into_iter().next(), looked_for }
     }
 }
 
@@ -91,15 +102,17 @@ mod tests {
     fn a_missing_dockerfile_is_reported_with_the_expected_name() {
         assert_eq!(find_dockerfile(&names(&["a", "Dockerfile"])).as_deref(), Some("Dockerfile"));
         assert_eq!(find_dockerfile(&names(&["dockerfile"])), None);
+        let error = |similar: &[&str]| NoDockerfile::new(names(similar), "go.mod (Go)".to_owned()).to_string();
         assert_eq!(
-            NoDockerfile::new(vec![]).to_string(),
-            "there is no Dockerfile: slipway needs a file named \"Dockerfile\" at the root of the repository"
+            error(&[]),
+            "there is no Dockerfile: slipway needs a file named \"Dockerfile\" at the root of the repository\n\
+             Without one, it looked for: go.mod (Go)"
         );
-        let error = NoDockerfile::new(names(&["dockerfile", "a/Dockerfile"]));
-        assert!(error.to_string().ends_with("; rename \"dockerfile\" to \"Dockerfile\""), "{error}");
-        let error = NoDockerfile::new(names(&["my app/web/Dockerfile"])).to_string();
-        assert!(error.contains("there is \"my app/web/Dockerfile\""), "{error}");
-        assert!(error.ends_with("git subtree push --prefix 'my app/web' REMOTE main"), "{error}");
+        let hint = error(&["dockerfile", "a/Dockerfile"]);
+        assert!(hint.contains("; rename \"dockerfile\" to \"Dockerfile\"\n"), "{hint}");
+        let hint = error(&["my app/web/Dockerfile"]);
+        assert!(hint.contains("there is \"my app/web/Dockerfile\""), "{hint}");
+        assert!(hint.contains("git subtree push --prefix 'my app/web' REMOTE main\n"), "{hint}");
     }
 
     #[test]

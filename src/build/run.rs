@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::build_log::{BuildEventLog, failure_reason};
-use super::context::{ContextError, ContextStats, filter_context};
+use super::context::{AddedFile, ContextError, ContextSource, ContextStats, filter_context};
 use super::engine::Engine;
 use super::error::BuildError;
 use super::ignore::IgnoreRules;
@@ -36,20 +36,27 @@ pub async fn build_image(
     ignore_file: Option<Vec<u8>>,
     progress: &Progress,
 ) -> Result<BuiltImage, BuildError> {
-    progress.start_stage(format!("Building with {}", plan.dockerfile)).await;
+    let dockerfile = if plan.generated.is_some() { "a generated Dockerfile" } else { plan.dockerfile.as_str() };
+    progress.start_stage(format!("Building with {dockerfile}")).await;
     let (docker, buildkit) = engine.client_for_build().await?;
     let rules = ignore_rules(ignore_file, plan, buildkit)?;
     let explain = |error: BuildError| error.with_ignored_path(|path| rules.is_ignored(path));
     let _slot = engine.acquire_slot(progress).await;
     let previous = find_image_id(&docker, &plan.tag).await;
     let client = with_build_timeout(&docker, plan.timeout);
-    let build = run_build(client, build_options(plan, buildkit), context, rules.clone(), progress);
+    let source = ContextSource { archive: context, rules: rules.clone(), added: added_file(plan) };
+    let build = run_build(client, build_options(plan, buildkit), source, progress);
     let built = tokio::time::timeout(plan.timeout, build).await.map_err(|_| BuildError::Timeout(plan.timeout))?;
     let id = built.map_err(explain)?;
     if let Some(old) = previous.filter(|old| *old != id) {
         remove_image(&docker, &old).await;
     }
     inspect_image(&docker, &id).await
+}
+
+/// The file that the context gets beside those of the tree.
+fn added_file(plan: &BuildPlan) -> Option<AddedFile> {
+    plan.generated.clone().map(|content| AddedFile { path: plan.dockerfile.clone(), content })
 }
 
 /// A client for the build request, which lasts as long as the build; all other requests keep the shorter timeout of
@@ -90,11 +97,10 @@ fn build_options(plan: &BuildPlan, buildkit: bool) -> BuildImageOptions {
 async fn run_build(
     docker: Docker,
     options: BuildImageOptions,
-    context: impl AsyncRead + Send + Unpin + 'static,
-    rules: IgnoreRules,
+    context: ContextSource<impl AsyncRead + Send + Unpin + 'static>,
     progress: &Progress,
 ) -> Result<String, BuildError> {
-    let (upload, filter) = filter_context(context, rules);
+    let (upload, filter) = filter_context(context);
     let progress = progress.clone();
     let result = run_on_own_runtime(async move {
         let events = docker.build_image(options, None, Some(bollard::body_try_stream(upload)));

@@ -9,6 +9,7 @@ mod registry;
 mod release;
 mod server;
 mod ssh;
+mod stacks;
 
 use clap::Args;
 
@@ -20,6 +21,7 @@ pub use registry::RegistryArgs;
 pub use release::ReleaseArgs;
 pub use server::ServerArgs;
 pub use ssh::SshArgs;
+pub use stacks::StackArgs;
 
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -31,6 +33,8 @@ pub struct ServeArgs {
     pub push: PushArgs,
     #[command(flatten)]
     pub build: BuildArgs,
+    #[command(flatten)]
+    pub stacks: StackArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]

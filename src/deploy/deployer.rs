@@ -15,6 +15,7 @@ use crate::k8s::EventPublisher;
 use crate::registry::Registry;
 use crate::release::RolloutLimits;
 use crate::release::lock::ProcessIdentity;
+use crate::stacks::StackSettings;
 
 /// The operator's settings for deploys.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct DeploySettings {
     /// How long a deploy with the option `wait` waits for the app's lock.
     pub lock_wait: Duration,
     pub build_timeout: Duration,
+    /// For apps without a Dockerfile.
+    pub stacks: StackSettings,
     pub times: RolloutTimes,
     pub rollout_limits: RolloutLimits,
     /// How many revisions of an app are kept.

@@ -11,6 +11,7 @@ use crate::registry::RegistryError;
 use crate::release::lock::{LockError, LockHolder};
 use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
 use crate::spec::SpecError;
+use crate::stacks::StackError;
 
 use super::options::UnknownOption;
 
@@ -43,6 +44,9 @@ pub enum DeployError {
          or &&), or as a list of arguments in slipway.yaml"
     )]
     NoShell(String),
+    /// There is no Dockerfile, and none can be generated.
+    #[error(transparent)]
+    Stack(#[from] StackError),
     /// Another push changed the branches while this deploy waited for the lock.
     #[error("another push has changed {0} in the meantime: run `git fetch`, then push again")]
     ConcurrentPush(AppName),

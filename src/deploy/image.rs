@@ -10,7 +10,7 @@ use crate::registry;
 use super::deployer::Deployer;
 use super::error::DeployError;
 use super::metrics::Phase;
-use super::source_tree::SourceTree;
+use super::source_tree::{Dockerfile, SourceTree};
 use super::source_warnings::warnings;
 
 impl Deployer {
@@ -22,13 +22,16 @@ impl Deployer {
         tree: &SourceTree,
         progress: &Progress,
     ) -> Result<(BuiltImage, LocalImage), DeployError> {
+        for line in &tree.dockerfile.announcement {
+            progress.log(line.as_str()).await;
+        }
         let plan = self.build_plan(pushed, tree);
         let survey = git::survey_tree(&pushed.objects, &pushed.commit, TreeLimits::default()).await?;
         for warning in warnings(&survey) {
             progress.log(warning).await;
         }
         let context = git::archive(&pushed.objects, &pushed.commit, &survey)?;
-        let built = build::build_image(&self.engine, &plan, context, tree.ignore.clone(), progress).await?;
+        let built = build::build_image(&self.engine, &plan, context, tree.dockerfile.ignore.clone(), progress).await?;
         if built.has_healthcheck {
             let message = "The image's HEALTHCHECK is not used: the app is ready when its port accepts connections";
             progress.log(message).await;
@@ -39,9 +42,14 @@ impl Deployer {
     /// Passes the commit as the build argument `GIT_REV` only if the Dockerfile declares it: an undeclared argument
     /// would invalidate the build cache with every commit.
     fn build_plan(&self, pushed: &PushedCommit, tree: &SourceTree) -> BuildPlan {
-        let args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
-        let args = keep_declared_args(args, &String::from_utf8_lossy(&tree.text));
-        BuildPlan { args, ..BuildPlan::new(&pushed.app, &tree.dockerfile, self.settings.build_timeout) }
+        let Dockerfile { path, text, is_generated, .. } = &tree.dockerfile;
+        let mut args = BTreeMap::from([("GIT_REV".to_owned(), pushed.commit.to_string())]);
+        if *is_generated {
+            args.extend(self.settings.stacks.args().clone());
+        }
+        let args = keep_declared_args(args, &String::from_utf8_lossy(text));
+        let generated = is_generated.then(|| text.clone());
+        BuildPlan { args, generated, ..BuildPlan::new(&pushed.app, path, self.settings.build_timeout) }
     }
 
     /// A command with shell syntax needs a shell in the image.

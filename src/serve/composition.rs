@@ -72,7 +72,7 @@ impl Prepared {
     /// [`ServeError`]
     pub async fn compose(self, stop: CancellationToken) -> Result<Composed, ServeError> {
         let Self { args, templates, engine, registry, scope, running_lock, repositories } = self;
-        let ServeArgs { server, ssh, push, build, registry: _, release } = args;
+        let ServeArgs { server, ssh, push, build, stacks, registry: _, release } = args;
         let (cluster, api_health) = connect_cluster(&server.namespace, &scope).await?;
         let identity = server.identity.clone().unwrap_or_else(host_name);
         let events = EventPublisher::new(cluster.clone(), &identity);
@@ -86,7 +86,7 @@ impl Prepared {
             registry,
             apps: Apps::new(cluster.clone(), scope, &server.namespace),
             templates,
-            settings: deploy_settings(&push, &build, release),
+            settings: deploy_settings(&push, &build, stacks, release),
             stop,
         });
         let service = Arc::new(Service::new(ServiceParts {

@@ -8,11 +8,12 @@ use tokio::sync::Semaphore;
 use super::error::ServeError;
 use crate::apps::{AppRoleBinding, NamespaceScope};
 use crate::chart::RolloutTimes;
-use crate::config::{BuildArgs, ChartArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs};
+use crate::config::{BuildArgs, ChartArgs, PushArgs, ReleaseArgs, ServerArgs, SshArgs, StackArgs};
 use crate::deploy::DeploySettings;
 use crate::git::ServiceSettings;
 use crate::release::RolloutLimits;
 use crate::ssh::SshSettings;
+use crate::stacks::StackSettings;
 
 /// The namespaces that slipway may use for apps. Its own namespace is never one of them.
 pub(super) fn namespace_scope(server: &ServerArgs) -> Result<NamespaceScope, ServeError> {
@@ -37,12 +38,23 @@ pub(super) fn check_admin_keys(dir: Option<&Path>) -> Result<(), ServeError> {
     }
 }
 
-pub(super) fn deploy_settings(push: &PushArgs, build: &BuildArgs, release: ReleaseArgs) -> DeploySettings {
+pub(super) fn deploy_settings(
+    push: &PushArgs,
+    build: &BuildArgs,
+    stacks: StackArgs,
+    release: ReleaseArgs,
+) -> DeploySettings {
     let ReleaseArgs { templates: _, chart, rollout_limit, history_max, app_url } = release;
     let times = rollout_times(&chart);
     let rollout_limits = RolloutLimits::new(times.rollout_timeout, rollout_limit);
     let (deny_force, lock_wait, build_timeout) = (push.deny_force, push.lock_wait, build.build_timeout);
-    DeploySettings { deny_force, lock_wait, build_timeout, times, rollout_limits, history_max, app_url }
+    let stacks = stack_settings(stacks);
+    DeploySettings { deny_force, lock_wait, build_timeout, stacks, times, rollout_limits, history_max, app_url }
+}
+
+pub fn stack_settings(stacks: StackArgs) -> StackSettings {
+    let StackArgs { stack_images, stack_build_args } = stacks;
+    StackSettings::new(stack_images, stack_build_args)
 }
 
 pub fn rollout_times(chart: &ChartArgs) -> RolloutTimes {

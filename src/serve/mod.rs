@@ -24,7 +24,7 @@ use runtime::{listen, local_address};
 use shutdown::{ShutdownTokens, drain, join_server, wait_for_signal};
 
 pub use composition::{Composed, Prepared, prepare};
-pub use convert::rollout_times;
+pub use convert::{rollout_times, stack_settings};
 pub use error::ServeError;
 pub use templates::read_templates;
 

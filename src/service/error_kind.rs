@@ -188,6 +188,7 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         | DeployError::NoDockerfile(_)
         | DeployError::Spec(_)
         | DeployError::NoShell(_)
+        | DeployError::Stack(_)
         | DeployError::Chart(_) => ErrorKind::Invalid,
         DeployError::NoSuchBranch { .. } => ErrorKind::NotFound,
         DeployError::NoDeployBranch(_) | DeployError::ConcurrentPush(_) => ErrorKind::Conflict,

@@ -1,0 +1,3 @@
+{% for arg in args %}
+ARG {{ arg }}
+{% endfor %}
