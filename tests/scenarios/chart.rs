@@ -38,6 +38,20 @@ fn helm_3_and_helm_4_lint_the_chart_without_warnings() {
 }
 
 #[test]
+fn mirrors_for_apps_without_a_dockerfile_become_settings() {
+    let values =
+        r#"builder={"stackImages":{"*":"m/hub","python":"m/py"},"stackBuildArgs":{"PIP_INDEX_URL":"https://a/b"}}"#;
+    let objects = render_objects(&["--set-json", values]);
+    let gateway = objects.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    let environment = gateway["spec"]["template"]["spec"]["containers"][0]["env"].to_string();
+    for expected in
+        [r#""name":"SLIPWAY_STACK_IMAGES","value":"*=m/hub,python=m/py""#, r#""value":"PIP_INDEX_URL=https://a/b""#]
+    {
+        assert!(environment.contains(expected), "{environment}");
+    }
+}
+
+#[test]
 fn common_labels_and_annotations_are_on_every_object_and_specific_ones_override_them() {
     let common = "commonLabels.team=harbour,commonAnnotations.cost=7,service.annotations.cost=8,podLabels.zone=a";
     for values in [OWN_REGISTRY, EXTERNAL_SERVICES] {
