@@ -8,10 +8,10 @@ COPY pom.xml ./
 {% if has_settings %}
 COPY .mvn .mvn
 {% endif %}
-RUN mvn --batch-mode dependency:go-offline
+RUN mvn --batch-mode --no-transfer-progress dependency:go-offline
 {% endif %}
 COPY . .
-RUN mvn --batch-mode -DskipTests package
+RUN mvn --batch-mode --no-transfer-progress -DskipTests package
 {% else %}
 COPY . .
 RUN {% if has_wrapper %}sh gradlew{% else %}gradle{% endif %} --no-daemon build -x test

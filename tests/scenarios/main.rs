@@ -68,6 +68,7 @@ mod settings;
 mod shared_namespace;
 mod shutdown;
 mod ssh_authentication;
+mod stacks;
 mod telemetry;
 mod traces;
 mod traffic;

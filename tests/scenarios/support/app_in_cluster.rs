@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::background::BackgroundCommand;
-use super::process::try_run;
+use super::process::{run, try_run};
 use super::{App, eventually, kubectl, wait_until};
 
 impl App {
@@ -68,6 +68,20 @@ impl App {
     #[track_caller]
     pub fn shows(&self, page: &str) {
         wait_until(&format!("the page {page:?}"), || self.page().trim() == page.trim());
+    }
+
+    /// Waits until the app serves a page that contains this text.
+    #[track_caller]
+    pub fn shows_text(&self, text: &str) {
+        wait_until(&format!("a page with {text:?}"), || self.page().contains(text));
+    }
+
+    /// The status code of the response for a path.
+    #[track_caller]
+    pub fn status(&self, path: &str) -> String {
+        let service = self.get("service", &self.name).expect("the app's Service");
+        let url = format!("http://{}{path}", service["spec"]["clusterIP"].as_str().unwrap());
+        run(Command::new("curl").args(["-sS", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code}", &url])).stdout
     }
 
     /// The gateway that holds the app's deploy lock.

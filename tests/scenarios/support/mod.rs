@@ -16,6 +16,7 @@ pub mod history;
 pub mod http;
 pub mod installation;
 pub mod kubectl;
+pub mod package_registry;
 pub mod persistent_volume;
 pub mod process;
 pub mod pull_secret;
