@@ -36,38 +36,51 @@ pub(super) fn plan(files: &RepositoryFiles) -> Result<StackPlan, StackError> {
     let package = read_json(files, PACKAGE_JSON)?;
     let manager = find_manager(files, &package)?;
     let version = find_version(files, &package)?;
-    let has_build = json_text(&package, &["scripts", "build"]).is_some();
     let web = read_web_command(files)?;
     let site = if web.is_some() { None } else { find_site(files, &package) };
-    let needs_sources = package.get("workspaces").is_some() || files.has("pnpm-workspace.yaml") || files.has("prisma");
-    let tag = version::as_tag(&version.value);
-    let dependencies = manager.lock.unwrap_or(PACKAGE_JSON);
     let start = match (web, site) {
         (Some(web), _) => web,
         (None, Some(site)) => Sourced::from_file(super::static_files::START, site.reason),
         (None, None) => find_start(files, &package, &manager)?,
     };
-    let mut plan = StackPlan::new(Stack::Node, Some(version), start)
-        .with_dependencies(manager.name, dependencies)
+    let tag = version::as_tag(&version.value);
+    let plan = StackPlan::new(Stack::Node, Some(version), start)
         .with_image("build_image", "node", tag.clone())
         .with_image("runtime_image", "node", tag.followed_by("-slim"))
         .with_image("site_image", "nginx", Word::fixed(super::static_files::NGINX_TAG))
+        .with("is_site", site.is_some())
+        .with("site_root", site.map_or("", |site| site.directory))
+        .with("falls_back", site.is_some_and(|site| site.is_single_page));
+    Ok(with_installation(plan, files, &package, manager))
+}
+
+/// The plan with the template's variables about the dependencies and the build.
+fn with_installation(plan: StackPlan, files: &RepositoryFiles, package: &Value, manager: PackageManager) -> StackPlan {
+    let has_build = json_text(package, &["scripts", "build"]).is_some();
+    let needs_sources = package.get("workspaces").is_some() || files.has("pnpm-workspace.yaml") || files.has("prisma");
+    let plan = plan
+        .with_dependencies(manager.program(), manager.lock.unwrap_or(PACKAGE_JSON))
         .with("manager", manager.name)
+        .with("program", manager.program())
         .with("has_lock", manager.lock.is_some())
         .with("lock", manager.lock.unwrap_or_default())
         .with("has_npmrc", files.has(".npmrc"))
         .with("has_yarnrc", files.has(".yarnrc.yml"))
         .with("has_yarn_directory", files.has(".yarn"))
         .with("needs_sources", needs_sources)
-        .with("copies_build", has_build || needs_sources || manager.name == "berry")
         .with("has_build", has_build)
-        .with("is_site", site.is_some())
-        .with("site_root", site.map_or("", |site| site.directory))
-        .with("falls_back", site.is_some_and(|site| site.is_single_page));
-    if let Some(package) = manager.package {
-        plan = plan.with("manager_package", package);
+        .with("copies_build", has_build || needs_sources || manager.name == "berry");
+    match manager.package {
+        Some(package) => plan.with("manager_package", package),
+        None => plan,
     }
-    Ok(plan)
+}
+
+impl PackageManager {
+    /// Yarn's newer versions have the same program as its first one.
+    fn program(&self) -> &'static str {
+        if self.name == "berry" { "yarn" } else { self.name }
+    }
 }
 
 fn find_manager(files: &RepositoryFiles, package: &Value) -> Result<PackageManager, StackError> {
@@ -161,8 +174,7 @@ fn find_start(files: &RepositoryFiles, package: &Value, manager: &PackageManager
         let start = checked(PACKAGE_JSON, text)?;
         // Yarn's Plug'n'Play has no directory of programs, and hooks around the script need the package manager.
         let needs_manager = manager.name == "berry" || script("prestart").is_some() || script("poststart").is_some();
-        let program = if manager.name == "berry" { "yarn" } else { manager.name };
-        let command = if needs_manager { format!("{program} run start") } else { start.value };
+        let command = if needs_manager { format!("{} run start", manager.program()) } else { start.value };
         return Ok(Sourced::from_file(command, "scripts.start in package.json"));
     }
     if package.get("dependencies").is_some_and(|dependencies| dependencies.get("next").is_some()) {

@@ -37,44 +37,57 @@ pub(super) fn plan(files: &RepositoryFiles, marker: &str) -> Result<StackPlan, S
     let pyproject = read_toml(files, PYPROJECT)?;
     let pipfile = read_toml(files, PIPFILE)?;
     let tool = find_tool(files, &pyproject)?;
-    let dependencies = [REQUIREMENTS, PYPROJECT, PIPFILE].iter().filter_map(|name| files.text(name));
-    let dependencies: String = dependencies
-        .flat_map(str::lines)
-        .map(|line| line.split('#').next().unwrap_or_default())
-        .fold(String::new(), |text, line| text + line + "\n");
+    let dependencies = read_dependencies(files);
     let start = find_start(files, marker, &dependencies)?;
     let version = find_version(files, &pyproject, &pipfile)?;
     let tag = version::as_tag(&version.value);
-    let (name, file) = tool.describe();
     let mut plan = StackPlan::new(Stack::Python, Some(version), start.command)
         .with_image("build_image", "python", tag.clone())
         .with_image("runtime_image", "python", tag.followed_by("-slim"))
-        .with("tool", name)
-        .with("needs_sources", tool == Tool::Pip && has_local_paths(files.text(REQUIREMENTS).unwrap_or_default()))
-        .with("has_lock", files.has("poetry.lock"))
-        .with("server", start.missing_server)
-        .with("collects_static", mentions(&dependencies, "whitenoise") && files.has("manage.py"))
-        .with("python_path", if files.has("src") { "/app:/app/src" } else { "/app" })
-        .with("packages", libraries(&dependencies));
-    if let Some(file) = file {
-        plan = plan.with_dependencies(name, file);
-    }
+        .with("server", start.missing_server);
     if !start.missing_server.is_empty() {
-        plan.notes
-            .push(format!("{} is not among the dependencies: its newest version is installed", start.missing_server));
+        let server = start.missing_server;
+        plan.notes.push(format!("{server} is not among the dependencies: its newest version is installed"));
     }
-    Ok(plan)
+    Ok(with_installation(plan, files, tool, &dependencies))
+}
+
+/// The plan with the template's variables about the dependencies.
+fn with_installation(plan: StackPlan, files: &RepositoryFiles, tool: Tool, dependencies: &str) -> StackPlan {
+    let requirements = files.text(REQUIREMENTS).unwrap_or_default();
+    let plan = plan
+        .with("tool", tool.variable())
+        .with("needs_sources", tool == Tool::Pip && has_local_paths(requirements))
+        .with("has_lock", files.has("poetry.lock"))
+        .with("collects_static", mentions(dependencies, "whitenoise") && files.has("manage.py"))
+        .with("python_path", if files.has("src") { "/app:/app/src" } else { "/app" })
+        .with("packages", libraries(dependencies));
+    match tool {
+        Tool::Uv => plan.with_dependencies("uv", "uv.lock"),
+        Tool::Poetry => plan.with_dependencies("poetry", PYPROJECT),
+        Tool::Pipenv => plan.with_dependencies("pipenv", "Pipfile.lock"),
+        Tool::Pip => plan.with_dependencies("pip", REQUIREMENTS),
+        Tool::Project => plan.with_dependencies("pip", PYPROJECT),
+        Tool::Nothing => plan,
+    }
+}
+
+/// The files that list dependencies, without their comments.
+fn read_dependencies(files: &RepositoryFiles) -> String {
+    let texts = [REQUIREMENTS, PYPROJECT, PIPFILE].iter().filter_map(|name| files.text(name));
+    let lines = texts.flat_map(str::lines).map(|line| line.split('#').next().unwrap_or_default());
+    lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
 impl Tool {
-    fn describe(self) -> (&'static str, Option<&'static str>) {
+    fn variable(self) -> &'static str {
         match self {
-            Self::Uv => ("uv", Some("uv.lock")),
-            Self::Poetry => ("poetry", Some(PYPROJECT)),
-            Self::Pipenv => ("pipenv", Some("Pipfile.lock")),
-            Self::Pip => ("pip", Some(REQUIREMENTS)),
-            Self::Project => ("project", Some(PYPROJECT)),
-            Self::Nothing => ("none", None),
+            Self::Uv => "uv",
+            Self::Poetry => "poetry",
+            Self::Pipenv => "pipenv",
+            Self::Pip => "pip",
+            Self::Project => "project",
+            Self::Nothing => "none",
         }
     }
 }

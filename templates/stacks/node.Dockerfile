@@ -31,7 +31,7 @@ RUN bun install{% if has_lock %} --frozen-lockfile{% endif %}{% if not copies_bu
 COPY . .
 {% endif %}
 {% if has_build %}
-RUN {% if manager == "berry" %}yarn{% else %}{{ manager }}{% endif %} run build
+RUN {{ program }} run build
 {% endif %}
 {% if not is_site %}
 {% if manager == "npm" %}

@@ -141,7 +141,10 @@ fn a_java_app_is_built_with_its_artifacts() {
     let pom = std::fs::read_to_string(app.path().join("pom.xml")).unwrap();
     let dependency = "<dependencies><dependency><groupId>org.apache.commons</groupId><artifactId>commons-lang3</artifactId>\
                       <version>3.12.0</version></dependency></dependencies>";
-    app.write("pom.xml", &pom.replace("  <build>", &format!("  {dependency}\n  <build>")));
+    // Debian's Maven names a version of this plugin that Debian does not have
+    let site = "<plugin><artifactId>maven-site-plugin</artifactId><version>3.12.1</version></plugin>";
+    let pom = pom.replace("  <build>", &format!("  {dependency}\n  <build>"));
+    app.write("pom.xml", &pom.replace("<plugins>", &format!("<plugins>{site}")));
     let mirror = format!("<mirror><id>tests</id><mirrorOf>*</mirrorOf><url>{}/maven</url></mirror>", registry.url());
     app.write(".mvn/settings.xml", &format!("<settings><mirrors>{mirror}</mirrors></settings>"));
     app.write(".mvn/maven.config", "--settings\n.mvn/settings.xml\n");

@@ -1,4 +1,4 @@
-"""Serves Debian's copy of psr/log as a Composer repository: packages.json and an archive."""
+"""Serves Debian's copy of psr/log as a Composer repository: packages.json and an archive. The container fills in its address."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ package = {
     "name": NAME,
     "version": VERSION,
     "type": "library",
-    "dist": {"type": "zip", "url": "/composer/log.zip"},
+    "dist": {"type": "zip", "url": "@ADDRESS@/composer/log.zip"},
     "autoload": {"psr-4": {"Psr\\Log\\": "Psr/Log/"}},
 }
 (target / "packages.json").write_text(json.dumps({"packages": {NAME: {VERSION: package}}}))
