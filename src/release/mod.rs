@@ -36,6 +36,7 @@ mod readiness;
 pub mod record;
 mod record_list;
 mod recovery;
+mod release_job;
 mod release_phase;
 mod replicas;
 mod restorable;

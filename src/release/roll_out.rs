@@ -10,7 +10,7 @@ use super::error::StepError;
 use super::object_id::ObjectId;
 use super::plan::{self, RolloutPhase, RolloutPlan, Step};
 use super::readiness::ReadinessWaiter;
-use super::{csa_migration, declared_replicas, delete, release_phase, replicas};
+use super::{csa_migration, declared_replicas, delete, release_job, replicas};
 use crate::domain::{Manifest, in_span};
 
 /// A plan that ended in the middle of a phase.
@@ -138,7 +138,7 @@ impl<'a> PlanExecution<'a> {
                     replicas::preserve_replicas(lock, self.discovery, manifest).await?;
                 }
                 Step::RunJob(manifest) => {
-                    let job = release_phase::run_job(self.context, self.discovery, manifest).await?;
+                    let job = release_job::run(self.context, self.discovery, manifest).await?;
                     self.applied.push(job);
                 }
                 Step::Apply(manifest) => {

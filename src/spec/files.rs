@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::FileName;
+use super::node::FileName;
 
 /// The most bytes of one file.
 pub const MAX_FILE_SIZE: u64 = 1 << 20;

@@ -15,8 +15,6 @@ mod print;
 mod problem;
 mod source;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 pub use files::{Environment, MAX_FILE_SIZE, SpecFile, file_names};
@@ -70,9 +68,6 @@ pub fn resolve(files: &[SpecFile]) -> Result<ResolvedSpec, SpecError> {
 
 /// The JSON Schema of `slipway.yaml`.
 pub const SCHEMA: &str = include_str!("schema.json");
-
-/// The name of a file in messages.
-type FileName = Arc<str>;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! A tree of values with their origins.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::FileName;
+/// The name of a file in messages.
+pub(super) type FileName = Arc<str>;
 
 /// Where a value is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

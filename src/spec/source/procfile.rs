@@ -1,7 +1,6 @@
 //! `Procfile`: one process a line, `NAME: COMMAND`. The process `release` is the release phase.
 
-use super::super::FileName;
-use super::super::node::{Node, Origin};
+use super::super::node::{FileName, Node, Origin};
 use super::super::problem::Problems;
 use crate::domain::app_spec::ProcessName;
 

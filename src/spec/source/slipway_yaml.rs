@@ -1,7 +1,6 @@
 //! `slipway.yaml`: already in the shape of the tree, but for the short form of an app with one process.
 
-use super::super::FileName;
-use super::super::node::{Entry, Node, Value};
+use super::super::node::{Entry, FileName, Node, Value};
 use super::super::problem::Problems;
 use super::yaml;
 

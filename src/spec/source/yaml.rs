@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::super::FileName;
-use super::super::node::{Entry, Node, Origin, Value};
+use super::super::node::{Entry, FileName, Node, Origin, Value};
 use super::super::problem::Problems;
 
 /// How many values a file may have, with those that its aliases repeat.

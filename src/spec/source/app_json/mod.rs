@@ -6,8 +6,7 @@ mod formation;
 mod healthchecks;
 mod scripts;
 
-use super::super::FileName;
-use super::super::node::{Entry, Node, Origin, Value};
+use super::super::node::{Entry, FileName, Node, Origin, Value};
 use super::super::problem::Problems;
 use super::yaml;
 
