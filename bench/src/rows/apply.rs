@@ -10,7 +10,8 @@ use slipway::chart::{self, Templates, Values};
 use slipway::domain::{AppName, CommitSha, ImageRef, Progress, Target, UserName};
 use slipway::release::lock::{self, HolderInfo};
 use slipway::release::{
-    self, ApiDiscovery, OnFailure, OnFieldConflict, ReleaseHistory, RolloutLimits, UpgradeContext, UpgradeRequest,
+    self, ApiDiscovery, OnFailure, OnFieldConflict, ReleaseHistory, ReleasePhase, RolloutLimits, UpgradeContext,
+    UpgradeRequest,
 };
 use tokio::process::Command;
 
@@ -129,6 +130,7 @@ impl ThreeWay {
             limits: RolloutLimits::new(Duration::from_secs(60), None),
             on_failure: OnFailure::RollBack,
             on_conflict: OnFieldConflict::Refuse,
+            release_phase: ReleasePhase::Run,
         };
         let (progress, _) = Progress::channel();
         Box::pin(release::upgrade(&self.cluster, &lock, UpgradeContext { history, discovery }, request, &progress))
