@@ -10,10 +10,11 @@ use super::Gateway;
 pub struct Templates(TempDir);
 
 impl Templates {
-    /// A copy of the built-in templates.
+    /// A copy of the built-in templates of an app's objects, without the directory of generated Dockerfiles.
     pub fn copy() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for entry in std::fs::read_dir("templates").unwrap().map(Result::unwrap) {
+        let entries = std::fs::read_dir("templates").unwrap().map(Result::unwrap);
+        for entry in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
             std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
         }
         copy
