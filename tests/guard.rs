@@ -16,9 +16,9 @@ use slipway::domain::{ImageRef, Revision};
 use slipway::keys;
 use slipway::release::record::{self, Record, RecordInfo, ReleaseStatus};
 
-/// The upper bound for the instructions of `slipway render`, as `cargo test` compiles it. Measured with rustc 1.95: 21,770,000
+/// The upper bound for the instructions of `slipway render`, as `cargo test` compiles it. Measured with rustc 1.95: 29,504,000
 /// ± 3,000, since hash tables have random keys. The margin is for other compilers and C libraries.
-const MAX_RENDER_INSTRUCTIONS: u64 = 22_200_000;
+const MAX_RENDER_INSTRUCTIONS: u64 = 30_100_000;
 
 fn values() -> Values {
     let image = format!("registry.example/web@sha256:{}", "0".repeat(64));

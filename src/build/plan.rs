@@ -32,7 +32,7 @@ pub struct BuildPlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddedDockerfile {
     pub content: Vec<u8>,
-    /// What it is, for messages.
+    /// The name in messages.
     pub name: String,
 }
 

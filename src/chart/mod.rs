@@ -29,14 +29,15 @@ use crate::domain::{AppName, AppSpec, ImageRef, KubeVersion, RenderedChart};
 /// # Errors
 /// [`ChartError`] if a value or a template is invalid.
 pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, ChartError> {
-    let rendered = render::render_templates(templates, values)?;
+    let context = render::context(values)?;
+    let rendered = render::render_templates(templates, &context)?;
     let manifests = manifests::check_objects(&values.app, &rendered)?;
     Ok(RenderedChart {
         name: values.app.to_string(),
         version: templates.version().to_owned(),
         app_version: values.version.clone().unwrap_or_default(),
         values: serde_json::to_value(values).map_err(ChartError::WriteValues)?,
-        notes: render::render_notes(templates, values)?,
+        notes: render::render_notes(templates, &context)?,
         manifests,
     })
 }
@@ -44,7 +45,7 @@ pub fn render(templates: &Templates, values: &Values) -> Result<RenderedChart, C
 /// The settings of `slipway render` beside the app and its image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RenderOptions<'a> {
-    /// What the app's files say.
+    /// The merged files of the app; the defaults without them.
     pub spec: Option<&'a AppSpec>,
     pub times: RolloutTimes,
     /// The version of the API server to which the manifests will be applied.

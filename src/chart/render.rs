@@ -12,24 +12,30 @@ use super::values::Values;
 /// The most bytes that one template may render to.
 const MAX_OUTPUT: usize = 4 << 20;
 
-/// The name and output of each template, sorted by name.
-pub(super) fn render_templates(templates: &Templates, values: &Values) -> Result<Vec<(String, String)>, ChartError> {
-    let context = Context::from_serialize(&TemplateContext::new(values)?).map_err(ChartError::Templates)?;
-    let render = |name: &String| {
-        render_template(&templates.tera, name, &context)
-            .map(|text| (name.clone(), text))
-            .map_err(|source| ChartError::Template { template: name.clone(), source })
-    };
-    templates.names.iter().map(render).collect()
+/// The variables for all templates of a rendering.
+pub(super) fn context(values: &Values) -> Result<Context, ChartError> {
+    Context::from_serialize(&TemplateContext::new(values)?).map_err(ChartError::Templates)
+}
+
+/// The name and output of each template with an output, sorted by name.
+pub(super) fn render_templates(templates: &Templates, context: &Context) -> Result<Vec<(String, String)>, ChartError> {
+    let mut rendered = Vec::with_capacity(templates.names.len());
+    for name in &templates.names {
+        let text = render_template(&templates.tera, name, context)
+            .map_err(|source| ChartError::Template { template: name.clone(), source })?;
+        if !text.trim().is_empty() {
+            rendered.push((name.clone(), text));
+        }
+    }
+    Ok(rendered)
 }
 
 /// The text for `helm get notes`, if the templates include one.
-pub(super) fn render_notes(templates: &Templates, values: &Values) -> Result<Option<String>, ChartError> {
+pub(super) fn render_notes(templates: &Templates, context: &Context) -> Result<Option<String>, ChartError> {
     if !templates.has_notes {
         return Ok(None);
     }
-    let context = Context::from_serialize(&TemplateContext::new(values)?).map_err(ChartError::Templates)?;
-    let notes = render_template(&templates.tera, NOTES, &context);
+    let notes = render_template(&templates.tera, NOTES, context);
     notes.map(Some).map_err(|source| ChartError::Template { template: NOTES.to_owned(), source })
 }
 

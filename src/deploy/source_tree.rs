@@ -12,7 +12,7 @@ use super::error::DeployError;
 pub(super) struct SourceTree {
     /// `git describe`, or the short commit.
     pub version: String,
-    /// What the app's files say.
+    /// The merged files in which the app describes itself.
     pub spec: AppSpec,
     pub warnings: Vec<Warning>,
     pub dockerfile: DockerfileSource,

@@ -1,6 +1,6 @@
 //! The number of pods that an app's files ask for, in an annotation of the manifest.
 //!
-//! The count belongs to whoever scales the app. The files decide it when the object is created, and when their number
+//! The count belongs to the person or autoscaler that scales the app. The files decide it when the object is created, and when their number
 //! changes; a deploy with an unchanged number leaves the count as it is.
 
 use kube::ResourceExt;

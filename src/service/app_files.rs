@@ -7,7 +7,7 @@ use crate::domain::AppName;
 use crate::spec::ResolvedSpec;
 
 impl Service {
-    /// What the files of the deploy branch say.
+    /// The merged files of the deploy branch.
     ///
     /// # Errors
     /// [`ServiceError`]

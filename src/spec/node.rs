@@ -101,7 +101,7 @@ impl Node {
         entries.push(Entry { key: (*key).to_owned(), key_origin, value: child });
     }
 
-    /// What the value is, for messages.
+    /// The kind of the value, for messages.
     pub fn describe(&self) -> &'static str {
         match self.value {
             Value::Null => "empty",

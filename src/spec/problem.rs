@@ -1,4 +1,4 @@
-//! What is wrong with an app's files.
+//! Errors and warnings about an app's files.
 
 use std::fmt;
 

@@ -43,7 +43,7 @@ impl CronSchedule {
     }
 }
 
-/// What happens at the time of a task whose run before has not ended.
+/// The choice at the time of a task whose run before has not ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub enum ConcurrencyPolicy {
     #[default]

@@ -25,7 +25,7 @@ impl Health {
     }
 }
 
-/// What a probe does. Without a port, it uses the port of the process.
+/// The check of a probe. Without a port, it uses the port of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ProbeAction {

@@ -1,4 +1,4 @@
-//! What an app says about itself: the model that the readers of `spec` produce and that the chart renders.
+//! The description of an app by its own files: the model that the readers of `spec` produce and that the chart renders.
 //!
 //! A value that the app leaves open is `None`; the chart decides it when it renders.
 

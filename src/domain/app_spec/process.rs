@@ -61,7 +61,7 @@ pub(super) fn check_label(text: &str) -> Result<(), String> {
     })
 }
 
-/// What an app says about one process.
+/// The settings of one process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {

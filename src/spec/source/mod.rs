@@ -30,7 +30,7 @@ pub(super) fn read(file: &SpecFile, problems: &mut Problems) -> Option<Node> {
     }
 }
 
-/// What holds without any file. A Procfile lists all processes; without one, the image's command is the process `web`.
+/// The settings of an app without any file. A Procfile lists all processes; without one, the image's command is the process `web`.
 pub(super) fn defaults(has_process_list: bool) -> Node {
     let mut root = Node::empty_map(&Origin::Default);
     let processes: &[&str] = if has_process_list { &["processes"] } else { &["processes", "web"] };

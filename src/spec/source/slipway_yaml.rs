@@ -4,7 +4,7 @@ use super::super::node::{Entry, FileName, Node, Value};
 use super::super::problem::Problems;
 use super::yaml;
 
-/// Keys of the process `web` that may stand at the top.
+/// Keys of the process `web` that `slipway.yaml` may have at its top level.
 pub(in super::super) const WEB_KEYS: [&str; 4] = ["port", "health", "resources", "replicas"];
 
 pub(super) fn read(file: &FileName, text: &str, problems: &mut Problems) -> Option<Node> {
