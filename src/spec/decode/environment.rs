@@ -44,7 +44,7 @@ fn is_plain_secret(node: &Node, path: &str) -> bool {
 fn read_object(node: &Node, path: &str, problems: &mut Problems) -> Option<Option<EnvSource>> {
     let mut fields = Fields::open(node, path, problems);
     let value = fields.read("value", values::parsed::<EnvValue>);
-    // `value` wins over what is written in slipway.yaml only there; until an app has config, each deploy sets it anyway.
+    // `sync` asks for the value at each deploy, which slipway gives every value of a file.
     let _ = (fields.read("description", values::text), fields.read("sync", values::boolean));
     let generator = fields.read("generator", values::text);
     let is_required = fields.read("required", values::boolean).unwrap_or(true);
