@@ -4,7 +4,7 @@ use super::error::StackError;
 use super::files::RepositoryFiles;
 use super::plan::Sourced;
 
-pub(super) const PROCFILE: &str = "Procfile";
+const PROCFILE: &str = "Procfile";
 
 /// The command of `web`, if there is a Procfile with one.
 pub(super) fn read_web_command(files: &RepositoryFiles) -> Result<Option<Sourced>, StackError> {

@@ -3,7 +3,7 @@
 use super::error::StackError;
 use super::files::RepositoryFiles;
 use super::plan::{Sourced, StackPlan};
-use super::procfile::PROCFILE;
+use super::procfile::read_web_command;
 use super::stack::Stack;
 use super::word::{Word, is_word};
 
@@ -22,8 +22,8 @@ pub(super) fn plan(files: &RepositoryFiles) -> Result<StackPlan, StackError> {
         .with_image("site_image", "nginx", Word::fixed(NGINX_TAG))
         .with("root", root.unwrap_or_else(|| Word::fixed(".")))
         .with("falls_back", false);
-    if files.has(PROCFILE) {
-        plan.notes.push("The Procfile is not used: nginx serves static files".to_owned());
+    if read_web_command(files)?.is_some() {
+        plan.notes.push("The command of web in the Procfile replaces nginx, which would serve the files".to_owned());
     }
     Ok(plan)
 }

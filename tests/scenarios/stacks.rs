@@ -67,6 +67,16 @@ fn a_node_app_is_built_with_its_locked_dependencies() {
 }
 
 #[test]
+fn a_site_with_a_build_is_served_for_every_path() {
+    let gateway = gateway_with(&[]);
+    let app = app_of_example("vite");
+    app.push(&gateway).ok().prints("starts with \"nginx\" (vite in package.json)");
+    app.shows_text("<title>Hello</title>");
+    assert_eq!(app.status("/a/path/of/the/page"), "200");
+    assert!(!app.page().contains("/greeting.js"), "the build replaces the script's name: {}", app.page());
+}
+
+#[test]
 fn static_files_are_served_without_those_that_are_hidden_or_ignored() {
     for builder in ["buildkit", "classic"] {
         let gateway = Gateway::with(&[IMAGES, ("SLIPWAY_BUILDER", builder)]);
