@@ -21,9 +21,11 @@ STACK_IMAGES=(
 )
 STACK_IMAGES_HASH=
 
+# The versions in the images are those of Debian 12's packages.
+can_create_stack_images() { [[ $(debian_release) == bookworm ]]; }
+
 ensure_stack_images() {
   STACK_IMAGES_HASH=$(stack_images_hash)
-  [[ $(debian_release) == bookworm ]] || die "the base images of the stacks need Debian 12, because their versions are those of its packages"
   ensure_debian_image
   ! has_stack_images || return 0
   local archive names

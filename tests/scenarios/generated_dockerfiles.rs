@@ -116,6 +116,10 @@ fn a_ruby_app_is_built_with_its_gems() {
     let registry = PackageRegistry::start();
     let gateway = gateway_with(&[&format!("BUNDLE_MIRROR__ALL={}/gems", registry.url())]);
     let app = app_of_example("ruby");
+    // Another Gemfile, so that no layer of an earlier run has the gems.
+    let gemfile = std::fs::read_to_string(app.path().join("Gemfile")).unwrap();
+    app.write("Gemfile", &format!("{gemfile}# {}\n", app.name));
+    app.commit("a Gemfile of its own");
     app.push(&gateway).ok().prints("Detected Ruby 3.1 (.ruby-version), installs with bundler (Gemfile)").prints("rack");
     app.shows("Hello from Ruby\n");
 }
@@ -125,7 +129,9 @@ fn a_php_app_is_built_with_its_packages() {
     let registry = PackageRegistry::start();
     let gateway = gateway_with(&[]);
     let app = app_of_example("php");
+    // The name makes the file another one, so that no layer of an earlier run has the package.
     let composer = serde_json::json!({
+        "description": app.name,
         "require": {"php": "^8.2", "psr/log": "^1.1"},
         "config": {"platform": {"php": "8.2.0"}, "secure-http": false},
         "repositories": [{"type": "composer", "url": format!("{}/composer", registry.url())}, {"packagist.org": false}],
