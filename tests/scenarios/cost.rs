@@ -10,9 +10,9 @@ use crate::support::api_proxy::{Action, ApiProxy, ApiRequest};
 use crate::support::tcp_proxy::TcpProxy;
 use crate::support::{App, environment, wait_until};
 
-/// The upper bound for the bytes of a push's requests to the API server, heads and bodies. Measured: 23,986. Release records
+/// The upper bound for the bytes of a push's requests to the API server, heads and bodies. Measured: 24,918. Release records
 /// are compressed, and their size depends on the times and digests in them.
-const MAX_API_SERVER_BYTES: usize = 24_700;
+const MAX_API_SERVER_BYTES: usize = 25_700;
 /// The upper bound for the bytes that a push with one changed page sends to the registry. Measured: 8,438. The size of a
 /// compressed layer depends on the times in it, and the registry's tokens vary in length.
 const MAX_REGISTRY_BYTES: u64 = 8_900;
