@@ -7,6 +7,7 @@ mod cache;
 mod claim;
 mod delete;
 mod error;
+mod generated_values;
 mod handle;
 mod limit_ranges;
 mod list;

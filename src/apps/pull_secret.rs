@@ -8,14 +8,15 @@ use kube::{Api, ResourceExt};
 
 use super::error::AppsError;
 use super::handle::Apps;
+use crate::domain::app_spec::GENERATED_SECRET;
 use crate::domain::{AppName, labels};
 use crate::k8s::with_retries;
 
 /// The Secret's name in each app's namespace. Recorded releases refer to it, so that the name can never change.
 pub const PULL_SECRET: &str = "slipway-pull";
 /// The field manager; not `helm`, which manages the fields of releases.
-const MANAGER: &str = "slipway";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(super) const MANAGER: &str = "slipway";
+pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 pub struct PullSecret<'a> {
     /// The host of the registry.
@@ -48,20 +49,26 @@ impl Apps {
         Ok(written.map(drop)?)
     }
 
-    /// Deletes the pull secret from a namespace that is no longer an app's, unless another tool created the Secret.
+    /// Deletes the Secrets that slipway keeps beside the release from a namespace that is no longer an app's, unless another
+    /// tool created them.
     ///
     /// # Errors
     /// [`AppsError`]
-    pub async fn delete_pull_secret(&self, app: &AppName) -> Result<(), AppsError> {
+    pub async fn delete_secrets(&self, app: &AppName) -> Result<(), AppsError> {
+        self.delete_secret(app, PULL_SECRET).await?;
+        self.delete_secret(app, GENERATED_SECRET).await
+    }
+
+    async fn delete_secret(&self, app: &AppName, name: &str) -> Result<(), AppsError> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), app.as_str());
-        let found = with_retries("reading the pull secret", || secrets.get_metadata_opt(PULL_SECRET)).await?;
+        let found = with_retries("reading a Secret of slipway's", || secrets.get_metadata_opt(name)).await?;
         let Some(secret) = found.filter(|secret| secret.labels().get(MANAGED_BY).is_some_and(|value| value == MANAGER))
         else {
             return Ok(());
         };
         let same_secret = Preconditions { uid: secret.uid(), resource_version: None };
         let params = DeleteParams::default().preconditions(same_secret);
-        match with_retries("deleting the pull secret", || secrets.delete(PULL_SECRET, &params)).await {
+        match with_retries("deleting a Secret of slipway's", || secrets.delete(name, &params)).await {
             Err(error) if !error.is_not_found() => Err(error.into()),
             _ => Ok(()),
         }
@@ -115,8 +122,8 @@ mod tests {
                     json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": { "name": PULL_SECRET, "labels": labels } }),
                 )
             });
-            apps(client).delete_pull_secret(&"web".parse().unwrap()).await.unwrap();
+            apps(client).delete_secrets(&"web".parse().unwrap()).await.unwrap();
         }
-        apps(fake_api_server(|_| not_found())).delete_pull_secret(&"web".parse().unwrap()).await.unwrap();
+        apps(fake_api_server(|_| not_found())).delete_secrets(&"web".parse().unwrap()).await.unwrap();
     }
 }

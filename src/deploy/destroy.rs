@@ -67,7 +67,7 @@ impl Deployer {
         let outcome = deletion?;
         if outcome == DeletionOutcome::Released {
             lock::delete_lease(&self.cluster, &target).await;
-            self.apps.delete_pull_secret(app).await?;
+            self.apps.delete_secrets(app).await?;
             self.apps.unbind_role(app).await?;
         }
         Ok(outcome)

@@ -130,6 +130,10 @@ impl Deployer {
             .await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
+        let generated = self.apps.generate_values(&pushed.app, &preflight.tree.spec.generated()).await?;
+        if !generated.is_empty() {
+            progress.log(format!("Generated {}", generated.join(", "))).await;
+        }
         let upgrade = UpgradeRequest {
             chart,
             manifest_text,

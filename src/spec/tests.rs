@@ -108,7 +108,7 @@ fn a_procfile_lists_all_processes_and_a_null_removes_one() {
 #[test]
 fn everything_that_is_wrong_is_listed_at_once_with_its_line() {
     let procfile = "web: a\nWorker: b\nweb: c\nnothing\nempty:\nquote: echo 'a\n";
-    let app_json = r#"{"env": {"SECRET_KEY": {"generator": "secret"}, "NEEDED": {"description": "a key"}},
+    let app_json = r#"{"env": {"SECRET_KEY": {"generator": "dice"}, "NEEDED": {"description": "a key"}},
  "cron": [{"command": "x", "schedule": "every day"}, {"schedule": "@hourly"}],
  "healthchecks": {"web": [{"type": "sometimes"}]}}"#;
     let yaml = include_str!("fixtures/every_error.yaml");

@@ -244,3 +244,22 @@ fn variables_come_from_secrets_and_config_maps_of_the_namespace() {
     let spec = gateway.run_command(&format!("spec {}", app.name)).ok();
     spec.prints_all(&["secret: database", "# slipway.yaml:1", "features"]);
 }
+
+#[test]
+fn a_generated_secret_stays_the_same() {
+    let gateway = Gateway::start();
+    let app = App::from_dockerfile(
+        "EXPOSE 8080\nCMD [\"sh\", \"-c\", \"mkdir /p; echo $KEY > /p/index.html; exec httpd -f -p 8080 -h /p\"]",
+    );
+    app.write("app.json", r#"{"env": {"KEY": {"description": "signs cookies", "generator": "secret"}}}"#);
+    app.commit("a generated secret");
+    app.push(&gateway).ok().prints("Generated KEY");
+    let key = app.page().trim().to_owned();
+    assert_eq!(key.len(), 64, "{key}");
+    gateway.run_command(&format!("releases:show {}", app.name)).ok().does_not_print(&key);
+    app.commit("again");
+    app.push(&gateway).ok().does_not_print("Generated");
+    app.shows(&key);
+    gateway.run_command(&format!("rollback {} v1", app.name)).ok();
+    app.shows(&key);
+}

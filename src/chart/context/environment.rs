@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::values::Values;
-use crate::domain::app_spec::{EnvName, EnvSource, ObjectReference};
+use crate::domain::app_spec::{EnvName, EnvSource, GENERATED_SECRET, ObjectReference};
 
 /// An entry of a container's `env`.
 #[derive(Serialize)]
@@ -42,6 +42,9 @@ pub(super) fn environment<'a>(
 fn to_variable<'a>((name, source): (&'a EnvName, &'a EnvSource)) -> EnvVar<'a> {
     let (value, value_from) = match source {
         EnvSource::Value(value) => (Some(value.escape_for_kubernetes()), None),
+        EnvSource::Generated { .. } => {
+            (None, Some(json!({"secretKeyRef": {"name": GENERATED_SECRET, "key": name.as_str()}})))
+        }
         EnvSource::Key { from: ObjectReference::Secret(secret), key } => {
             (None, Some(json!({"secretKeyRef": {"name": secret, "key": key}})))
         }

@@ -12,7 +12,7 @@ mod process;
 mod resources;
 mod scalars;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub use autoscale::Autoscale;
 pub use build::BuildSpec;
 pub use command::Command;
 pub use cron::{ConcurrencyPolicy, CronSchedule, CronTask, TaskName};
-pub use env_source::{EnvSource, ObjectReference};
+pub use env_source::{EnvSource, GENERATED_SECRET, Generator, ObjectReference};
 pub use health::{Health, Probe, ProbeAction};
 pub use process::{Process, ProcessName, RollingUpdate};
 pub use resources::{ResourceQuantities, Resources};
@@ -67,6 +67,13 @@ impl AppSpec {
     /// The process that gets the Service.
     pub fn web(&self) -> Option<&Process> {
         self.processes.get(&ProcessName::web())
+    }
+
+    /// The names of the variables that slipway generates.
+    pub fn generated(&self) -> BTreeSet<&str> {
+        let all = self.env.iter().chain(self.processes.values().flat_map(|process| &process.env));
+        let generated = all.filter(|(_, source)| matches!(source, EnvSource::Generated { .. }));
+        generated.map(|(name, _)| name.as_str()).collect()
     }
 
     /// All commands of the app, each with what runs it.

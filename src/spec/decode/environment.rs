@@ -7,7 +7,7 @@ use super::super::node::{Node, Value};
 use super::super::problem::Problems;
 use super::fields::Fields;
 use super::{names, values};
-use crate::domain::app_spec::{EnvName, EnvSource, EnvValue, ObjectReference};
+use crate::domain::app_spec::{EnvName, EnvSource, EnvValue, Generator, ObjectReference};
 
 pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<BTreeMap<EnvName, EnvSource>> {
     let variables: BTreeMap<EnvName, Option<EnvSource>> = names::read_map(node, path, problems, read_variable)?;
@@ -46,22 +46,22 @@ fn read_object(node: &Node, path: &str, problems: &mut Problems) -> Option<Optio
     let value = fields.read("value", values::parsed::<EnvValue>);
     // `sync` asks for the value at each deploy, which slipway gives every value of a file.
     let _ = (fields.read("description", values::text), fields.read("sync", values::boolean));
-    let generator = fields.read("generator", values::text);
+    let generator = fields.read("generator", read_generator);
     let is_required = fields.read("required", values::boolean).unwrap_or(true);
-    let unfit = match (&value, generator) {
-        (None, Some(generator)) => {
-            Some(format!("{path}: generator {generator:?} is not supported: set a value in slipway.yaml"))
-        }
-        (None, None) if is_required => {
-            Some(format!("{path} is required and has no value: set it in slipway.yaml, under env"))
-        }
-        _ => None,
-    };
-    if let Some(message) = unfit {
+    let is_stated = fields.get("value").or_else(|| fields.get("generator")).is_some();
+    if is_required && !is_stated {
+        let message = format!("{path} is required and has no value: set it in slipway.yaml, under env");
         fields.problems().error(&node.origin, message);
     }
     fields.finish();
-    Some(value.map(EnvSource::Value))
+    Some(value.map(EnvSource::Value).or_else(|| generator.map(|generator| EnvSource::Generated { generator })))
+}
+
+fn read_generator(node: &Node, path: &str, problems: &mut Problems) -> Option<Generator> {
+    let text = values::text(node, path, problems)?;
+    let generator =
+        if text == "secret" { Ok(Generator::Secret) } else { Err(format!("{text:?} is no generator: secret")) };
+    values::note(generator, node, path, problems)
 }
 
 fn read_key(node: &Node, path: &str, problems: &mut Problems) -> Option<EnvSource> {
