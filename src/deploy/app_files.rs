@@ -10,12 +10,17 @@ use crate::spec::{self, MAX_FILE_SIZE, ResolvedSpec, SpecFile};
 
 use super::error::DeployError;
 
-/// Reads and merges the files of a commit.
+/// Reads and merges the files of a commit. `top_level` has the names at the root of its tree: most apps have none of the
+/// files, and git is not asked for them.
 ///
 /// # Errors
 /// [`DeployError::Spec`] lists everything that is wrong with them; [`DeployError::Git`].
-pub(super) async fn read_app_files(objects: &GitObjects, commit: &CommitSha) -> Result<ResolvedSpec, DeployError> {
-    let names = spec::file_names(None);
+pub(super) async fn read_app_files(
+    objects: &GitObjects,
+    commit: &CommitSha,
+    top_level: &[String],
+) -> Result<ResolvedSpec, DeployError> {
+    let names: Vec<_> = spec::file_names(None).into_iter().filter(|name| top_level.contains(name)).collect();
     let read = names.iter().map(async |name| {
         let content = git::read_file(objects, commit, name, MAX_FILE_SIZE).await?;
         Ok::<_, DeployError>(content.map(|content| SpecFile::new(name, content)))
@@ -32,5 +37,6 @@ pub async fn read_deployed_files(repository: &Path, app: &AppName) -> Result<Res
     let objects = GitObjects { repository: repository.to_owned(), quarantine: None };
     let head = git::deploy_branch_head(&objects).await?;
     let (_, commit) = head.ok_or_else(|| DeployError::NoDeployBranch(app.clone()))?;
-    read_app_files(&objects, &commit).await
+    let top_level = git::list_directory(&objects, &commit, "").await?;
+    read_app_files(&objects, &commit, &top_level).await
 }

@@ -29,11 +29,21 @@ pub(super) struct DockerfileSource {
 }
 
 impl DockerfileSource {
+    /// `top_level` has the names at the root of the tree.
+    ///
     /// # Errors
     /// [`DeployError::NoDockerfile`]; [`DeployError::Stack`]; [`DeployError::NoSuchPath`]; [`DeployError::Git`].
-    pub async fn read(pushed: &PushedCommit, build: &BuildSpec, settings: &StackSettings) -> Result<Self, DeployError> {
+    pub async fn read(
+        pushed: &PushedCommit,
+        build: &BuildSpec,
+        top_level: Vec<String>,
+        settings: &StackSettings,
+    ) -> Result<Self, DeployError> {
         let context = build.context.clone().unwrap_or_default();
-        let names = git::list_directory(&pushed.objects, &pushed.commit, &context).await?;
+        let names = match context.as_str() {
+            "" => top_level,
+            context => git::list_directory(&pushed.objects, &pushed.commit, context).await?,
+        };
         if names.is_empty() && !context.is_empty() {
             return Err(DeployError::NoSuchPath { key: "context", path: context, what: "directory" });
         }

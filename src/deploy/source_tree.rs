@@ -23,8 +23,10 @@ impl SourceTree {
     /// [`DeployError::Spec`]; as [`DockerfileSource::read`]; [`DeployError::Git`].
     pub async fn read(pushed: &PushedCommit, settings: &StackSettings) -> Result<Self, DeployError> {
         let files = async {
-            let ResolvedSpec { spec, warnings, .. } = read_app_files(&pushed.objects, &pushed.commit).await?;
-            let dockerfile = DockerfileSource::read(pushed, &spec.build, settings).await?;
+            let top_level = git::list_directory(&pushed.objects, &pushed.commit, "").await?;
+            let resolved = read_app_files(&pushed.objects, &pushed.commit, &top_level).await?;
+            let ResolvedSpec { spec, warnings, .. } = resolved;
+            let dockerfile = DockerfileSource::read(pushed, &spec.build, top_level, settings).await?;
             Ok::<_, DeployError>((spec, warnings, dockerfile))
         };
         let (files, version) = tokio::join!(files, git::describe_commit(&pushed.objects, &pushed.commit));
