@@ -68,7 +68,9 @@ pub(super) async fn release_namespace(namespaces: &Api<Namespace>, namespace: &N
     let patch = json!({ "metadata": {
         "resourceVersion": namespace.metadata.resource_version,
         "labels": { labels::APP: null },
-        "annotations": { labels::OWNER: null, labels::INSTALLATION: null, labels::ADOPTED: null },
+        "annotations": {
+            labels::OWNER: null, labels::INSTALLATION: null, labels::ADOPTED: null, labels::ENVIRONMENT: null,
+        },
     }});
     patch_metadata(namespaces, namespace, patch).await
 }

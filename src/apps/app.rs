@@ -14,6 +14,8 @@ pub struct App {
     pub name: AppName,
     pub owner: UserName,
     pub created: Option<Timestamp>,
+    /// The environment whose file the app has.
+    pub environment: Option<String>,
 }
 
 impl App {
@@ -22,7 +24,8 @@ impl App {
         let name: AppName = metadata.name.as_deref()?.parse().ok()?;
         let AppOwner::User(owner) = read_owner(metadata, &name, installation) else { return None };
         let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
-        (!is_being_deleted(metadata)).then_some(Self { name, owner, created })
+        let environment = metadata.annotations.as_ref().and_then(|all| all.get(labels::ENVIRONMENT)).cloned();
+        (!is_being_deleted(metadata)).then_some(Self { name, owner, created, environment })
     }
 }
 
@@ -76,7 +79,10 @@ mod tests {
     #[test]
     fn an_app_is_listed_until_its_namespace_is_being_deleted() {
         let (name, owner, metadata) = web_of_alice();
-        assert_eq!(App::from_metadata(&metadata, "slipway"), Some(App { name, owner, created: None }));
+        assert_eq!(
+            App::from_metadata(&metadata, "slipway"),
+            Some(App { name, owner, created: None, environment: None })
+        );
         let mut terminating = metadata.clone();
         terminating.deletion_timestamp =
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));

@@ -59,6 +59,19 @@ impl AppCache {
         self.0.read(|cache| cache.is_current().then(|| cache.view().apps.values().cloned().collect()))
     }
 
+    /// One app; the outer `None` while the cache is not current.
+    pub(super) fn get(&self, app: &AppName) -> Option<Option<App>> {
+        self.0.read(|cache| cache.is_current().then(|| cache.view().apps.get(app.as_str()).cloned()))
+    }
+
+    /// Waits until the cache has the environment that slipway gave an app.
+    pub(super) async fn wait_environment(&self, app: &AppName, environment: Option<&str>) {
+        let has = |apps: &BTreeMap<String, App>| {
+            apps.get(app.as_str()).is_some_and(|app| app.environment.as_deref() == environment)
+        };
+        self.wait_visible(has).await;
+    }
+
     /// Waits until the cache contains an app that slipway created, so that the next list contains it.
     pub(super) async fn wait_listed(&self, app: &AppName) {
         self.wait_visible(|apps| apps.contains_key(app.as_str())).await;

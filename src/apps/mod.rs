@@ -6,6 +6,7 @@ mod app;
 mod cache;
 mod claim;
 mod delete;
+mod environment;
 mod error;
 mod generated_values;
 mod handle;

@@ -36,7 +36,7 @@ impl Deployer {
         progress: &Progress,
     ) -> Result<(), DeployError> {
         let pushed = &source.pushed;
-        let tree = SourceTree::read(pushed, &self.settings.stacks).await?;
+        let tree = self.read_source_tree(&request.grant, source).await?;
         self.engine.ping().await?;
         // The lock excludes another push of the app, whose build uses the same image name in the Engine.
         let lock = match request.grant.creates_app() {

@@ -13,7 +13,7 @@ use crate::release::{PreconditionError, QueryError, ReleaseError, StepError};
 use crate::spec::SpecError;
 use crate::stacks::StackError;
 
-use super::options::UnknownOption;
+use super::options::OptionError;
 
 /// One variant per stage. `Display` is the message for the pusher; the log has the whole error chain.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum DeployError {
     #[error(transparent)]
     AccessDenied(#[from] AccessDenied),
     #[error(transparent)]
-    UnknownOption(#[from] UnknownOption),
+    Option(#[from] OptionError),
     #[error(transparent)]
     Git(#[from] GitError),
     #[error(transparent)]
@@ -35,6 +35,11 @@ pub enum DeployError {
     NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
+    #[error(
+        "the app's environment is {0}, and the repository has no slipway.{0}.yaml: add the file, or push with another \
+         environment (-o env=NAME) or none (-o env=)"
+    )]
+    NoEnvironmentFile(String),
     /// `key` is one of `build` in `slipway.yaml`.
     #[error("build.{key} in slipway.yaml: there is no {what} {path:?} in the repository, or it is empty")]
     NoSuchPath { key: &'static str, path: String, what: &'static str },

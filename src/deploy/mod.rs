@@ -16,6 +16,7 @@ mod destroy;
 mod dockerfile_source;
 mod doctor;
 mod dry_run;
+mod environment;
 mod error;
 mod events;
 mod finalize;
@@ -43,7 +44,6 @@ mod source_warnings;
 mod traffic;
 mod unrecorded_image;
 
-pub use app_files::read_deployed_files;
 pub use deploy_branch::read_deploy_branch;
 pub use deployer::{DeploySettings, Deployer};
 pub use doctor::Diagnosis;

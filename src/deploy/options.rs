@@ -1,6 +1,7 @@
 //! Options of a deploy: push options (`git push -o`), or flags of a command.
 
 use crate::release::{OnFailure, OnFieldConflict, ReleasePhase};
+use crate::spec::Environment;
 
 /// The options of every deploy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,25 +31,40 @@ pub enum DeployMode {
     DryRun,
 }
 
+/// The environment that a push asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum EnvironmentOption {
+    /// The app's own.
+    #[default]
+    Keep,
+    /// From this push on.
+    Set(Option<Environment>),
+}
+
 /// The options of a push.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PushOptions {
     pub mode: DeployMode,
+    pub environment: EnvironmentOption,
     pub deploy: DeployOptions,
 }
 
 /// An unknown option is an error, so that a typo is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown push option {0:?}: the options are -o dry-run, -o force-conflicts, -o no-rollback, -o skip-release-phase and \
-     -o wait"
-)]
-pub struct UnknownOption(String);
+pub enum OptionError {
+    #[error(
+        "unknown push option {0:?}: the options are -o dry-run, -o env=NAME, -o force-conflicts, -o no-rollback, \
+         -o skip-release-phase and -o wait"
+    )]
+    Unknown(String),
+    #[error("push option env: {0}")]
+    Environment(String),
+}
 
 impl PushOptions {
     /// # Errors
-    /// [`UnknownOption`]
-    pub fn parse(options: &[String]) -> Result<Self, UnknownOption> {
+    /// [`OptionError`]
+    pub fn parse(options: &[String]) -> Result<Self, OptionError> {
         let mut parsed = Self::default();
         for option in options {
             match option.as_str() {
@@ -57,11 +73,20 @@ impl PushOptions {
                 "no-rollback" => parsed.deploy.on_failure = OnFailure::Keep,
                 "skip-release-phase" => parsed.deploy.release_phase = ReleasePhase::Skip,
                 "force-conflicts" => parsed.deploy.on_conflict = OnFieldConflict::Force,
-                unknown => return Err(UnknownOption(unknown.to_owned())),
+                option => match option.strip_prefix("env=") {
+                    Some(name) => parsed.environment = parse_environment(name)?,
+                    None => return Err(OptionError::Unknown(option.to_owned())),
+                },
             }
         }
         Ok(parsed)
     }
+}
+
+/// `env=` without a name takes the environment away.
+fn parse_environment(name: &str) -> Result<EnvironmentOption, OptionError> {
+    let environment = (!name.is_empty()).then(|| name.parse()).transpose().map_err(OptionError::Environment)?;
+    Ok(EnvironmentOption::Set(environment))
 }
 
 #[cfg(test)]
@@ -74,15 +99,19 @@ mod tests {
         let (on_failure, on_conflict) = (OnFailure::Keep, OnFieldConflict::Force);
         let release_phase = ReleasePhase::Skip;
         let deploy = DeployOptions { when_locked: WhenLocked::Wait, on_failure, on_conflict, release_phase };
-        let all = PushOptions { mode: DeployMode::DryRun, deploy };
+        let environment = EnvironmentOption::Set(Some("staging".parse().unwrap()));
+        let all = PushOptions { mode: DeployMode::DryRun, environment, deploy };
         assert_eq!(
             PushOptions::parse(
-                &["wait", "no-rollback", "force-conflicts", "skip-release-phase", "dry-run"].map(str::to_owned)
+                &["wait", "no-rollback", "force-conflicts", "skip-release-phase", "dry-run", "env=staging"]
+                    .map(str::to_owned)
             ),
             Ok(all)
         );
         for unknown in ["", "Wait", "wait\n", "wait=1", "dry"] {
-            assert_eq!(PushOptions::parse(&[unknown.into()]), Err(UnknownOption(unknown.into())));
+            assert_eq!(PushOptions::parse(&[unknown.into()]), Err(OptionError::Unknown(unknown.into())));
         }
+        assert_eq!(PushOptions::parse(&["env=".into()]).unwrap().environment, EnvironmentOption::Set(None));
+        assert!(matches!(PushOptions::parse(&["env=../a".into()]), Err(OptionError::Environment(_))));
     }
 }

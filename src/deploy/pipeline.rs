@@ -94,7 +94,7 @@ impl Deployer {
         let pushed = &source.pushed;
         let preflight = Phase::Preflight.measure(Box::pin(self.preflight(request, source, progress))).await?;
         self.emit_event(request.app(), DeployEvent::push_received(pushed.commit.short(), request.user()));
-        match preflight.lock.guard(Box::pin(self.prepare(request, pushed, &preflight, progress))).await? {
+        match preflight.lock.guard(Box::pin(self.prepare(request, source, &preflight, progress))).await? {
             Ok(prepared) => Ok((preflight, prepared)),
             Err(error) => {
                 if self.reclaim_space_if_full(&error) {
@@ -111,10 +111,11 @@ impl Deployer {
     async fn prepare(
         self: &Arc<Self>,
         request: &DeployRequest,
-        pushed: &PushedCommit,
+        source: &CommitSource,
         preflight: &PreflightResult,
         progress: &Progress,
     ) -> Result<PreparedRelease, DeployError> {
+        let pushed = &source.pushed;
         let reading = async { Ok(ReleaseHistory::read(&self.cluster, &request.target()).await?) };
         let building = Phase::Build.measure(self.build_image(pushed, &preflight.tree, progress));
         let limits = async { Ok(self.apps.limited_resources(&pushed.app).await?) };
@@ -130,6 +131,7 @@ impl Deployer {
             .await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
+        self.store_environment(&pushed.app, &source.environment).await?;
         let generated = self.apps.generate_values(&pushed.app, &preflight.tree.spec.generated()).await?;
         if !generated.is_empty() {
             progress.log(format!("Generated {}", generated.join(", "))).await;

@@ -46,7 +46,7 @@ impl Deployer {
         let engine = async { Ok(self.engine.ping().await?) };
         let registry = async { Ok(self.registry.check_repository(&pushed.app).await?) };
         let (tree, (), (), kube_version) =
-            tokio::try_join!(SourceTree::read(pushed, &self.settings.stacks), engine, registry, self.kube_version())?;
+            tokio::try_join!(self.read_source_tree(grant, source), engine, registry, self.kube_version())?;
         for warning in &tree.warnings {
             progress.log(format!("warning: {warning}")).await;
         }

@@ -97,11 +97,12 @@ impl IncomingPush<'_> {
     ) -> DeployRequest {
         let (app, pusher) = (self.grant.app().clone(), self.grant.user().clone());
         let pushed = PushedCommit { app, commit, branch, pusher, objects };
+        let PushOptions { mode, environment, deploy } = options;
         let trigger = Trigger::Push { updates: self.hook.updates.clone(), facts: Box::new(facts), policy };
         DeployRequest {
             grant: self.grant.clone(),
-            source: DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode: options.mode })),
-            options: options.deploy,
+            source: DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode, environment })),
+            options: deploy,
             repository: self.repository.to_path_buf(),
             remote: self.remote,
             trace: self.trace.clone(),

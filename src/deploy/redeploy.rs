@@ -8,7 +8,7 @@ use crate::domain::{DeployTrace, GitObjects, PushedCommit};
 use crate::git;
 
 use super::error::DeployError;
-use super::options::{DeployMode, DeployOptions};
+use super::options::{DeployMode, DeployOptions, EnvironmentOption};
 use super::request::{CommitSource, DeployRequest, DeploySource, Trigger};
 
 impl DeployRequest {
@@ -28,7 +28,8 @@ impl DeployRequest {
         let (branch, commit) = head.ok_or_else(|| DeployError::NoDeployBranch(app.clone()))?;
         let trace = DeployTrace::start("redeploy", &app, &pusher, remote);
         let pushed = PushedCommit { app, commit, branch, pusher, objects };
-        let source = CommitSource { pushed, trigger: Trigger::Redeploy, mode: DeployMode::Deploy };
+        let (trigger, mode, environment) = (Trigger::Redeploy, DeployMode::Deploy, EnvironmentOption::Keep);
+        let source = CommitSource { pushed, trigger, mode, environment };
         Ok(Self { grant, source: DeploySource::Commit(Box::new(source)), options, repository, remote, trace })
     }
 }

@@ -12,7 +12,7 @@ use crate::deploy_logs::LogHeader;
 use crate::domain::{AppName, DeployTrace, PushedCommit, Revision, Target, UserName};
 use crate::git::{PushFacts, RefPolicy, RefUpdate};
 
-use super::options::{DeployMode, DeployOptions};
+use super::options::{DeployMode, DeployOptions, EnvironmentOption};
 
 /// [`Deployer::decide_push`](super::Deployer::decide_push), [`DeployRequest::redeploy`] and [`DeployRequest::rollback`]
 /// make requests; [`Deployer::run`](super::Deployer::run) takes them.
@@ -39,6 +39,7 @@ pub(super) struct CommitSource {
     pub pushed: PushedCommit,
     pub trigger: Trigger,
     pub mode: DeployMode,
+    pub environment: EnvironmentOption,
 }
 
 /// The reason for the deploy of a commit, with the state on which it was decided. The decision is repeated under the
@@ -151,7 +152,7 @@ mod tests {
             pusher: "alice".parse().unwrap(),
             objects: GitObjects { repository: "web.git".into(), quarantine: None },
         };
-        DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode }))
+        DeploySource::Commit(Box::new(CommitSource { pushed, trigger, mode, environment: EnvironmentOption::Keep }))
     }
 
     #[test]

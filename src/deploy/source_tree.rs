@@ -2,7 +2,7 @@
 
 use crate::domain::{AppSpec, PushedCommit};
 use crate::git;
-use crate::spec::{ResolvedSpec, Warning};
+use crate::spec::{Environment, ResolvedSpec, Warning};
 use crate::stacks::StackSettings;
 
 use super::app_files::read_app_files;
@@ -21,10 +21,14 @@ pub(super) struct SourceTree {
 impl SourceTree {
     /// # Errors
     /// [`DeployError::Spec`]; as [`DockerfileSource::read`]; [`DeployError::Git`].
-    pub async fn read(pushed: &PushedCommit, settings: &StackSettings) -> Result<Self, DeployError> {
+    pub async fn read(
+        pushed: &PushedCommit,
+        environment: Option<&Environment>,
+        settings: &StackSettings,
+    ) -> Result<Self, DeployError> {
         let files = async {
             let top_level = git::list_directory(&pushed.objects, &pushed.commit, "").await?;
-            let resolved = read_app_files(&pushed.objects, &pushed.commit, &top_level).await?;
+            let resolved = read_app_files(&pushed.objects, &pushed.commit, &top_level, environment).await?;
             let ResolvedSpec { spec, warnings, .. } = resolved;
             let dockerfile = DockerfileSource::read(pushed, &spec.build, top_level, settings).await?;
             Ok::<_, DeployError>((spec, warnings, dockerfile))

@@ -12,6 +12,8 @@ pub const OWNER: &str = "slipway.dev/owner";
 pub const INSTALLATION: &str = "slipway.dev/installation";
 /// Annotation on a namespace that slipway did not create: the time from which the app uses the namespace.
 pub const ADOPTED: &str = "slipway.dev/adopted";
+/// Annotation on the namespace of an app: the environment whose file the app has.
+pub const ENVIRONMENT: &str = "slipway.dev/environment";
 /// Label on a ConfigMap of keys in slipway's own namespace. The value is `users` or `admins`.
 pub const KEYS: &str = "slipway.dev/keys";
 /// Annotation on an image pull Secret: the registry that the credentials are for.

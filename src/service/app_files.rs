@@ -2,7 +2,6 @@
 
 use super::error::ServiceError;
 use super::handle::{Caller, Service};
-use crate::deploy;
 use crate::domain::AppName;
 use crate::spec::ResolvedSpec;
 
@@ -17,6 +16,6 @@ impl Service {
         if !self.repositories.exists(app).await {
             return Err(ServiceError::NoRepository(app.clone()));
         }
-        Ok(deploy::read_deployed_files(&self.repositories.path(app), app).await?)
+        Ok(self.deployer.read_deployed_files(&self.repositories.path(app), app).await?)
     }
 }

@@ -76,7 +76,10 @@ impl Service {
     pub async fn list_apps(&self, caller: &Caller) -> Result<Vec<AppSummary>, ServiceError> {
         let mut apps = self.deployer.apps.list_cached().await?;
         apps.retain(|app| authorize_read(&caller.identity, &app.name, &AppOwner::User(app.owner.clone())).is_ok());
-        Ok(apps.into_iter().map(|App { name: app, owner, created }| AppSummary { app, created, owner }).collect())
+        Ok(apps
+            .into_iter()
+            .map(|App { name: app, owner, created, environment: _ }| AppSummary { app, created, owner })
+            .collect())
     }
 
     /// Turns a namespace that slipway did not create, with its Helm release, into an app.

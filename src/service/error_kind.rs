@@ -182,10 +182,11 @@ fn of_lock(error: &LockError) -> ErrorKind {
 fn of_deploy(error: &DeployError) -> ErrorKind {
     match error {
         DeployError::AccessDenied(error) => of_denial(error),
-        DeployError::UnknownOption(_)
+        DeployError::Option(_)
         | DeployError::RefRejected(_)
         | DeployError::FirstPushWithoutBranch(_)
         | DeployError::NoDockerfile(_)
+        | DeployError::NoEnvironmentFile(_)
         | DeployError::NoSuchPath { .. }
         | DeployError::Spec(_)
         | DeployError::NoShell(_)

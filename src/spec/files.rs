@@ -35,7 +35,12 @@ impl fmt::Display for Environment {
 /// The names of the files, at the root of the repository; a later file wins.
 pub fn file_names(environment: Option<&Environment>) -> Vec<String> {
     let common = [PROCFILE, APP_JSON, "slipway.yaml"].map(str::to_owned);
-    common.into_iter().chain(environment.map(|name| format!("slipway.{name}.yaml"))).collect()
+    common.into_iter().chain(environment.map(environment_file)).collect()
+}
+
+/// The name of the file of an environment.
+pub fn environment_file(environment: &Environment) -> String {
+    format!("slipway.{environment}.yaml")
 }
 
 /// The format of a file, by its name.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::wait::within;
-use crate::support::{App, Gateway, kubectl};
+use crate::support::{ADMIN, App, Gateway, kubectl};
 
 /// A web server on `$PORT`, and a worker.
 fn two_processes() -> App {
@@ -262,4 +262,28 @@ fn a_generated_secret_stays_the_same() {
     app.shows(&key);
     gateway.run_command(&format!("rollback {} v1", app.name)).ok();
     app.shows(&key);
+}
+
+#[test]
+fn an_app_keeps_the_environment_that_a_push_gives_it() {
+    let gateway = Gateway::start();
+    let command = "mkdir /p; echo $AUDIENCE > /p/index.html; exec httpd -f -p 8080 -h /p";
+    let app = App::from_dockerfile(&format!("EXPOSE 8080\nCMD [\"sh\", \"-c\", \"{command}\"]"));
+    app.write("slipway.yaml", "env: {AUDIENCE: everyone}\n");
+    app.write("slipway.staging.yaml", "env: {AUDIENCE: testers}\n");
+    app.commit("two environments");
+    let push = |option: &str| app.push_as(&gateway, ADMIN, &[&format!("--push-option={option}"), "main"]);
+    push("env=stagin").fails().prints("the repository has no slipway.stagin.yaml").does_not_print("Building");
+    push("env=../x").fails().prints("invalid environment \"../x\"");
+    push("env=staging").ok();
+    app.shows("testers");
+    app.commit("no option");
+    app.push(&gateway).ok();
+    app.shows("testers");
+    gateway.run_command(&format!("redeploy {}", app.name)).ok();
+    app.shows("testers");
+    gateway.run_command(&format!("spec {}", app.name)).ok().prints("# slipway.staging.yaml:1");
+    app.commit("none again");
+    push("env=").ok();
+    app.shows("everyone");
 }
