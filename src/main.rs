@@ -11,7 +11,7 @@ use slipway::cli::{COMMIT, Cli, Command, DockerfileArgs, HookKind, OutputFormat,
 use slipway::dockerfile;
 use slipway::domain::AppSpec;
 use slipway::serve::{ServeError, read_templates, rollout_times, serve, stack_settings};
-use slipway::spec::{self, SpecFile};
+use slipway::spec::{self, ResolvedSpec, SpecFile};
 use slipway::telemetry::traces::Traces;
 use slipway::{git, k8s, keys, telemetry};
 
@@ -112,21 +112,29 @@ fn render(args: RenderArgs) -> Result<(), ExitError> {
 /// Reads a file in the format of `slipway.yaml`.
 fn read_values(path: &Path) -> Result<AppSpec, ExitError> {
     let content = std::fs::read(path).map_err(|e| usage_error(path.display(), &e))?;
-    let resolved = spec::resolve(&[SpecFile::new(&path.display().to_string(), content)]);
-    Ok(resolved.map_err(|error| ExitError { message: error.to_string(), code: 2 })?.spec)
+    Ok(resolve_spec(&[SpecFile::new(&path.display().to_string(), content)])?.spec)
+}
+
+/// The errors begin in a line of their own, as editors expect.
+fn resolve_spec(files: &[SpecFile]) -> Result<ResolvedSpec, ExitError> {
+    let error = |error| ExitError { message: format!("the files have errors:\n{error}"), code: 2 };
+    spec::resolve(files).map_err(error)
 }
 
 /// `slipway spec`: what the files of a directory say.
 fn print_spec(args: &SpecArgs) -> Result<(), ExitError> {
+    // A directory that does not exist has none of the files, either.
+    std::fs::read_dir(&args.directory).map_err(|e| usage_error(args.directory.display(), &e))?;
+    let selected = args.environment.as_ref().map(spec::environment_file);
     let mut files = Vec::new();
     for name in spec::file_names(args.environment.as_ref()) {
         match std::fs::read(args.directory.join(&name)) {
             Ok(content) => files.push(SpecFile::new(&name, content)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound && Some(&name) != selected.as_ref() => {}
             Err(error) => return Err(usage_error(args.directory.join(&name).display(), &error)),
         }
     }
-    let resolved = spec::resolve(&files).map_err(|error| ExitError { message: error.to_string(), code: 2 })?;
+    let resolved = resolve_spec(&files)?;
     resolved.warnings.iter().for_each(|warning| eprintln!("slipway: warning: {warning}"));
     print(&match args.format {
         OutputFormat::Text => resolved.to_yaml(),

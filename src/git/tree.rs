@@ -100,7 +100,7 @@ async fn read_blob(mut stdout: impl AsyncBufRead + Unpin, path: &str, limit: u64
     let read_error = || GitError::io("read the output of git");
     let mut header = String::new();
     (&mut stdout).take(HEADER_LIMIT).read_line(&mut header).await.map_err(read_error())?;
-    if is_broken_link(&header) {
+    if is_broken_link(&header, path) {
         return Err(GitError::BrokenLink { path: path.to_owned() });
     }
     let Some(size) = parse_blob_size(&header) else { return Ok(None) };
@@ -115,9 +115,11 @@ async fn read_blob(mut stdout: impl AsyncBufRead + Unpin, path: &str, limit: u64
     Ok(Some(content))
 }
 
-/// Whether git reports a link that leads out of the tree, to nothing or to itself (git-cat-file(1), `--follow-symlinks`).
-fn is_broken_link(header: &str) -> bool {
-    header.split_once(' ').is_some_and(|(kind, _)| matches!(kind, "symlink" | "dangling" | "loop"))
+/// Whether git reports a link that leads out of the tree, to nothing or to itself (git-cat-file(1), `--follow-symlinks`). A file
+/// that a linked directory does not have is reported in the same way as a link to nothing.
+fn is_broken_link(header: &str, path: &str) -> bool {
+    let kind = header.split_once(' ').map(|(kind, _)| kind);
+    matches!(kind, Some("symlink" | "loop")) || kind == Some("dangling") && !path.contains('/')
 }
 
 /// The size in `ID blob SIZE`. Any other header (`… missing`, `symlink 9`, a tree) means that there is no file.

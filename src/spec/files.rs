@@ -9,6 +9,7 @@ use super::node::FileName;
 pub const MAX_FILE_SIZE: u64 = 1 << 20;
 const PROCFILE: &str = "Procfile";
 const APP_JSON: &str = "app.json";
+const SLIPWAY_YAML: &str = "slipway.yaml";
 
 /// The name of an environment, such as `staging`: it selects a file `slipway.staging.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +35,21 @@ impl fmt::Display for Environment {
 
 /// The names of the files, at the root of the repository; a later file wins.
 pub fn file_names(environment: Option<&Environment>) -> Vec<String> {
-    let common = [PROCFILE, APP_JSON, "slipway.yaml"].map(str::to_owned);
+    let common = [PROCFILE, APP_JSON, SLIPWAY_YAML].map(str::to_owned);
     common.into_iter().chain(environment.map(environment_file)).collect()
 }
 
 /// The name of the file of an environment.
 pub fn environment_file(environment: &Environment) -> String {
     format!("slipway.{environment}.yaml")
+}
+
+/// The right name for a file that was probably meant to be one of an app's files.
+pub fn misnamed(name: &str) -> Option<&'static str> {
+    const MISNAMED: [(&str, &str); 4] =
+        [("procfile", PROCFILE), ("app.json", APP_JSON), ("slipway.yml", SLIPWAY_YAML), ("slipway.yaml", SLIPWAY_YAML)];
+    let found = MISNAMED.iter().find(|(similar, right)| name.eq_ignore_ascii_case(similar) && name != *right);
+    found.map(|(_, right)| *right)
 }
 
 /// The format of a file, by its name.

@@ -17,7 +17,7 @@ mod source;
 
 use serde::Serialize;
 
-pub use files::{Environment, MAX_FILE_SIZE, SpecFile, environment_file, file_names};
+pub use files::{Environment, MAX_FILE_SIZE, SpecFile, environment_file, file_names, misnamed};
 pub use problem::{SpecError, Warning};
 
 use crate::domain::AppSpec;

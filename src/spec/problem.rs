@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::files::SpecFile;
 use super::node::Origin;
+use crate::domain::progress::strip_control;
 
 /// How many errors are reported.
 const MAX_REPORTED: usize = 50;
@@ -69,9 +70,11 @@ impl Problems {
 
 impl Problem {
     fn headline(&self) -> String {
+        // Keys and values of the files are in the messages.
+        let message = strip_control(&self.message);
         match &self.origin {
-            Origin::Default => self.message.clone(),
-            Origin::File { file, line, column } => format!("{file}:{line}:{column}: {}", self.message),
+            Origin::Default => message,
+            Origin::File { file, line, column } => format!("{file}:{line}:{column}: {message}"),
         }
     }
 
@@ -100,5 +103,5 @@ fn source_line(origin: &Origin, files: &[SpecFile]) -> Option<(usize, String)> {
     let content = &files.iter().find(|candidate| candidate.name == *file)?.content;
     let text = String::from_utf8_lossy(content);
     let shown: String = text.lines().nth(line.checked_sub(1)?)?.chars().take(MAX_LINE).collect();
-    Some((*line, shown.trim_end().replace('\t', " ")))
+    Some((*line, strip_control(&shown.trim_end().replace('\t', " "))))
 }

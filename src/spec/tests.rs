@@ -149,8 +149,23 @@ fn sizes_depths_and_aliases_are_limited() {
         aliases += &format!("  A{n}: &a{n} [*a{m}, *a{m}]\n", m = n - 1);
     }
     assert!(errors_of_yaml(&aliases).contains("the file has more than 10000 values"), "{}", errors_of_yaml(&aliases));
+    let text = format!("env: {{A: &a \"{}\"}}\nenvFrom: [{}]\n", "x".repeat(100_000), "*a, ".repeat(2000));
+    assert!(errors_of_yaml(&text).contains("the values have more than 2097152 bytes"));
     let many = format!("a: &a x\nb: [{}]\n", "*a, ".repeat(10_000));
     assert!(errors_of_yaml(&many).contains("the file has more than 10000 values"));
+}
+
+#[test]
+fn the_source_of_a_variable_and_a_check_are_replaced_as_a_whole() {
+    let spec = resolved(&[
+        ("app.json", r#"{"env": {"URL": {"description": "a database", "value": "x"}}}"#),
+        ("slipway.yaml", "env: {URL: {secret: database, key: url}}\nhealth: {path: /up, startup: 9}\n"),
+        ("slipway.staging.yaml", "env: {URL: {configMap: site, key: url}}\nhealth: {type: tcp}\n"),
+    ]);
+    let spec = serde_json::to_value(&spec.spec).unwrap();
+    assert_eq!(spec["env"]["URL"], serde_json::json!({"from": {"configMap": "site"}, "key": "url"}));
+    let health = serde_json::json!({"tcp": {}, "startup": {"period": 1, "failures": 9}});
+    assert_eq!(spec["processes"]["web"]["health"], health);
 }
 
 #[test]

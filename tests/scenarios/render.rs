@@ -55,3 +55,22 @@ fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("standard output"), "{error}");
 }
+
+fn spec(arguments: &[&str]) -> Output {
+    try_run(Command::new(env!("CARGO_BIN_EXE_slipway")).arg("spec").args(arguments))
+}
+
+#[test]
+fn the_files_of_a_directory_are_printed_with_their_origins_or_all_their_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    std::fs::write(dir.path().join("Procfile"), "web: ./server\n").unwrap();
+    std::fs::write(dir.path().join("slipway.staging.yaml"), "port: 81\n").unwrap();
+    spec(&[path]).ok().prints("command: ./server").prints("# Procfile:1").does_not_print("81");
+    spec(&[path, "--environment", "staging"]).ok().prints("# slipway.staging.yaml:1");
+    assert_eq!(spec(&[path, "--environment", "prod"]).fails().prints("slipway.prod.yaml").code, Some(2));
+    assert_eq!(spec(&["/nonexistent"]).fails().code, Some(2));
+    std::fs::write(dir.path().join("slipway.yaml"), "prot: 1\nreplicas: -1\n").unwrap();
+    let errors = spec(&[path]).fails().prints_all(&["\nslipway.yaml:1:1: unknown key prot", "\nslipway.yaml:2:11: "]);
+    assert_eq!(errors.code, Some(2));
+}

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::scalars::escape_for_kubernetes;
+
 /// The characters that a shell reads in another way than as text.
 const SHELL_SYNTAX: [char; 18] =
     ['$', '`', '|', '&', ';', '<', '>', '(', ')', '*', '?', '[', ']', '~', '{', '}', '#', '!'];
@@ -53,6 +55,11 @@ impl Command {
         matches!(self, Self::Shell(_))
     }
 
+    /// As [`Command::to_arguments`], for a manifest: Kubernetes would replace `$(NAME)` and `$$`.
+    pub fn to_kubernetes(&self) -> Vec<String> {
+        self.to_arguments().iter().map(|word| escape_for_kubernetes(word)).collect()
+    }
+
     /// The argument vector.
     pub fn to_arguments(&self) -> Vec<String> {
         match self {
@@ -65,8 +72,8 @@ impl Command {
 /// Text in single quotes and after a backslash is literal; it is cheaper to run a shell once too often than to parse its
 /// language.
 fn has_shell_syntax(line: &str, words: &[String]) -> bool {
-    let assigns = words.first().is_some_and(|word| word.contains('='));
-    assigns || line.contains(SHELL_SYNTAX)
+    let is_for_shell = words.first().is_some_and(|word| word.contains('=') || is_shell_word(word));
+    is_for_shell || line.contains(SHELL_SYNTAX)
 }
 
 /// With `exec`, a single program replaces the shell, and gets the signal to stop.
@@ -78,9 +85,9 @@ fn with_exec(line: &str) -> String {
 
 /// Words after which no program follows, or which the shell runs itself.
 fn is_shell_word(word: &str) -> bool {
-    const WORDS: [&str; 20] = [
+    const WORDS: [&str; 18] = [
         "exec", "if", "for", "while", "until", "case", "cd", "export", "set", "unset", "eval", "source", ".", "trap",
-        "ulimit", "umask", "test", "[", "exit", "wait",
+        "ulimit", "umask", "exit", "wait",
     ];
     WORDS.contains(&word)
 }
@@ -105,7 +112,17 @@ mod tests {
     #[test]
     fn a_shell_runs_what_only_a_shell_understands() {
         assert_eq!(arguments("gunicorn -b :$PORT app"), ["/bin/sh", "-c", "exec gunicorn -b :$PORT app"]);
-        for line in ["a && b", "RAILS_ENV=x rake", "cd app; ./run", "exec ./run $X", "./a | tee b", "$CMD -x"] {
+        for line in [
+            "a && b",
+            "RAILS_ENV=x rake",
+            "cd app; ./run",
+            "exec ./run $X",
+            "./a | tee b",
+            "$CMD -x",
+            "exec ./run",
+            "exit 3",
+            "source .env",
+        ] {
             assert_eq!(arguments(line), ["/bin/sh", "-c", line], "{line}");
         }
     }

@@ -24,7 +24,7 @@ pub use env_source::{EnvSource, GENERATED_SECRET, Generator, ObjectReference};
 pub use health::{Health, Probe, ProbeAction};
 pub use process::{Process, ProcessName, RollingUpdate};
 pub use resources::{ResourceQuantities, Resources};
-pub use scalars::{EnvName, EnvValue, HealthPath, Quantity};
+pub use scalars::{EnvName, EnvValue, HealthPath, Quantity, escape_for_kubernetes};
 
 /// The merged files of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -60,11 +60,19 @@ pub struct EnvValue(String);
 into_string!(EnvValue);
 
 impl EnvValue {
+    /// In bytes. Linux allows 128 KiB for one variable with its name (`MAX_ARG_STRLEN`, execve(2)).
+    const MAX_LEN: usize = 127 << 10;
+
     /// The text for a container's `env` from which the container gets the value unchanged: Kubernetes replaces `$(NAME)`, and
     /// reads `$$` as `$`.
     pub fn escape_for_kubernetes(&self) -> String {
-        if self.0.contains("$(") || self.0.contains("$$") { self.0.replace('$', "$$") } else { self.0.clone() }
+        escape_for_kubernetes(&self.0)
     }
+}
+
+/// The text of a value, argument or word of a probe's command that the container gets unchanged.
+pub fn escape_for_kubernetes(text: &str) -> String {
+    if text.contains("$(") || text.contains("$$") { text.replace('$', "$$") } else { text.to_owned() }
 }
 
 impl TryFrom<String> for EnvValue {
@@ -73,6 +81,9 @@ impl TryFrom<String> for EnvValue {
     fn try_from(text: String) -> Result<Self, String> {
         if text.contains('\0') {
             return Err("a variable cannot hold a NUL character".to_owned());
+        }
+        if text.len() > Self::MAX_LEN {
+            return Err(format!("a variable cannot hold more than {} bytes: Linux limits them", Self::MAX_LEN));
         }
         Ok(Self(text))
     }

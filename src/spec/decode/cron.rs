@@ -38,10 +38,27 @@ fn read_schedule(node: &Node, path: &str, problems: &mut Problems) -> Option<Cro
         _ if !has_five_fields => {
             Err(format!("{text:?} is no cron line: it needs five fields (minute hour day month weekday)"))
         }
+        Ok(_) if !has_kubernetes_syntax(&text) => Err(format!(
+            "{text:?} is no cron line of Kubernetes: use numbers (0 for Sunday), names, *, ',', '-' and '/'"
+        )),
         Ok(_) => Ok(CronSchedule::new(text)),
         Err(error) => Err(format!("{text:?} is no cron line: {error}")),
     };
     values::note(result, node, path, problems)
+}
+
+/// Kubernetes reads neither 7 as Sunday nor the letters L, W and #, which other programs do.
+fn has_kubernetes_syntax(line: &str) -> bool {
+    let is_plain = |word: &str| {
+        word.is_empty()
+            || word == "*"
+            || word.parse::<u32>().is_ok()
+            || (word.len() == 3 && word.chars().all(|c| c.is_ascii_alphabetic()))
+    };
+    let words = |field: &str| field.split([',', '-', '/']).all(is_plain);
+    let weekday = line.split_whitespace().nth(4).unwrap_or_default();
+    let has_seven = weekday.split([',', '-']).any(|word| word.split('/').next() == Some("7"));
+    line.starts_with('@') || line.split_whitespace().all(words) && !has_seven
 }
 
 fn read_time_zone(node: &Node, path: &str, problems: &mut Problems) -> Option<String> {

@@ -106,6 +106,9 @@ fn read_reference(fields: &mut Fields<'_, '_>, node: &Node, path: &str) -> Optio
     }
 }
 
+/// Objects that slipway keeps in the namespaces of apps, such as the credentials of the registry, and Helm's records.
+const OWN_OBJECTS: [&str; 2] = ["slipway-", "sh.helm.release."];
+
 /// The name of a Kubernetes object: an RFC 1123 subdomain.
 struct ObjectName(String);
 
@@ -116,6 +119,9 @@ impl TryFrom<String> for ObjectName {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let valid = text.len() <= 253 && text.starts_with(edge) && text.ends_with(edge) && text.chars().all(allowed);
+        if OWN_OBJECTS.iter().any(|prefix| text.starts_with(prefix)) {
+            return Err(format!("{text} is for slipway itself: an app cannot read it"));
+        }
         if valid { Ok(Self(text)) } else { Err(format!("{text:?} is not the name of a Kubernetes object")) }
     }
 }

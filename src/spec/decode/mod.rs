@@ -42,10 +42,14 @@ pub(super) fn decode(root: &Node, problems: &mut Problems) -> AppSpec {
 /// A process whose value is null is none.
 fn read_processes(node: &Node, path: &str, problems: &mut Problems) -> Option<BTreeMap<ProcessName, Process>> {
     let processes: BTreeMap<ProcessName, Process> = names::read_map(node, path, problems, process::read)?;
+    if let Some(release) = node.get("release") {
+        problems
+            .error(&release.origin, format!("{path}.release is no process: write `release: COMMAND` at the top level"));
+    }
     let without_command = processes.iter().filter(|(name, process)| !name.is_web() && process.command.is_none());
     for (name, _) in without_command {
         // A command that was read and is invalid has an error already.
-        let process = node.get(name.as_str()).filter(|process| process.get("command").is_none());
+        let process = node.get(name.as_str()).filter(|process| process.get("command").is_none_or(Node::is_null));
         if let Some(process) = process {
             problems.error(&process.origin, format!("{path}.{name} has no command: only web runs that of the image"));
         }

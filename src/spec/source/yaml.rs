@@ -9,6 +9,8 @@ use super::super::problem::Problems;
 
 /// How many values a file may have, with those that its aliases repeat.
 const MAX_NODES: usize = 10_000;
+/// How many bytes of text the values may have, with those that the aliases repeat.
+const MAX_TEXT: usize = 2 << 20;
 /// How deep lists and maps may be nested.
 const MAX_DEPTH: usize = 50;
 
@@ -44,16 +46,16 @@ enum OpenKind {
 struct Builder<'a> {
     file: &'a FileName,
     open: Vec<Open>,
-    /// The anchored nodes, each with the number of its values.
-    anchors: BTreeMap<usize, (Node, usize)>,
-    nodes: usize,
+    /// The anchored nodes, each with its size.
+    anchors: BTreeMap<usize, (Node, Size)>,
+    size: Size,
     documents: usize,
     root: Option<Node>,
 }
 
 impl<'a> Builder<'a> {
     fn new(file: &'a FileName) -> Self {
-        Self { file, open: Vec::new(), anchors: BTreeMap::new(), nodes: 0, documents: 0, root: None }
+        Self { file, open: Vec::new(), anchors: BTreeMap::new(), size: Size::default(), documents: 0, root: None }
     }
 
     fn build(&mut self, text: &str) -> Result<Option<Node>, SyntaxError> {
@@ -116,22 +118,17 @@ impl<'a> Builder<'a> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
             return Err(SyntaxError { origin, message: "an alias is inside of its own anchor".into() });
         };
-        let (size, limit) = (*size, MAX_NODES.saturating_sub(self.nodes));
-        if size > limit {
-            return Err(too_many(origin));
-        }
-        self.nodes += size;
+        self.size = self.size.plus(*size);
+        self.check_size(&origin)?;
         let node = node.clone();
         self.place(node)
     }
 
     fn finish(&mut self, node: Node, anchor: usize) -> Result<(), SyntaxError> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(too_many(node.origin));
-        }
+        self.size = self.size.plus(Size { nodes: 1, text: text_len(&node) });
+        self.check_size(&node.origin)?;
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), count(&node)));
+            self.anchors.insert(anchor, (node.clone(), Size::of(&node)));
         }
         self.place(node)
     }
@@ -158,6 +155,17 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    fn check_size(&self, origin: &Origin) -> Result<(), SyntaxError> {
+        let message = if self.size.nodes > MAX_NODES {
+            format!("the file has more than {MAX_NODES} values, with those of its aliases")
+        } else if self.size.text > MAX_TEXT {
+            format!("the values have more than {MAX_TEXT} bytes, with those of the file's aliases")
+        } else {
+            return Ok(());
+        };
+        Err(SyntaxError { origin: origin.clone(), message })
+    }
+
     fn origin(&self, marker: &Marker) -> Origin {
         Origin::File { file: self.file.clone(), line: marker.line(), column: marker.col() + 1 }
     }
@@ -167,16 +175,32 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn too_many(origin: Origin) -> SyntaxError {
-    SyntaxError { origin, message: format!("the file has more than {MAX_NODES} values, with those of its aliases") }
+/// How much a tree holds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    /// In bytes.
+    text: usize,
 }
 
-fn count(node: &Node) -> usize {
-    match &node.value {
-        Value::Null | Value::Scalar(_) => 1,
-        Value::List(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Value::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.value)).sum::<usize>(),
+impl Size {
+    fn of(node: &Node) -> Self {
+        let own = Self { nodes: 1, text: text_len(node) };
+        match &node.value {
+            Value::Null | Value::Scalar(_) => own,
+            Value::List(items) => items.iter().map(Self::of).fold(own, Self::plus),
+            Value::Map(entries) => entries.iter().map(|entry| Self::of(&entry.value)).fold(own, Self::plus),
+        }
     }
+
+    fn plus(self, other: Self) -> Self {
+        let Self { nodes, text } = other;
+        Self { nodes: self.nodes.saturating_add(nodes), text: self.text.saturating_add(text) }
+    }
+}
+
+fn text_len(node: &Node) -> usize {
+    node.as_text().map_or(0, str::len)
 }
 
 /// Replaces the merge key `<<` by the entries of its map or maps; the map's own keys win.
