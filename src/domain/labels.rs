@@ -40,3 +40,8 @@ pub const LOCK_ID: &str = "slipway.dev/lock";
 pub const REPLICAS: &str = "slipway.dev/replicas";
 /// On a Job: the step of the release phase that it is.
 pub const PHASE: &str = "slipway.dev/phase";
+/// On a Deployment: the number of pods for a new one; it changes nothing later, but that an autoscaled Deployment without
+/// pods gets so many.
+pub const INITIAL_REPLICAS: &str = "slipway.dev/initial-replicas";
+/// On a Deployment: the number of pods before the files' number was applied.
+pub const REPLICAS_BEFORE: &str = "slipway.dev/replicas-before";

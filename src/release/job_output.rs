@@ -13,6 +13,8 @@ use crate::k8s::{ApiError, with_retries};
 
 /// Pause between two looks for a pod that has started.
 const START_POLL: Duration = Duration::from_millis(500);
+/// The API server ends the output after so many bytes: a Job may print more than a deploy's log and a terminal can hold.
+const MAX_OUTPUT: i64 = 1 << 20;
 /// The longest line that is shown, in characters.
 const MAX_LINE: usize = 2000;
 
@@ -33,12 +35,17 @@ async fn print_output(pods: &Api<Pod>, job: &DynamicObject, progress: &Progress)
             None => tokio::time::sleep(START_POLL).await,
         }
     };
-    let params = LogParams { follow: true, ..LogParams::default() };
+    let params = LogParams { follow: true, limit_bytes: Some(MAX_OUTPUT), ..LogParams::default() };
     let log = with_retries("reading the output of a Job", || pods.log_stream(&pod, &params)).await?;
-    let mut lines = log.lines();
+    let (mut lines, mut bytes) = (log.lines(), 0);
     while let Ok(Some(line)) = lines.try_next().await {
+        bytes += line.len() + 1;
         let line: String = strip_control(&line).chars().take(MAX_LINE).collect();
         progress.log(line).await;
+    }
+    if bytes >= usize::try_from(MAX_OUTPUT).unwrap_or_default() {
+        let job = job.name_any();
+        progress.log(format!("the output of job/{job} is longer: kubectl logs job/{job} shows all of it")).await;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::job_output::follow_job_output;
 use super::object_id::ObjectId;
 use super::readiness::ReadinessWaiter;
-use crate::domain::Manifest;
+use crate::domain::{Manifest, Progress};
 
 /// How long the end of the output may follow the end of the Job.
 const OUTPUT_GRACE: Duration = Duration::from_secs(3);
@@ -31,7 +31,9 @@ pub(super) async fn run(
     let output = follow_job_output(client.clone(), lock.target().clone(), job.clone(), progress.clone());
     let output = AbortOnDropHandle::new(tokio::spawn(output));
     let applied = std::slice::from_ref(&job);
-    let completed = lock.guard(Box::pin(waiter.wait_until_ready(applied, limits, progress))).await?;
+    // The output shows how the Job does; a Job that ends is none of the problems that the waiter reports.
+    let (quiet, _) = Progress::channel();
+    let completed = lock.guard(Box::pin(waiter.wait_until_ready(applied, limits, &quiet))).await?;
     // Without its last lines, the deploy goes on all the same.
     let _ = tokio::time::timeout(OUTPUT_GRACE, output).await;
     completed.map(|()| job)

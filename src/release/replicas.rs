@@ -3,6 +3,8 @@
 //! slipway's charts set no `replicas`. A release that helm installed or upgraded may set it: server-side apply would
 //! remove the count together with the old chart, or set it again in a rollback.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use super::error::StepError;
 use super::lock::ReleaseLock;
 use super::object_id::ObjectId;
 use crate::domain::Manifest;
-use crate::domain::labels::FIELD_MANAGER;
+use crate::domain::labels::{self, FIELD_MANAGER};
 use crate::k8s::with_retries;
 
 /// The field manager that owns a replica count which no manifest sets any more.
@@ -49,33 +51,47 @@ pub(super) async fn preserve_replicas(
 ) -> Result<(), StepError> {
     let (id, resource) = (ObjectId::from_manifest(manifest), discovery.resolve(manifest).await?);
     match read(&resource, &id).await?.filter(is_count_applied_by_helm) {
-        Some(live) => match live.data.pointer("/spec/replicas") {
-            Some(count) => {
-                share_count(lock, &resource, &id, &live, count.clone(), OnFieldConflict::Refuse).await.map(drop)
-            }
+        Some(live) => match live.data.pointer("/spec/replicas").and_then(Value::as_u64) {
+            Some(count) => share_count(lock, &resource, &id, &live, ReplicaCount::unforced(count)).await.map(drop),
             None => Ok(()),
         },
         None => Ok(()),
     }
 }
 
-/// Applies a count with a second manager, so that the count stays when the release's own manager does not set it.
-/// Returns the changed object; `None` if another scaler prevented the change.
+/// A count that is applied with [`REPLICAS_MANAGER`].
+pub(super) struct ReplicaCount {
+    pub count: u64,
+    /// The count before, which an undo restores.
+    pub before: Option<u64>,
+    pub on_conflict: OnFieldConflict,
+}
+
+impl ReplicaCount {
+    pub fn unforced(count: u64) -> Self {
+        Self { count, before: None, on_conflict: OnFieldConflict::Refuse }
+    }
+}
+
+/// Applies a count with a second manager, so that the count stays when the release's own manager does not set it. Returns the
+/// changed object; `None` if another scaler prevented the change.
 pub(super) async fn share_count(
     lock: &ReleaseLock,
     resource: &ResolvedResource,
     id: &ObjectId,
     live: &DynamicObject,
-    count: Value,
-    on_conflict: OnFieldConflict,
+    count: ReplicaCount,
 ) -> Result<Option<DynamicObject>, StepError> {
+    let ReplicaCount { count, before, on_conflict } = count;
+    let annotations: BTreeMap<_, _> =
+        before.map(|before| (labels::REPLICAS_BEFORE, before.to_string())).into_iter().collect();
     // With the UID, an object that was deleted since the read is not created.
-    let metadata = json!({"name": id.name, "uid": live.uid()});
+    let metadata = json!({"name": id.name, "uid": live.uid(), "annotations": annotations});
     let object = json!({"apiVersion": resource.api_version, "kind": id.kind, "metadata": metadata,
                         "spec": {"replicas": count}});
     let force = on_conflict == OnFieldConflict::Force;
     let (params, patch) = (PatchParams { force, ..PatchParams::apply(REPLICAS_MANAGER) }, Patch::Apply(&object));
-    let action = format!("preserving the replicas of {id}");
+    let action = format!("setting the replicas of {id}");
     match lock.guard(with_retries(action, || resource.api.patch(&id.name, &params, &patch))).await? {
         // A scaler changed the count since the read and owns it now, or the object is gone.
         Err(error) if error.is_conflict() => Ok(None),

@@ -40,7 +40,7 @@ pub(super) fn release_jobs(values: &Values) -> Vec<ReleaseJob<'_>> {
         Some(ReleaseJob {
             name,
             object: format!("{}-{name}", values.app),
-            arguments: command.to_arguments(),
+            arguments: command.to_kubernetes(),
             env: environment(values, name, None, None),
             resources: Resources::default().with_defaults(values.limited_resources),
         })
@@ -62,7 +62,7 @@ pub(super) fn cron_jobs(values: &Values) -> Result<Vec<CronJob<'_>>, ChartError>
         Ok(CronJob {
             name: name.as_str(),
             object,
-            arguments: task.command.to_arguments(),
+            arguments: task.command.to_kubernetes(),
             schedule: task.schedule.as_str(),
             time_zone: task.time_zone.as_deref(),
             concurrency: task.concurrency,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::error::ChartError;
 use super::super::values::Values;
 use crate::domain::KubeVersion;
-use crate::domain::app_spec::{Probe, ProbeAction, Process, ProcessName};
+use crate::domain::app_spec::{Probe, ProbeAction, Process, ProcessName, escape_for_kubernetes};
 
 /// The name of the container port of a process.
 const PORT_NAME: &str = "http";
@@ -91,7 +91,9 @@ impl ProbeContext {
         };
         match action {
             None | Some(ProbeAction::None) => return Ok(None),
-            Some(ProbeAction::Exec { command }) => context.command = Some(command.clone()),
+            Some(ProbeAction::Exec { command }) => {
+                context.command = Some(command.iter().map(|word| escape_for_kubernetes(word)).collect())
+            }
             Some(ProbeAction::Http { path, port: own }) => {
                 context.http_path = Some(path.as_str().to_owned());
                 context.port = port_value(*own, port)?;

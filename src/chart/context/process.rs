@@ -20,8 +20,10 @@ pub(super) struct ProcessContext<'a> {
     /// The name of the process's objects.
     object: String,
     arguments: Option<Vec<String>>,
-    /// The number of pods at the beginning, as an annotation has it; none if something else decides it.
+    /// The number of pods in the files, as an annotation has it; none without one or with an autoscaler.
     replicas: Option<String>,
+    /// The number for a new Deployment, likewise.
+    initial_replicas: Option<String>,
     is_replicated: bool,
     autoscale: Option<&'a Autoscale>,
     port: Option<u16>,
@@ -47,8 +49,9 @@ impl<'a> ProcessContext<'a> {
         Ok(Self {
             name: name.as_str(),
             object: values.object_name(name),
-            arguments: process.command.as_ref().map(|command| command.to_arguments()),
-            replicas: initial_replicas(name, process).map(|count| count.to_string()),
+            arguments: process.command.as_ref().map(|command| command.to_kubernetes()),
+            replicas: process.replicas.filter(|_| process.autoscale.is_none()).map(|count| count.to_string()),
+            initial_replicas: initial_replicas(name, process).map(|count| count.to_string()),
             is_replicated: process.replicas.is_some_and(|count| count > 1) || process.autoscale.is_some(),
             autoscale: process.autoscale.as_ref(),
             port,
@@ -69,12 +72,11 @@ impl<'a> ProcessContext<'a> {
     }
 }
 
-/// Only `web` runs without being asked for, with one pod; an autoscaler has its own range.
+/// An autoscaler begins with its smallest number. Otherwise only `web` runs without being asked for.
 fn initial_replicas(name: &ProcessName, process: &Process) -> Option<u32> {
-    match (&process.autoscale, process.replicas) {
-        (Some(_), _) => None,
-        (None, Some(replicas)) => Some(replicas),
-        (None, None) => (!name.is_web()).then_some(0),
+    match &process.autoscale {
+        Some(autoscale) => Some(autoscale.min),
+        None => (process.replicas.is_none() && !name.is_web()).then_some(0),
     }
 }
 
