@@ -23,6 +23,9 @@ pub(super) async fn read_app_files(
     if let Some(environment) = environment.filter(|name| !top_level.contains(&spec::environment_file(name))) {
         return Err(DeployError::NoEnvironmentFile(environment.to_string()));
     }
+    if let Some((name, right)) = top_level.iter().find_map(|name| Some((name, spec::misnamed(name)?))) {
+        return Err(DeployError::Misnamed { name: name.clone(), right });
+    }
     let names: Vec<_> = spec::file_names(environment).into_iter().filter(|name| top_level.contains(name)).collect();
     let read = names.iter().map(async |name| {
         let content = git::read_file(objects, commit, name, MAX_FILE_SIZE).await?;

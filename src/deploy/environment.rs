@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::auth::PushGrant;
-use crate::domain::{AppName, GitObjects};
+use crate::domain::{AppName, GitObjects, Progress};
 use crate::git;
 use crate::spec::{Environment, ResolvedSpec};
+use crate::telemetry::error_chain;
 
 use super::app_files::read_app_files;
 use super::deployer::Deployer;
@@ -48,10 +49,14 @@ impl Deployer {
         Ok(self.apps.environment(app).await?.and_then(|name| name.parse().ok()))
     }
 
-    /// Gives the app the environment that its push asks for.
-    pub(super) async fn store_environment(&self, app: &AppName, option: &EnvironmentOption) -> Result<(), DeployError> {
-        let EnvironmentOption::Set(environment) = option else { return Ok(()) };
+    /// Gives the app the environment that its push asks for, once the push is live.
+    pub(super) async fn store_environment(&self, app: &AppName, option: &EnvironmentOption, progress: &Progress) {
+        let EnvironmentOption::Set(environment) = option else { return };
         let name = environment.as_ref().map(ToString::to_string);
-        Ok(self.apps.set_environment(app, name.as_deref()).await?)
+        if let Err(error) = self.apps.set_environment(app, name.as_deref()).await {
+            let cause = error_chain(&error);
+            tracing::warn!(%app, error = cause, "the environment of an app could not be stored");
+            progress.log(format!("the environment could not be stored ({error}): push with -o env=NAME again")).await;
+        }
     }
 }

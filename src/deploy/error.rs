@@ -35,6 +35,8 @@ pub enum DeployError {
     NoSuchBranch { app: AppName, branch: BranchName },
     #[error(transparent)]
     NoDockerfile(#[from] NoDockerfile),
+    #[error("{name} is not read: rename it to {right}")]
+    Misnamed { name: String, right: &'static str },
     #[error(
         "the app's environment is {0}, and the repository has no slipway.{0}.yaml: add the file, or push with another \
          environment (-o env=NAME) or none (-o env=)"

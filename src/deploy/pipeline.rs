@@ -48,6 +48,7 @@ impl Deployer {
         cancel.pass_commit_point()?;
         let PreflightResult { lock, discovery, .. } = preflight;
         let (released, local_image) = self.upgrade(request, &lock, discovery, prepared, progress).await?;
+        self.store_environment(request.app(), &source.environment, progress).await;
         self.report_deployed(request.app(), &released, began, progress).await;
         let PushedCommit { branch, commit, .. } = source.pushed.clone();
         let source = DeployedSource::Commit { branch, commit };
@@ -131,7 +132,6 @@ impl Deployer {
             .await?;
         let manifest_text = chart::to_yaml(&chart)?;
         self.write_pull_secret(&pushed.app).await?;
-        self.store_environment(&pushed.app, &source.environment).await?;
         let generated = self.apps.generate_values(&pushed.app, &preflight.tree.spec.generated()).await?;
         if !generated.is_empty() {
             progress.log(format!("Generated {}", generated.join(", "))).await;

@@ -186,6 +186,7 @@ fn of_deploy(error: &DeployError) -> ErrorKind {
         | DeployError::RefRejected(_)
         | DeployError::FirstPushWithoutBranch(_)
         | DeployError::NoDockerfile(_)
+        | DeployError::Misnamed { .. }
         | DeployError::NoEnvironmentFile(_)
         | DeployError::NoSuchPath { .. }
         | DeployError::Spec(_)

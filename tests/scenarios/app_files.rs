@@ -154,7 +154,7 @@ fn a_cron_task_becomes_a_cron_job_and_a_range_an_autoscaler() {
     let autoscaler = app.get("horizontalpodautoscaler", &app.name).unwrap();
     assert_eq!(autoscaler["spec"]["maxReplicas"], 3);
     let succeeded = || {
-        let pods = pods_of(&app, "minutely");
+        let pods = pods_of(&app, "cron.minutely");
         pods.into_iter().find(|pod| pod["status"]["phase"] == "Succeeded")
     };
     within(Duration::from_secs(150), "the task has run", || succeeded().map(drop), String::new);
@@ -286,4 +286,59 @@ fn an_app_keeps_the_environment_that_a_push_gives_it() {
     app.commit("none again");
     push("env=").ok();
     app.shows("everyone");
+}
+
+#[test]
+fn a_refused_push_and_a_removed_number_leave_the_count_as_it_is() {
+    let gateway = Gateway::start();
+    let app = two_processes();
+    app.push(&gateway).ok();
+    let worker = format!("{}-worker", app.name);
+    let count = |deployment: &str| app.get("deployment", deployment).unwrap()["spec"]["replicas"].clone();
+    kubectl(&["scale", "deployment", &worker, "-n", &app.name, "--replicas=1"]);
+    app.scale(2);
+    app.write("slipway.yaml", "replicas: 3\nprocesses: {worker: {replicas: 2}}\n");
+    let procfile = std::fs::read_to_string(app.path().join("Procfile")).unwrap();
+    app.write("Procfile", "web: echo broken; exit 127\nworker: sleep 3600\n");
+    app.commit("numbers, and a crash");
+    app.push(&gateway).fails().prints("rolled back to v1");
+    assert_eq!((count(&app.name), count(&worker)), (2.into(), 1.into()), "the undo restores the counts");
+
+    app.write("Procfile", &procfile);
+    app.commit("numbers");
+    app.push(&gateway).ok();
+    assert_eq!((count(&app.name), count(&worker)), (3.into(), 2.into()));
+    app.write("slipway.yaml", "");
+    app.commit("no numbers");
+    app.push(&gateway).ok();
+    assert_eq!((count(&app.name), count(&worker)), (3.into(), 2.into()));
+
+    kubectl(&["scale", "deployment", &worker, "-n", &app.name, "--replicas=0"]);
+    app.write("slipway.yaml", "processes: {worker: {autoscale: {min: 2, max: 3}}}\n");
+    app.commit("autoscaled");
+    app.push(&gateway).ok();
+    assert_eq!(count(&worker), 2, "an autoscaler does not act on a scale of 0");
+}
+
+#[test]
+fn a_refused_push_does_not_change_the_environment() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.write("slipway.staging.yaml", "env: {A: staging}\n");
+    app.write("slipway.prod.yaml", "release: exit 3\n");
+    app.commit("environments");
+    let push = |option: &str| app.push_as(&gateway, ADMIN, &[&format!("--push-option={option}"), "main"]);
+    push("env=staging").ok();
+    app.commit_page("two");
+    push("env=prod").fails();
+    gateway.run_command(&format!("spec {}", app.name)).ok().prints("# slipway.staging.yaml:1");
+}
+
+#[test]
+fn a_file_with_another_name_is_not_ignored_silently() {
+    let gateway = Gateway::start();
+    let app = App::web("one");
+    app.write("slipway.yml", "port: 80\n");
+    app.commit("another name");
+    app.push(&gateway).fails().prints("slipway.yml is not read: rename it to slipway.yaml").does_not_print("Building");
 }

@@ -21,7 +21,10 @@ fn the_output_of_the_release_phase_is_shown_while_it_runs() {
     push.wait_for_output("migrating v1");
     assert!(!push.output().contains("migrated"), "{}", push.output());
     assert_eq!(app.get("deployment", &app.name), None, "the pods come after the release phase");
-    push.wait().ok().prints_all(&[&format!("Running job/{}-release", app.name), "migrated", "Released v1"]);
+    push.wait()
+        .ok()
+        .prints_all(&[&format!("Running job/{}-release", app.name), "migrated", "Released v1"])
+        .does_not_print("an app has to keep running");
 
     gateway.run_command(&format!("redeploy {}", app.name)).ok().prints("migrating v2");
     gateway.run_command(&format!("rollback {} v1", app.name)).ok().prints("migrating v1");
@@ -71,4 +74,13 @@ fn the_predeploy_script_of_app_json_runs_before_the_release_phase() {
     let output = app.push(&gateway).ok().stderr.clone();
     let position = |text: &str| output.find(text).unwrap_or_else(|| panic!("{text} is not in {output}"));
     assert!(position("first step") < position("second step"), "{output}");
+}
+
+#[test]
+fn a_release_phase_that_prints_too_much_is_cut_off() {
+    let gateway = Gateway::start();
+    let app = with_release_phase("head -c 3000000 /dev/zero | tr '\\\\0' x; echo; yes | head -n 600000; echo the end");
+    let output = app.push(&gateway).ok().stderr.clone();
+    assert!(output.contains("is longer: kubectl logs"), "{}", output.chars().take(500).collect::<String>());
+    assert!(output.len() < 200_000, "{} bytes", output.len());
 }
