@@ -218,6 +218,7 @@ fn a_monorepo_names_its_dockerfile_context_stage_and_arguments() {
             "build.dockerfile in slipway.yaml: there is no file \"services/no\"",
         ),
         ("context: ../services", "is not a path inside of the repository"),
+        ("context: --output=x", "is not a path inside of the repository"),
     ] {
         app.write("slipway.yaml", &format!("build: {{{build}}}\n"));
         app.commit(build);

@@ -66,7 +66,7 @@ fn the_files_of_a_directory_are_printed_with_their_origins_or_all_their_errors()
     let path = dir.path().to_str().unwrap();
     std::fs::write(dir.path().join("Procfile"), "web: ./server\n").unwrap();
     std::fs::write(dir.path().join("slipway.staging.yaml"), "port: 81\n").unwrap();
-    spec(&[path]).ok().prints("command: ./server").prints("# Procfile:1").does_not_print("81");
+    spec(&[path]).ok().prints("command: \"./server\"").prints("# Procfile:1").does_not_print("81");
     spec(&[path, "--environment", "staging"]).ok().prints("# slipway.staging.yaml:1");
     assert_eq!(spec(&[path, "--environment", "prod"]).fails().prints("slipway.prod.yaml").code, Some(2));
     assert_eq!(spec(&["/nonexistent"]).fails().code, Some(2));

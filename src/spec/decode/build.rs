@@ -21,11 +21,12 @@ pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<B
     Some(build)
 }
 
-/// A path inside of the repository, without slashes at its ends and without `.` and `..`.
+/// A path inside of the repository, without slashes at its ends and without `.` and `..`. A program would read one that begins
+/// with `-` as an option.
 fn repository_path(node: &Node, path: &str, problems: &mut Problems) -> Option<String> {
     let text = values::text(node, path, problems)?;
     let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    let result = if text.starts_with('/') || parts.contains(&"..") {
+    let result = if text.starts_with(['/', '-']) || parts.contains(&"..") {
         Err(format!("{text:?} is not a path inside of the repository"))
     } else {
         Ok(parts.join("/"))
