@@ -1,18 +1,15 @@
 //! The output of a Job while it runs.
 
-use std::time::Duration;
-
-use futures_util::{AsyncBufReadExt, TryStreamExt};
+use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DynamicObject, ListParams, LogParams};
+use kube::api::{DynamicObject, LogParams};
+use kube::runtime::watcher::{Config, Event};
 use kube::{Api, Client, ResourceExt};
 
 use crate::domain::progress::strip_control;
 use crate::domain::{Progress, Target};
-use crate::k8s::{ApiError, with_retries};
+use crate::k8s::{ApiError, watch_events, with_retries};
 
-/// Pause between two looks for a pod that has started.
-const START_POLL: Duration = Duration::from_millis(500);
 /// The API server ends the output after so many bytes: a Job may print more than a deploy's log and a terminal can hold.
 const MAX_OUTPUT: i64 = 1 << 20;
 /// The longest line that is shown, in characters.
@@ -29,12 +26,7 @@ pub(super) async fn follow_job_output(client: Client, target: Target, job: Dynam
 }
 
 async fn print_output(pods: &Api<Pod>, job: &DynamicObject, progress: &Progress) -> Result<(), ApiError> {
-    let pod = loop {
-        match find_started_pod(pods, job).await? {
-            Some(pod) => break pod,
-            None => tokio::time::sleep(START_POLL).await,
-        }
-    };
+    let Some(pod) = wait_for_started_pod(pods, job).await else { return Ok(()) };
     let params = LogParams { follow: true, limit_bytes: Some(MAX_OUTPUT), ..LogParams::default() };
     let log = with_retries("reading the output of a Job", || pods.log_stream(&pod, &params)).await?;
     let (mut lines, mut bytes) = (log.lines(), 0);
@@ -50,13 +42,21 @@ async fn print_output(pods: &Api<Pod>, job: &DynamicObject, progress: &Progress)
     Ok(())
 }
 
-/// The Job's pod, once its container has started.
-async fn find_started_pod(pods: &Api<Pod>, job: &DynamicObject) -> Result<Option<String>, ApiError> {
-    let params = ListParams::default().labels(&format!("job-name={}", job.name_any()));
-    let list = with_retries("listing the pods of a Job", || pods.list(&params)).await?;
+/// The Job's pod, once its container has started. The watch goes on after an interruption.
+async fn wait_for_started_pod(pods: &Api<Pod>, job: &DynamicObject) -> Option<String> {
+    let config = Config::default().labels(&format!("job-name={}", job.name_any()));
+    let mut events = watch_events(pods.clone(), config).boxed();
     let uid = job.uid();
-    let is_own = |pod: &&Pod| pod.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref());
-    Ok(list.items.iter().filter(is_own).find(|pod| has_started(pod)).map(ResourceExt::name_any))
+    let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref());
+    while let Some(event) = events.next().await {
+        if let Ok(Event::Apply(pod) | Event::InitApply(pod)) = event
+            && is_own(&pod)
+            && has_started(&pod)
+        {
+            return Some(pod.name_any());
+        }
+    }
+    None
 }
 
 fn has_started(pod: &Pod) -> bool {

@@ -108,12 +108,7 @@ fn strip_major(comparator: &str) -> Option<String> {
         "" => return Some("*".to_owned()),
         rest => rest.strip_prefix('.')?,
     };
-    let operator = match operator {
-        "^" => ">=",
-        "~" if !rest.contains('.') => ">=",
-        operator => operator,
-    };
-    Some(if rest.starts_with('*') { "*".to_owned() } else { format!("{operator}{rest}") })
+    Some(range::minor_comparator(operator, rest, "~"))
 }
 
 #[cfg(test)]

@@ -186,12 +186,7 @@ fn strip_major(comparator: &str) -> Option<String> {
         "" => "*",
         rest => rest.strip_prefix('.')?,
     };
-    let operator = match operator {
-        "^" => ">=",
-        "~=" if rest.matches('.').count() == 0 => ">=",
-        operator => operator,
-    };
-    Some(if rest.starts_with('*') { "*".to_owned() } else { format!("{operator}{rest}") })
+    Some(range::minor_comparator(operator, rest, "~="))
 }
 
 #[cfg(test)]

@@ -46,6 +46,17 @@ fn join_operators(text: &str) -> Vec<String> {
     comparators
 }
 
+/// A comparator whose major version was taken away: `rest` is what follows it. The operator `open` allows all later minor
+/// versions unless a third number follows.
+pub(super) fn minor_comparator(operator: &str, rest: &str, open: &str) -> String {
+    let operator = match operator {
+        "^" => ">=",
+        operator if operator == open && !rest.contains('.') => ">=",
+        operator => operator,
+    };
+    if rest.starts_with('*') { "*".to_owned() } else { format!("{operator}{rest}") }
+}
+
 fn parse_comparator(text: &str) -> Option<Span> {
     let version = text.trim_start_matches(['<', '>', '=', '^', '~']);
     let operator = text.get(..text.len() - version.len())?;
